@@ -1,0 +1,22 @@
+#ifndef KVOLT_HPP
+#define KVOLT_HPP
+
+// All of KVolt. In a file that only defines handlers, kvolt/context.hpp and kvolt/hub.hpp are enough and compile faster.
+
+#include <kvolt/app.hpp>
+#include <kvolt/config.hpp>
+#include <kvolt/context.hpp>
+#include <kvolt/error.hpp>
+#include <kvolt/handler.hpp>
+#include <kvolt/hub.hpp>
+#include <kvolt/limits.hpp>
+#include <kvolt/message.hpp>
+#include <kvolt/request.hpp>
+#include <kvolt/response.hpp>
+#include <kvolt/router.hpp>
+#include <kvolt/server.hpp>
+#include <kvolt/upgrade_options.hpp>
+#include <kvolt/url.hpp>
+#include <kvolt/websocket.hpp>
+
+#endif

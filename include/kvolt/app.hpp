@@ -1,0 +1,299 @@
+#ifndef KVOLT_APP_HPP
+#define KVOLT_APP_HPP
+
+#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/stream.hpp>
+#include <kvolt/handler.hpp>
+#include <kvolt/limits.hpp>
+#include <kvolt/router.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kvolt {
+
+class App;
+
+namespace detail {
+
+/// A running server, as its App sees it.
+class ServerHandle {
+public:
+    virtual ~ServerHandle() = default;
+    virtual void stop() = 0;
+    virtual void wait() = 0;
+    virtual unsigned short port() const noexcept = 0;
+};
+
+template <class Stream>
+class Server;
+
+}  // namespace detail
+
+/// A part of an app's routes with a common prefix and common middleware. A cheap handle: copies mean the same group.
+///
+/// Middleware guards every route of its group and of the groups inside, whatever comes first in the code; that of the
+/// outer group runs first. Middleware of the app also sees requests that no route matches.
+class Group {
+public:
+    /// Add a route: `get("/users/:id", handler)`, or with middleware of its own, `get("/users/:id", auth, handler)`.
+    ///
+    /// The pattern may hold `:name` for one segment and end in `*name` for all that is left.
+    ///
+    /// @throws std::invalid_argument  for a bad pattern, and for a route that means the same as another one.
+    /// @throws std::logic_error       if the server runs already.
+    template <class... Steps>
+    void get(std::string_view pattern, Steps... steps) const { add("GET", pattern, std::move(steps)...); }
+    template <class... Steps>
+    void post(std::string_view pattern, Steps... steps) const { add("POST", pattern, std::move(steps)...); }
+    template <class... Steps>
+    void put(std::string_view pattern, Steps... steps) const { add("PUT", pattern, std::move(steps)...); }
+    template <class... Steps>
+    void patch(std::string_view pattern, Steps... steps) const { add("PATCH", pattern, std::move(steps)...); }
+    template <class... Steps>
+    void del(std::string_view pattern, Steps... steps) const { add("DELETE", pattern, std::move(steps)...); }
+    template <class... Steps>
+    void head(std::string_view pattern, Steps... steps) const { add("HEAD", pattern, std::move(steps)...); }
+    template <class... Steps>
+    void options(std::string_view pattern, Steps... steps) const { add("OPTIONS", pattern, std::move(steps)...); }
+    template <class... Steps>
+    void any(std::string_view pattern, Steps... steps) const { add("*", pattern, std::move(steps)...); }
+
+    /// Add middleware: a `Task<>(Context&, Next)` around the rest, or a handler that runs before it.
+    template <MiddlewareFunction Middleware>
+    void use(Middleware middleware) const { use_step(detail::make_step(std::move(middleware))); }
+
+    /// A group inside of this one.
+    Group group(std::string_view prefix) const;
+
+private:
+    friend class App;
+
+    Group(App& app, std::size_t index) : app_(&app), index_(index) {}
+
+    template <class... Steps>
+    void add(std::string method, std::string_view pattern, Steps... steps) const {
+        static_assert(sizeof...(Steps) > 0, "a route needs a handler");
+        static_assert((MiddlewareFunction<Steps> && ...),
+                      "a handler is void(kvolt::Context&) or kvolt::Task<>(kvolt::Context&); middleware may also be kvolt::Task<>(kvolt::Context&, kvolt::Next)");
+        detail::Chain chain;
+        (chain.add(detail::make_step(std::move(steps))), ...);
+        add_route(std::move(method), pattern, std::move(chain));
+    }
+
+    void add_route(std::string method, std::string_view pattern, detail::Chain chain) const;
+    void use_step(detail::Step step) const;
+
+    App* app_;
+    std::size_t index_;
+};
+
+/// A web application: its routes, and the server that runs them.
+///
+/// @note Thread safety: set it up in one thread. While it runs, `stop`, `port` and `executor` may be called from any thread.
+class App : public Group {
+public:
+    App() : Group(*this, 0), loops_(std::make_shared<detail::Loops>()) {
+        groups_.push_back({});
+        loops_->push_back(std::make_unique<detail::Loop>(0));
+    }
+
+    /// Stops the server, if it runs, and waits for that.
+    ~App() {
+        stop();
+        for (auto& loop : *loops_) loop->clear();
+    }
+
+    App(const App&) = delete;
+    App& operator=(const App&) = delete;
+
+    /// How many threads serve, each with its own loop and connections; 1 by default.
+    ///
+    /// With one, handlers run one at a time between their `co_await`s and may share data without a lock.
+    App& threads(std::size_t count) {
+        check_setup();
+        if (count == 0 || count > 1024) throw std::invalid_argument("kvolt: threads(" + std::to_string(count) + "): 1 to 1024");
+        threads_ = count;
+        return *this;
+    }
+    std::size_t threads() const noexcept { return threads_; }
+
+    App& limits(const Limits& limits) {
+        check_setup();
+        limits_ = limits;
+        return *this;
+    }
+    const Limits& limits() const noexcept { return limits_; }
+
+    /// Where one-line reports go, such as exceptions that left a handler; std::clog by default. Called from the loops' threads.
+    App& logger(std::function<void(std::string_view)> log) {
+        check_setup();
+        log_ = std::move(log);
+        return *this;
+    }
+
+    struct Route {
+        std::string method;  ///< `*` for every method.
+        std::string pattern;
+    };
+
+    /// All routes, in the order in which they were added.
+    std::vector<Route> routes() const {
+        std::vector<Route> result;
+        for (const auto& route : router_.routes()) result.push_back({route.method, route.pattern});
+        return result;
+    }
+
+    /// Serve until SIGINT, SIGTERM or stop().
+    ///
+    /// Then no connection is accepted any more, requests that are being handled are answered, WebSockets are closed with
+    /// 1001, and what is left after `Limits::drain_timeout` is cut off. Handlers have ended when it returns.
+    ///
+    /// @param address  `:8080`, `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`; port 0 takes a free one.
+    /// @throws std::invalid_argument  for a bad address.
+    /// @throws std::system_error      with the address in its message if it cannot be listened on.
+    /// @throws std::logic_error       if the app was started before. After a stop() it returns at once.
+    template <class Stream = detail::PlainStream>
+    void run(std::string_view address);
+
+    /// Start to serve in threads of its own and return as soon as clients can connect. Signals are left to the caller.
+    /// Throws like run().
+    template <class Stream = detail::PlainStream>
+    void start(std::string_view address);
+
+    /// Stop as run() describes, and wait for the end unless called in a handler. Once stopped, an app does not start again.
+    void stop() {
+        std::shared_ptr<detail::ServerHandle> server;
+        {
+            std::lock_guard lock(mutex_);
+            stopped_ = true;
+            server = server_;
+        }
+        if (!server) return;
+        server->stop();
+        if (detail::Loop::current() == nullptr) server->wait();
+    }
+
+    /// The port that is listened on; 0 before the start and for a Unix socket.
+    unsigned short port() const noexcept {
+        std::lock_guard lock(mutex_);
+        return server_ ? server_->port() : static_cast<unsigned short>(0);
+    }
+
+    /// The first loop's executor, for timers and other Asio objects; also before the start, when nothing runs yet.
+    detail::Loop::executor_type executor() noexcept { return loops_->front()->executor(); }
+
+    // For the server and hubs
+
+    const std::shared_ptr<detail::Loops>& loops() const noexcept { return loops_; }
+
+    void log(std::string_view line) const {
+        if (log_) return log_(line);
+        std::clog << std::string(line) + '\n' << std::flush;
+    }
+
+    /// What a request goes through: a route, or the answer that there is none for it.
+    const detail::Chain& find(const Request& request, detail::PathMatch& match) const {
+        auto found = router_.find(request.method(), request.raw_path());
+        match = found.match;
+        if (found.route) return found.route->chain;
+        return groups_[found.neighbour ? found.neighbour->group : 0].fallback;
+    }
+
+private:
+    friend class Group;
+
+    struct GroupData {
+        std::string prefix;
+        std::size_t parent = 0;
+        std::vector<detail::Step> middleware;
+        detail::Chain guards;    // all middleware down to this group
+        detail::Chain fallback;  // that, and an answer without a route
+    };
+
+    void check_setup() const {
+        std::lock_guard lock(mutex_);
+        if (server_) throw std::logic_error("kvolt: routes, limits and threads are set before the server starts");
+    }
+
+    // Resolve which middleware guards what.
+    void freeze() {
+        for (std::size_t i = 0; i < groups_.size(); ++i) {
+            GroupData& group = groups_[i];
+            if (i > 0) group.guards = groups_[group.parent].guards;
+            group.guards.add(group.middleware);
+            group.fallback = group.guards;
+            group.fallback.add(detail::make_step([this](Context& c) { answer_without_route(c); }));
+        }
+        for (auto& route : router_.routes()) {
+            detail::Chain chain = groups_[route.group].guards;
+            chain.add(route.chain.steps());
+            route.chain = std::move(chain);
+        }
+    }
+
+    void answer_without_route(Context& c) const {
+        constexpr std::string_view known[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+        if (std::find(std::begin(known), std::end(known), c.method()) == std::end(known)) throw HttpError(501, "Not Implemented");
+        bool whole_server = c.target() == "*";  // OPTIONS *
+        auto match = router_.find({}, c.request().raw_path());
+        if (!whole_server && match.neighbour == nullptr && match.route == nullptr) throw HttpError(404, "Not Found");
+        std::string allowed = whole_server ? "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS" : router_.allowed(c.request().raw_path());
+        if (c.method() != "OPTIONS") throw HttpError(405, "Method Not Allowed").header("Allow", allowed);
+        c.header("Allow", allowed).status(204);
+    }
+
+    // Listen; nothing if the app was stopped before.
+    template <class Stream>
+    std::shared_ptr<detail::Server<Stream>> open(std::string_view address, bool own_threads) {
+        std::lock_guard lock(mutex_);
+        if (server_ && !stopped_) throw std::logic_error("kvolt: an app is started once");
+        if (stopped_) return nullptr;
+        auto server = std::make_shared<detail::Server<Stream>>(*this, address, own_threads);
+        freeze();
+        server_ = server;
+        return server;
+    }
+
+    std::shared_ptr<detail::Loops> loops_;  // destroyed last
+    mutable std::mutex mutex_;
+    std::shared_ptr<detail::ServerHandle> server_;
+    bool stopped_ = false;
+    Router router_;
+    std::vector<GroupData> groups_;
+    Limits limits_;
+    std::size_t threads_ = 1;
+    std::function<void(std::string_view)> log_;
+};
+
+inline Group Group::group(std::string_view prefix) const {
+    app_->check_setup();
+    if (!prefix.starts_with('/') || prefix.ends_with('/'))
+        throw std::invalid_argument("kvolt: a group's prefix begins with '/' and does not end with it: \"" + std::string(prefix) + '"');
+    app_->groups_.push_back({app_->groups_[index_].prefix + std::string(prefix), index_, {}, {}, {}});
+    return Group(*app_, app_->groups_.size() - 1);
+}
+
+inline void Group::add_route(std::string method, std::string_view pattern, detail::Chain chain) const {
+    app_->check_setup();
+    app_->router_.add(std::move(method), app_->groups_[index_].prefix + std::string(pattern), index_, std::move(chain));
+}
+
+inline void Group::use_step(detail::Step step) const {
+    app_->check_setup();
+    app_->groups_[index_].middleware.push_back(std::move(step));
+}
+
+}  // namespace kvolt
+
+#endif

@@ -1,0 +1,15 @@
+#ifndef KVOLT_CONFIG_HPP
+#define KVOLT_CONFIG_HPP
+
+// The version, and the one check that gives a clear message when the compiler is set up too old.
+
+#define KVOLT_VERSION_MAJOR 0
+#define KVOLT_VERSION_MINOR 1
+#define KVOLT_VERSION_PATCH 0
+
+/// The version as one number that can be compared: 1.2.3 is 10203.
+#define KVOLT_VERSION (KVOLT_VERSION_MAJOR * 10000 + KVOLT_VERSION_MINOR * 100 + KVOLT_VERSION_PATCH)
+
+static_assert(__cplusplus >= 202002L, "KVolt needs C++20: compile with -std=c++20");
+
+#endif

@@ -1,0 +1,252 @@
+#ifndef KVOLT_CONTEXT_HPP
+#define KVOLT_CONTEXT_HPP
+
+#include <kvolt/detail/handshake.hpp>
+#include <kvolt/detail/path_pattern.hpp>
+#include <kvolt/handler.hpp>
+#include <kvolt/request.hpp>
+#include <kvolt/response.hpp>
+#include <kvolt/upgrade_options.hpp>
+#include <kvolt/websocket.hpp>
+
+#include <any>
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kvolt {
+
+namespace detail {
+
+/// The parameters of a matched route: their names, and their values as they were sent.
+struct PathMatch {
+    const std::vector<std::string>* names = nullptr;
+    std::array<std::string_view, PathPattern::max_parameters> values;
+    std::size_t size = 0;
+};
+
+/// The connection that a request came over, for what a Context cannot do by itself.
+class Exchange {
+public:
+    virtual std::string remote_address() const = 0;
+    virtual Task<>::executor_type executor() = 0;
+    virtual bool secure() const = 0;
+
+    /// Answer a checked handshake with 101 and speak WebSocket from now on.
+    virtual std::shared_ptr<Peer> upgrade(const Request& request, std::string protocol) = 0;
+
+protected:
+    ~Exchange() = default;
+};
+
+}  // namespace detail
+
+/// One request and its answer: what handlers and middleware are given.
+///
+/// Views that it returns are valid until the handler returns, also over `co_await`.
+///
+/// @note Thread safety: none; it belongs to the connection's loop, where its handler runs.
+class Context {
+public:
+    Context(const Request& request, Response& response, detail::Exchange& exchange)
+        : request_(request), response_(response), exchange_(exchange) {
+        if (request.raw_path().find('%') != std::string_view::npos) decoded_path_ = percent_decode(request.raw_path());
+    }
+
+    Context(const Context&) = delete;
+    Context& operator=(const Context&) = delete;
+
+    // The request
+
+    std::string_view method() const noexcept { return request_.method(); }
+
+    /// The path, decoded: `/café`.
+    std::string_view path() const noexcept { return decoded_path_ ? std::string_view(*decoded_path_) : request_.raw_path(); }
+
+    /// The request target as it was sent: `/caf%C3%A9?a=1`.
+    std::string_view target() const noexcept { return request_.target(); }
+
+    /// A `:name` or `*name` of the route's pattern, decoded; empty if the pattern has none of this name.
+    std::string_view param(std::string_view name) const noexcept {
+        for (std::size_t i = 0; i < match_.size; ++i)
+            if ((*match_.names)[i] == name) return decoded_params_.empty() ? match_.values[i] : decoded_params_[i];
+        return {};
+    }
+
+    /// The first query parameter of this name, decoded; `fallback` if there is none.
+    std::string_view query(std::string_view name, std::string_view fallback = {}) const {
+        if (!query_) query_ = parse_query(request_.raw_query());
+        for (const auto& [key, value] : *query_)
+            if (key == name) return value;
+        return fallback;
+    }
+
+    /// The request's first header field of this name, whatever its case; empty if there is none.
+    std::string_view header(std::string_view name) const noexcept { return request_.header(name); }
+
+    std::string_view body() const noexcept { return request_.body(); }
+
+    const Request& request() const noexcept { return request_; }
+
+    /// The client's address and port, such as `127.0.0.1:50312` or `[::1]:50312`; `unix` for a Unix socket.
+    std::string remote_address() const { return exchange_.remote_address(); }
+
+    // The answer: what is said last counts. A handler that says nothing answers 200 with an empty body.
+
+    /// Set the status, 200 to 599. This counts as an answer: plain middleware that sets one ends the chain.
+    ///
+    /// @throws std::invalid_argument  for another status.
+    Context& status(int status) {
+        response_.status(status);
+        answered_ = true;
+        return *this;
+    }
+
+    /// Set a header field of the answer; replaces all of that name.
+    ///
+    /// @throws std::invalid_argument  for CR, LF or NUL in it, for a name that is no token, and for the fields that are
+    ///                                the server's own: Content-Length, Transfer-Encoding, Connection, Date.
+    Context& header(std::string_view name, std::string_view value) {
+        response_.header(name, value);
+        return *this;
+    }
+
+    /// Answer with text in UTF-8.
+    void text(std::string body) { answer(std::move(body), "text/plain; charset=utf-8"); }
+
+    /// Answer with a web page in UTF-8. Escape what users wrote.
+    void html(std::string body) { answer(std::move(body), "text/html; charset=utf-8"); }
+
+    /// Answer with JSON that is ready to be sent.
+    void json(std::string body) { answer(std::move(body), "application/json"); }
+
+    /// Answer with bytes of any type, such as `image/png`.
+    void blob(std::string body, std::string_view content_type) {
+        response_.header("Content-Type", content_type);
+        answer(std::move(body), {});
+    }
+
+    /// Answer with a redirect.
+    ///
+    /// @param status  301, 302, 303, 307 or 308.
+    /// @throws std::invalid_argument  for another status.
+    void redirect(std::string_view location, int status = 302) {
+        if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308)
+            throw std::invalid_argument("kvolt: not a redirect: " + std::to_string(status));
+        response_.header("Location", location);
+        response_.status(status);
+        answer({}, {});
+    }
+
+    /// The answer as it stands, for middleware that looks at it after `co_await next()`.
+    Response& response() noexcept { return response_; }
+
+    /// True once a status or a body was set, or the connection was upgraded.
+    bool answered() const noexcept { return answered_; }
+
+    // Values that middleware leaves for the handler, one of each type
+
+    /// Keep a value with this request; replaces one of the same type.
+    template <class T>
+    T& set(T value) {
+        for (std::any& kept : values_)
+            if (std::any_cast<T>(&kept) != nullptr) return *std::any_cast<T>(&(kept = std::move(value)));
+        return *std::any_cast<T>(&values_.emplace_back(std::move(value)));
+    }
+
+    /// The value of this type that was set; nullptr if none was.
+    template <class T>
+    T* get() noexcept {
+        for (std::any& kept : values_)
+            if (T* value = std::any_cast<T>(&kept)) return value;
+        return nullptr;
+    }
+
+    // The connection
+
+    /// The executor of the connection's loop, for timers and other Asio objects of this handler.
+    Task<>::executor_type executor() { return exchange_.executor(); }
+
+    /// Turn the connection into a WebSocket: answers 101. `options` says who may connect; by default the same origin.
+    ///
+    /// @throws HttpError         if the handshake is refused: 400, 403 or 426. Leave it to the server to answer.
+    /// @throws std::logic_error  if the request was answered or upgraded already.
+    Task<WebSocket> upgrade() {
+        static const UpgradeOptions same_origin;
+        return upgrade(same_origin);
+    }
+    Task<WebSocket> upgrade(UpgradeOptions options) {
+        if (answered_) throw std::logic_error("kvolt: upgrade() of a request that was answered already");
+        detail::check_handshake(request_, options, exchange_.secure());
+        answered_ = upgraded_ = true;
+        co_return WebSocket(exchange_.upgrade(request_, detail::agree_on_protocol(request_, options)));
+    }
+
+    bool upgraded() const noexcept { return upgraded_; }
+
+    // For the server
+
+    void match(const detail::PathMatch& match) {
+        match_ = match;
+        if (!decoded_path_) return;
+        for (std::size_t i = 0; i < match.size; ++i) decoded_params_.push_back(percent_decode(match.values[i]).value_or(std::string(match.values[i])));
+    }
+
+private:
+    void answer(std::string body, std::string_view content_type) {
+        response_.body(std::move(body), content_type);
+        answered_ = true;
+    }
+
+    const Request& request_;
+    Response& response_;
+    detail::Exchange& exchange_;
+    detail::PathMatch match_;
+    std::optional<std::string> decoded_path_;
+    std::vector<std::string> decoded_params_;
+    mutable std::optional<QueryParameters> query_;
+    std::vector<std::any> values_;
+    bool answered_ = false;
+    bool upgraded_ = false;
+};
+
+namespace detail {
+
+/// Run a chain without coroutines.
+inline void run_plain(const Chain& chain, Context& context) {
+    for (const Step& step : chain.steps()) {
+        step.plain(context);
+        if (context.answered()) return;
+    }
+}
+
+/// Run a chain from one of its steps on.
+inline Task<> run(const Chain& chain, std::size_t first, Context& context) {
+    for (std::size_t i = first; i < chain.steps().size(); ++i) {
+        const Step& step = chain.steps()[i];
+        if (step.around) {
+            Task<> task = step.around(context, Next(chain, i + 1, context));
+            co_await std::move(task);
+            co_return;
+        }
+        if (step.plain) {
+            step.plain(context);
+        } else {
+            Task<> task = step.coroutine(context);
+            co_await std::move(task);
+        }
+        if (context.answered()) co_return;
+    }
+}
+
+}  // namespace detail
+
+}  // namespace kvolt
+
+#endif

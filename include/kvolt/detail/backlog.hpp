@@ -1,0 +1,173 @@
+#ifndef KVOLT_DETAIL_BACKLOG_HPP
+#define KVOLT_DETAIL_BACKLOG_HPP
+
+#include <kvolt/limits.hpp>
+
+#include <boost/asio/buffer.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+
+namespace kvolt::detail {
+
+/// How bytes may be cut and dropped.
+enum class Unit : std::uint8_t {
+    raw,        ///< Not frames: HTTP. Kept whole, never dropped.
+    frame,      ///< A frame that is never dropped once queued.
+    droppable,  ///< A frame that the slow policy may drop.
+};
+
+/// Up to 64 pieces for one gathering write, which is what Asio passes on at once.
+class Pieces {
+public:
+    bool full() const noexcept { return size_ == 64; }
+    void add(std::string_view bytes) noexcept { pieces_[size_++] = boost::asio::const_buffer(bytes.data(), bytes.size()); }
+    const boost::asio::const_buffer* begin() const noexcept { return pieces_; }
+    const boost::asio::const_buffer* end() const noexcept { return pieces_ + size_; }
+
+private:
+    boost::asio::const_buffer pieces_[64];
+    std::size_t size_ = 0;
+};
+
+/// The frames that a connection did not take in time, in order and within limits.
+///
+/// A frame of which the peer has got a part is always finished; the others can be dropped whole.
+class FrameQueue {
+public:
+    enum class Added { queued, dropped, overflow };
+
+    bool empty() const noexcept { return size_ == 0; }
+
+    /// Bytes that wait to be sent.
+    std::size_t size() const noexcept { return size_; }
+
+    /// Frames that wait to be sent.
+    std::size_t frames() const noexcept { return live_; }
+
+    /// How many frames drop_oldest has dropped so far.
+    std::uint64_t dropped() const noexcept { return dropped_; }
+
+    /// Append a frame without regard to limits. `begun`: the part before `frame` was sent already.
+    void push(std::string_view frame, Unit unit, bool begun = false) {
+        if (frames_.empty()) begun_ = begun;
+        bytes_ += frame;
+        frames_.push_back({frame.size(), unit});
+        size_ += frame.size();
+        ++live_;
+    }
+
+    /// Append a frame within `limit`, or do what the policy says; `overflow` means that the connection must go.
+    Added add(std::string_view frame, Unit unit, const Backlog& limit, SlowPolicy policy) {
+        auto fits = [&] { return live_ < limit.messages && size_ <= limit.bytes && frame.size() <= limit.bytes - size_; };
+        while (!fits()) {
+            if (policy == SlowPolicy::disconnect) return Added::overflow;
+            if (policy == SlowPolicy::drop_newest || !drop_oldest()) return Added::dropped;
+        }
+        push(frame, unit);
+        return Added::queued;
+    }
+
+    /// Offer the bytes to `send`, which takes Pieces and returns how many bytes went, 0 if it would block.
+    template <class Send>
+    std::size_t drain(Send&& send) {
+        Pieces pieces;
+        std::size_t at = begin_;
+        for (const Frame& frame : frames_) {
+            if (pieces.full()) break;
+            if (!frame.dropped) pieces.add(std::string_view(bytes_).substr(at, frame.size));
+            at += frame.size;
+        }
+        std::size_t taken = send(pieces);
+        consume(taken);
+        return taken;
+    }
+
+    /// Drop every frame that has not been begun.
+    void shed() {
+        for (std::size_t i = begun_ ? 1 : 0; i < frames_.size(); ++i)
+            if (frames_[i].unit != Unit::raw && !frames_[i].dropped) drop(frames_[i]);
+        compact();
+    }
+
+private:
+    struct Frame {
+        std::size_t size;  // of the first one, what is left
+        Unit unit;
+        bool dropped = false;
+    };
+
+    void consume(std::size_t taken) {
+        size_ -= taken;
+        while (!frames_.empty()) {
+            Frame& frame = frames_.front();
+            if (!frame.dropped && taken < frame.size) {
+                begun_ = begun_ || taken > 0;
+                frame.size -= taken;
+                begin_ += taken;
+                break;
+            }
+            if (frame.dropped) {
+                dead_ -= frame.size;
+            } else {
+                taken -= frame.size;
+                --live_;
+            }
+            begin_ += frame.size;
+            begun_ = false;
+            frames_.pop_front();
+            if (oldest_ > 0) --oldest_;
+        }
+        if (begin_ > bytes_.size() / 2) {
+            bytes_.erase(0, begin_);
+            begin_ = 0;
+        }
+    }
+
+    bool drop_oldest() {
+        if (oldest_ == 0 && begun_) oldest_ = 1;
+        while (oldest_ < frames_.size() && (frames_[oldest_].dropped || frames_[oldest_].unit != Unit::droppable)) ++oldest_;
+        if (oldest_ >= frames_.size()) return false;
+        drop(frames_[oldest_]);
+        ++dropped_;
+        if (dead_ > 4096 && dead_ > bytes_.size() / 2) compact();
+        return true;
+    }
+
+    void drop(Frame& frame) noexcept {
+        frame.dropped = true;
+        size_ -= frame.size;
+        dead_ += frame.size;
+        --live_;
+    }
+
+    void compact() {
+        std::string bytes;
+        bytes.reserve(size_);
+        std::size_t at = begin_;
+        for (const Frame& frame : frames_) {
+            if (!frame.dropped) bytes.append(bytes_, at, frame.size);
+            at += frame.size;
+        }
+        std::erase_if(frames_, [](const Frame& frame) { return frame.dropped; });
+        bytes_.swap(bytes);
+        begin_ = dead_ = oldest_ = 0;
+    }
+
+    std::string bytes_;
+    std::deque<Frame> frames_;
+    std::size_t size_ = 0;    // bytes of the frames that are not dropped
+    std::size_t live_ = 0;    // the number of those
+    std::size_t dead_ = 0;    // bytes of dropped frames that still lie between
+    std::size_t begin_ = 0;   // where the first frame lies in bytes_
+    std::size_t oldest_ = 0;  // no frame before this index can be dropped
+    std::uint64_t dropped_ = 0;
+    bool begun_ = false;  // the peer has a part of the first frame
+};
+
+}  // namespace kvolt::detail
+
+#endif

@@ -1,0 +1,110 @@
+#ifndef KVOLT_DETAIL_DEADLINE_WHEEL_HPP
+#define KVOLT_DETAIL_DEADLINE_WHEEL_HPP
+
+// Deadlines for many connections by one tick: a hashed timing wheel. Arming and disarming are O(1); moving a
+// deadline further away, the common case, only writes a number.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace kvolt::detail {
+
+using Tick = std::uint64_t;
+
+/// Something that can be late. It leaves its wheel when it is destroyed.
+class Deadline {
+public:
+    Deadline() = default;
+    Deadline(const Deadline&) = delete;
+    Deadline& operator=(const Deadline&) = delete;
+
+    void disarm() noexcept {
+        previous_->next_ = next_;
+        next_->previous_ = previous_;
+        previous_ = next_ = this;
+    }
+
+    bool armed() const noexcept { return next_ != this; }
+
+protected:
+    ~Deadline() { disarm(); }
+
+private:
+    friend class DeadlineWheel;
+
+    /// Called once when the time has come; it may arm, disarm or destroy any deadline.
+    virtual void on_deadline() {}
+
+    Deadline* previous_ = this;
+    Deadline* next_ = this;
+    Tick due_ = 0;
+    Tick visit_ = 0;  // when the wheel looks at it; never after due_
+};
+
+class DeadlineWheel {
+public:
+    Tick now() const noexcept { return now_; }
+
+    /// Fire `deadline` at the given tick, in the next tick if that is past; replaces what it was armed for.
+    void arm(Deadline& deadline, Tick due) noexcept {
+        if (due <= now_) due = now_ + 1;
+        deadline.due_ = due;
+        if (deadline.armed() && deadline.visit_ <= due) return;
+        deadline.disarm();
+        link(deadline);
+    }
+
+    /// Move on to tick `now` and fire what is due.
+    void advance(Tick now) {
+        if (now > now_ + slot_count) now_ = now - slot_count;  // each slot once is enough
+        while (now_ < now) {
+            ++now_;
+            Slot& slot = slots_[now_ % slot_count];
+            Slot visited;
+            visited.take(slot);
+            while (visited.armed()) {
+                Deadline& deadline = *visited.next();
+                deadline.disarm();
+                if (deadline.due_ <= now_)
+                    deadline.on_deadline();
+                else
+                    link(deadline);
+            }
+        }
+    }
+
+private:
+    static constexpr Tick slot_count = 512;
+
+    class Slot : public Deadline {
+    public:
+        Deadline* next() const noexcept { return next_; }
+
+        void take(Slot& other) noexcept {
+            if (!other.armed()) return;
+            next_ = other.next_;
+            previous_ = other.previous_;
+            next_->previous_ = this;
+            previous_->next_ = this;
+            other.next_ = other.previous_ = &other;
+        }
+    };
+
+    void link(Deadline& deadline) noexcept {
+        Tick furthest = now_ + slot_count - 1;
+        deadline.visit_ = deadline.due_ < furthest ? deadline.due_ : furthest;
+        Slot& slot = slots_[deadline.visit_ % slot_count];
+        deadline.next_ = &slot;
+        deadline.previous_ = slot.previous_;
+        slot.previous_->next_ = &deadline;
+        slot.previous_ = &deadline;
+    }
+
+    std::array<Slot, slot_count> slots_;
+    Tick now_ = 0;
+};
+
+}  // namespace kvolt::detail
+
+#endif

@@ -1,0 +1,67 @@
+#ifndef KVOLT_DETAIL_HANDSHAKE_HPP
+#define KVOLT_DETAIL_HANDSHAKE_HPP
+
+#include <kvolt/error.hpp>
+#include <kvolt/request.hpp>
+#include <kvolt/upgrade_options.hpp>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+namespace kvolt::detail {
+
+/// The key is 16 bytes in base64: 22 characters and two times '=' (RFC 6455, section 4.1).
+inline bool is_websocket_key(std::string_view key) {
+    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    return key.size() == 24 && key.ends_with("==") && key.substr(0, 22).find_first_not_of(alphabet) == key.npos;
+}
+
+inline bool origin_allowed(const Request& request, const UpgradeOptions& options, bool secure) {
+    if (options.allows_any_origin()) return true;
+    std::size_t count = request.count("Origin");
+    if (count == 0) return !options.requires_origin();
+    if (count > 1) return false;
+    auto origin = Origin::parse(request.header("Origin"));
+    if (!origin) return false;
+    auto own = Origin::parse((secure ? "https://" : "http://") + std::string(request.header("Host")));
+    return origin == own || std::find(options.origins().begin(), options.origins().end(), *origin) != options.origins().end();
+}
+
+/// The first of the protocols that the client offers which the server speaks; empty if there is none.
+inline std::string agree_on_protocol(const Request& request, const UpgradeOptions& options) {
+    for (std::size_t i = 0; i < request.field_count(); ++i) {
+        if (!iequals(request.field_name(i), "Sec-WebSocket-Protocol")) continue;
+        std::string_view list = request.field_value(i);
+        while (!list.empty()) {
+            std::string_view offer = list.substr(0, list.find(','));
+            list.remove_prefix(std::min(list.size(), offer.size() + 1));
+            while (offer.starts_with(' ') || offer.starts_with('\t')) offer.remove_prefix(1);
+            while (offer.ends_with(' ') || offer.ends_with('\t')) offer.remove_suffix(1);
+            for (const std::string& name : options.protocols())
+                if (name == offer) return name;
+        }
+    }
+    return {};
+}
+
+/// Check a client's opening handshake (RFC 6455, section 4.2.1) and who it comes from.
+///
+/// @throws HttpError  with the answer that a refused handshake gets.
+inline void check_handshake(const Request& request, const UpgradeOptions& options, bool secure) {
+    if (!request.has_token("Upgrade", "websocket") || !request.has_token("Connection", "upgrade"))
+        throw HttpError(426, "this resource is a WebSocket").header("Upgrade", "websocket");
+    if (request.method() != "GET" || request.version() < 11) throw HttpError(400, "a WebSocket handshake is a GET of HTTP/1.1");
+    if (request.count("Sec-WebSocket-Version") != 1 || request.header("Sec-WebSocket-Version") != "13")
+        throw HttpError(426, "WebSocket version 13 is needed").header("Upgrade", "websocket").header("Sec-WebSocket-Version", "13");
+    if (request.count("Sec-WebSocket-Key") != 1 || !is_websocket_key(request.header("Sec-WebSocket-Key")))
+        throw HttpError(400, "bad Sec-WebSocket-Key");
+    if (request.count("Transfer-Encoding") != 0 || !request.body().empty() ||
+        (request.count("Content-Length") != 0 && request.header("Content-Length").find_first_not_of('0') != std::string_view::npos))
+        throw HttpError(400, "a WebSocket handshake has no body");
+    if (!origin_allowed(request, options, secure)) throw HttpError(403, "origin not allowed");
+}
+
+}  // namespace kvolt::detail
+
+#endif

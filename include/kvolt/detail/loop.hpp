@@ -1,0 +1,256 @@
+#ifndef KVOLT_DETAIL_LOOP_HPP
+#define KVOLT_DETAIL_LOOP_HPP
+
+// One thread's event loop: its io_context, its connections, their deadlines, and the one buffer that everything
+// which the loop sends in a turn goes through.
+
+#include <kvolt/detail/date.hpp>
+#include <kvolt/detail/deadline_wheel.hpp>
+#include <kvolt/detail/mailbox.hpp>
+#include <kvolt/detail/outbox.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <ctime>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kvolt::detail {
+
+class Loop;
+
+/// A connection as its loop sees it. It lives on that loop and is touched by its thread alone.
+class Link : public Deadline {
+public:
+    explicit Link(Loop& loop);
+    virtual ~Link();
+
+    Loop& loop() noexcept { return loop_; }
+    Outbox& outbox() noexcept { return outbox_; }
+
+    /// Send the bytes [begin, end) of the loop's outgoing buffer when the turn ends.
+    Outbox::Added send(std::size_t begin, std::size_t end, Unit unit, const Backlog& limit = Outbox::no_limit,
+                       SlowPolicy policy = SlowPolicy::drop_newest);
+
+    /// Offer the outbox to the socket.
+    virtual void flush() = 0;
+
+    /// The server stops: finish what was begun, then close.
+    virtual void shut_down() = 0;
+
+    /// Close now.
+    virtual void abort() = 0;
+
+private:
+    friend class Loop;
+
+    Loop& loop_;
+    Outbox outbox_;
+    std::size_t place_ = 0;  // in Loop::links_
+    bool dirty_ = false;
+};
+
+class Loop {
+public:
+    using executor_type = boost::asio::io_context::executor_type;
+
+    static constexpr std::chrono::milliseconds tick_length{100};
+
+    explicit Loop(std::size_t index) : index_(index), mailbox_(std::make_shared<Mailbox>(io_)), ticker_(io_), drain_timer_(io_) {}
+
+    ~Loop() { clear(); }
+
+    Loop(const Loop&) = delete;
+    Loop& operator=(const Loop&) = delete;
+
+    /// Run until stop().
+    void run() {
+        current_ = this;
+        advance();
+        io_.run();
+        current_ = nullptr;
+    }
+
+    void stop() { io_.stop(); }
+
+    /// After run(): destroy everything that still waits on this loop, handlers and all, as if on its thread.
+    void clear() {
+        mailbox_->close();
+        cleared_ = true;
+        current_ = this;
+        io_.shutdown();
+        current_ = nullptr;
+    }
+
+    bool cleared() const noexcept { return cleared_; }
+
+    /// Its number in the app.
+    std::size_t index() const noexcept { return index_; }
+
+    /// The loop whose thread this is; nullptr elsewhere.
+    static Loop* current() noexcept { return current_; }
+
+    boost::asio::io_context& io() noexcept { return io_; }
+    executor_type executor() noexcept { return io_.get_executor(); }
+    const std::shared_ptr<Mailbox>& mailbox() const noexcept { return mailbox_; }
+
+    /// The bytes that this turn sends. Append by way of begin_append().
+    std::string& outgoing() noexcept { return outgoing_; }
+
+    /// Where the next bytes will begin. May flush, so ranges must not be held across it.
+    std::size_t begin_append() {
+        if (outgoing_.size() > max_outgoing) flush();
+        return outgoing_.size();
+    }
+
+    /// Arm a deadline this far from now, to within a tick.
+    void arm(Deadline& deadline, std::chrono::milliseconds delay) { wheel_.arm(deadline, wheel_.now() + ticks(delay)); }
+
+    void arm_at(Deadline& deadline, Tick due) { wheel_.arm(deadline, due); }
+
+    /// Ticks since the loop began to run.
+    Tick now() const noexcept { return wheel_.now(); }
+
+    static Tick ticks(std::chrono::milliseconds delay) noexcept {
+        return static_cast<Tick>((delay + tick_length - std::chrono::milliseconds(1)) / tick_length);
+    }
+
+    /// The Date field of responses (RFC 9110, section 5.6.7).
+    std::string_view date() {
+        if (date_tick_ != wheel_.now() || date_.empty()) {
+            date_tick_ = wheel_.now();
+            date_ = http_date(std::time(nullptr));
+        }
+        return date_;
+    }
+
+    /// Offer what every connection was sent in this turn to its socket.
+    void flush() {
+        flush_posted_ = false;
+        // A flush may find a connection broken, but it never destroys one and never adds to the list.
+        for (Link* link : dirty_) {
+            if (link == nullptr) continue;
+            link->dirty_ = false;
+            link->flush();
+        }
+        dirty_.clear();
+        if (outgoing_.capacity() > 2 * max_outgoing)
+            std::string().swap(outgoing_);
+        else
+            outgoing_.clear();
+    }
+
+    /// Let every connection finish what it has begun, and stop when the last one is gone, or after `limit`.
+    void drain(std::chrono::milliseconds limit) {
+        if (draining_) return;
+        draining_ = true;
+        for (Link* link : links_) link->shut_down();  // which never destroys one at once
+        if (links_.empty()) return stop();
+        drain_timer_.expires_after(limit);
+        drain_timer_.async_wait([this](boost::system::error_code error) {
+            if (!error) cut_off();
+        });
+    }
+
+    /// Close every connection now, and stop when their handlers have ended, or after a moment.
+    void cut_off() {
+        draining_ = true;
+        for (Link* link : links_) link->abort();  // which never destroys one at once
+        if (links_.empty()) return stop();
+        drain_timer_.expires_after(tick_length);
+        drain_timer_.async_wait([this](boost::system::error_code error) {
+            if (!error) stop();
+        });
+    }
+
+    bool draining() const noexcept { return draining_; }
+
+    /// The number of connections, also those on their way here. Any thread.
+    std::atomic<std::size_t>& connections() noexcept { return connections_; }
+
+private:
+    friend class Link;
+
+    static constexpr std::size_t max_outgoing = 1024 * 1024;
+
+    void mark(Link& link) {
+        link.dirty_ = true;
+        dirty_.push_back(&link);
+        if (flush_posted_) return;
+        flush_posted_ = true;
+        boost::asio::post(io_, [this] { flush(); });
+    }
+
+    void add(Link& link) {
+        link.place_ = links_.size();
+        links_.push_back(&link);
+    }
+
+    void remove(Link& link) {
+        links_.back()->place_ = link.place_;
+        links_[link.place_] = links_.back();
+        links_.pop_back();
+        if (draining_ && links_.empty()) stop();
+        if (!link.dirty_) return;
+        for (Link*& dirty : dirty_)
+            if (dirty == &link) dirty = nullptr;
+    }
+
+    void advance() {
+        wheel_.advance(static_cast<Tick>((std::chrono::steady_clock::now() - started_) / tick_length));
+        ticker_.expires_after(tick_length);
+        ticker_.async_wait([this](boost::system::error_code error) {
+            if (!error) advance();
+        });
+    }
+
+    static inline thread_local Loop* current_ = nullptr;
+
+    struct Io : boost::asio::io_context {
+        Io() : io_context(1) {}
+        using io_context::shutdown;
+    };
+
+    const std::size_t index_;
+    DeadlineWheel wheel_;
+    std::vector<Link*> links_;
+    std::vector<Link*> dirty_;
+    std::string outgoing_;
+    bool flush_posted_ = false;
+    bool draining_ = false;
+    bool cleared_ = false;
+    std::string date_;
+    Tick date_tick_ = 0;
+    std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+    alignas(64) std::atomic<std::size_t> connections_{0};
+    Io io_;  // destroyed before the above, which what waits on it may use
+    std::shared_ptr<Mailbox> mailbox_;
+    boost::asio::steady_timer ticker_;
+    boost::asio::steady_timer drain_timer_;
+};
+
+inline Link::Link(Loop& loop) : loop_(loop) { loop_.add(*this); }
+
+inline Link::~Link() { loop_.remove(*this); }
+
+inline Outbox::Added Link::send(std::size_t begin, std::size_t end, Unit unit, const Backlog& limit, SlowPolicy policy) {
+    if (outbox_.pending() > limit.bytes) flush();  // before the policy judges a peer that was not even tried
+    auto added = outbox_.add(loop_.outgoing(), begin, end, unit, limit, policy);
+    if (added == Outbox::Added::queued && !dirty_) loop_.mark(*this);
+    return added;
+}
+
+/// The loops of an app. The first one is there from the beginning, the others when the server starts.
+using Loops = std::vector<std::unique_ptr<Loop>>;
+
+}  // namespace kvolt::detail
+
+#endif

@@ -1,0 +1,41 @@
+#ifndef KVOLT_DETAIL_MAILBOX_HPP
+#define KVOLT_DETAIL_MAILBOX_HPP
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include <mutex>
+#include <utility>
+
+namespace kvolt::detail {
+
+/// The way into a loop from other threads, which may hold on to it for longer than the loop lives.
+class Mailbox {
+public:
+    explicit Mailbox(boost::asio::io_context& io) noexcept : io_(&io) {}
+
+    /// Run `function` on the loop.
+    ///
+    /// @returns  false if the loop is gone; `function` is never called then.
+    template <class Function>
+    bool post(Function&& function) {
+        std::lock_guard lock(mutex_);
+        if (io_ == nullptr) return false;
+        boost::asio::post(*io_, std::forward<Function>(function));
+        return true;
+    }
+
+    /// The loop is about to go.
+    void close() {
+        std::lock_guard lock(mutex_);
+        io_ = nullptr;
+    }
+
+private:
+    std::mutex mutex_;
+    boost::asio::io_context* io_;
+};
+
+}  // namespace kvolt::detail
+
+#endif

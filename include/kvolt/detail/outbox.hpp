@@ -1,0 +1,152 @@
+#ifndef KVOLT_DETAIL_OUTBOX_HPP
+#define KVOLT_DETAIL_OUTBOX_HPP
+
+// What one connection still has to send.
+//
+// A loop appends every byte that it sends in a turn once to its `outgoing` buffer, and the outbox holds ranges of it.
+// At the end of the turn flush() offers them to the socket. What the socket does not take is copied to a backlog of
+// the connection's own; from then on its frames go there, under the limits, until drain() has emptied it.
+
+#include <kvolt/detail/backlog.hpp>
+#include <kvolt/detail/frame.hpp>
+#include <kvolt/limits.hpp>
+
+#include <boost/asio/buffer.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kvolt::detail {
+
+class Outbox {
+public:
+    enum class Added {
+        queued,
+        backpressure,  ///< Queued behind a backlog.
+        dropped,
+        overflow,  ///< Dropped, and the policy says that the connection must go.
+    };
+
+    /// Take the bytes [begin, end) of `outgoing`: whole frames, unless they are raw.
+    Added add(const std::string& outgoing, std::size_t begin, std::size_t end, Unit unit, const Backlog& limit = no_limit,
+              SlowPolicy policy = SlowPolicy::drop_newest) {
+        if (finished_) return Added::dropped;
+        if (backlog_) {
+            auto added = backlog_->add(std::string_view(outgoing).substr(begin, end - begin), unit, limit, policy);
+            return added == FrameQueue::Added::queued    ? Added::backpressure
+                   : added == FrameQueue::Added::dropped ? Added::dropped
+                                                         : Added::overflow;
+        }
+        if (!ranges_.empty() && ranges_.back().end == begin && ranges_.back().unit == unit)
+            ranges_.back().end = end;
+        else
+            ranges_.push_back({begin, end, unit});
+        pending_ += end - begin;
+        return Added::queued;
+    }
+
+    /// Bytes taken in this turn and not offered to the socket yet.
+    std::size_t pending() const noexcept { return pending_; }
+
+    /// Bytes that the socket would not take.
+    std::size_t backlog() const noexcept { return backlog_ ? backlog_->size() : 0; }
+
+    bool empty() const noexcept { return pending_ == 0 && !backlog_; }
+
+    /// Nothing more is taken from now on: a close frame was the last.
+    void finish() noexcept { finished_ = true; }
+    bool finished() const noexcept { return finished_; }
+
+    /// Offer this turn's bytes to the socket; what it does not take becomes the backlog.
+    ///
+    /// @param send  Called once, with a const_buffer or with Pieces; returns how many bytes went, 0 if it would block.
+    template <class Send>
+    void flush(const std::string& outgoing, Send&& send) {
+        if (pending_ == 0) return;
+        std::string_view all = outgoing;
+        std::size_t taken = 0;
+        if (ranges_.size() == 1) {
+            taken = send(boost::asio::const_buffer(all.data() + ranges_[0].begin, pending_));
+        } else {
+            Pieces pieces;
+            for (const Range& range : ranges_)
+                if (!pieces.full()) pieces.add(all.substr(range.begin, range.end - range.begin));
+            taken = send(pieces);
+        }
+        if (taken < pending_) keep_rest(all, taken);
+        ranges_.clear();
+        pending_ = 0;
+    }
+
+    /// Offer the backlog to the socket, which has become writable; `send` takes Pieces.
+    ///
+    /// @returns  how many bytes went.
+    template <class Send>
+    std::size_t drain(Send&& send) {
+        if (!backlog_) return 0;
+        std::size_t taken = backlog_->drain(std::forward<Send>(send));
+        if (backlog_->empty()) drop_backlog();
+        return taken;
+    }
+
+    /// Drop every waiting frame that has not been begun, so that a close frame can follow soon.
+    void shed() {
+        if (!backlog_) return;
+        backlog_->shed();
+        if (backlog_->empty()) drop_backlog();
+    }
+
+    /// Forget everything: the connection is gone.
+    void clear() noexcept {
+        ranges_.clear();
+        pending_ = 0;
+        backlog_.reset();
+        finished_ = true;
+    }
+
+    /// How many waiting messages were dropped for newer ones so far.
+    std::uint64_t dropped() const noexcept { return dropped_ + (backlog_ ? backlog_->dropped() : 0); }
+
+    static constexpr Backlog no_limit{static_cast<std::size_t>(-1), static_cast<std::size_t>(-1)};
+
+private:
+    struct Range {
+        std::size_t begin, end;
+        Unit unit;
+    };
+
+    void keep_rest(std::string_view outgoing, std::size_t taken) {
+        backlog_ = std::make_unique<FrameQueue>();
+        for (const Range& range : ranges_) {
+            std::string_view bytes = outgoing.substr(range.begin, range.end - range.begin);
+            while (!bytes.empty()) {
+                std::size_t size = range.unit == Unit::raw ? bytes.size() : frame_size(bytes);
+                if (taken < size)
+                    backlog_->push(bytes.substr(taken, size - taken), range.unit, taken > 0);
+                taken -= std::min(taken, size);
+                bytes.remove_prefix(size);
+            }
+        }
+    }
+
+    void drop_backlog() noexcept {
+        dropped_ += backlog_->dropped();
+        backlog_.reset();
+    }
+
+    std::vector<Range> ranges_;
+    std::size_t pending_ = 0;
+    std::unique_ptr<FrameQueue> backlog_;
+    std::uint64_t dropped_ = 0;
+    bool finished_ = false;
+};
+
+}  // namespace kvolt::detail
+
+#endif

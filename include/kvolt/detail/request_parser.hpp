@@ -1,0 +1,92 @@
+#ifndef KVOLT_DETAIL_REQUEST_PARSER_HPP
+#define KVOLT_DETAIL_REQUEST_PARSER_HPP
+
+#include <kvolt/detail/request_check.hpp>
+#include <kvolt/limits.hpp>
+#include <kvolt/request.hpp>
+
+#include <boost/beast/http/basic_parser.hpp>
+#include <boost/beast/http/error.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace kvolt::detail {
+
+/// Beast's parser, filling a Request within limits.
+///
+/// Feed it with the unconsumed bytes by put() of the base; when that fails, refusal() is the answer.
+class RequestParser : public boost::beast::http::basic_parser<true> {
+public:
+    RequestParser(Request& request, const Limits& limits) : request_(request), limits_(limits) {
+        header_limit(static_cast<std::uint32_t>(limits.header_size + 4));
+        body_limit(limits.body_size);
+        eager(true);
+    }
+
+    /// What an error of put() is answered with.
+    Refusal refusal(boost::system::error_code error) const {
+        if (refusal_) return *refusal_;
+        if (error == http_error::header_limit) return {431, "Request Header Fields Too Large"};
+        if (error == http_error::body_limit) return {413, "Content Too Large"};
+        if (error == http_error::bad_version) return {505, "HTTP Version Not Supported"};
+        return {400, "Bad Request"};
+    }
+
+private:
+    using http_error = boost::beast::http::error;
+    using Error = boost::system::error_code;
+    using View = boost::beast::string_view;
+
+    static std::string_view std_view(View text) noexcept { return {text.data(), text.size()}; }
+
+    void refuse(int status, std::string_view reason, Error& error) {
+        refusal_ = Refusal{status, reason};
+        error = http_error::bad_value;
+    }
+
+    void on_request_impl(boost::beast::http::verb, View method, View target, int version, Error& error) override {
+        if (target.size() > limits_.target_size) return refuse(414, "URI Too Long", error);
+        request_.start(std_view(method), std_view(target), version);
+    }
+
+    void on_field_impl(boost::beast::http::field, View name, View value, Error& error) override {
+        if (head_done_) return;  // a trailer; merging those would let a body set header fields
+        if (request_.field_count() >= limits_.header_fields) return refuse(431, "too many header fields", error);
+        request_.add_field(std_view(name), std_view(value));
+    }
+
+    void on_header_impl(Error&) override { head_done_ = true; }
+
+    void on_body_init_impl(const boost::optional<std::uint64_t>&, Error&) override {}
+
+    std::size_t on_body_impl(View body, Error&) override {
+        request_.body_buffer() += std_view(body);
+        return body.size();
+    }
+
+    void on_chunk_header_impl(std::uint64_t, View extensions, Error& error) override {
+        if (extensions.size() > 256) return refuse(400, "chunk extension too long", error);
+        for (char c : extensions)
+            if ((static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7F) return refuse(400, "bad chunk extension", error);
+    }
+
+    std::size_t on_chunk_body_impl(std::uint64_t, View body, Error&) override {
+        request_.body_buffer() += std_view(body);
+        return body.size();
+    }
+
+    void on_response_impl(int, View, int, Error&) override {}
+    void on_finish_impl(Error&) override {}
+
+    Request& request_;
+    const Limits& limits_;
+    std::optional<Refusal> refusal_;
+    bool head_done_ = false;
+};
+
+}  // namespace kvolt::detail
+
+#endif

@@ -1,0 +1,238 @@
+#ifndef KVOLT_DETAIL_WEBSOCKET_SESSION_HPP
+#define KVOLT_DETAIL_WEBSOCKET_SESSION_HPP
+
+#include <kvolt/detail/peer.hpp>
+#include <kvolt/detail/wire.hpp>
+#include <kvolt/limits.hpp>
+#include <kvolt/message.hpp>
+#include <kvolt/request.hpp>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/websocket/error.hpp>
+#include <boost/beast/websocket/stream.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace kvolt::detail {
+
+/// A WebSocket on the server's side. Beast reads: handshake, unmasking, fragments, control frames, UTF-8, the peer's close.
+/// What is sent goes to the wire's outbox as ready frames.
+template <class Stream>
+class WebSocketSession final : public Protocol, public PeerLink {
+public:
+    using Owner = std::shared_ptr<void>;
+
+    WebSocketSession(Wire<Stream>& wire, const Limits& limits, std::string protocol)
+        : wire_(wire),
+          limits_(limits),
+          peer_(std::make_shared<Peer>(wire.loop(), wire, *this, limits.backlog, std::move(protocol))),
+          websocket_(wire) {}
+
+    ~WebSocketSession() { peer_->detach(); }
+
+    WebSocketSession(const WebSocketSession&) = delete;
+    WebSocketSession& operator=(const WebSocketSession&) = delete;
+
+    const std::shared_ptr<Peer>& peer() const noexcept { return peer_; }
+
+    /// Answer a checked handshake and begin to read. Bytes behind the request are in the wire already.
+    ///
+    /// @throws boost::system::system_error  if Beast finds a fault that the check did not.
+    void accept(const Request& request, std::weak_ptr<void> owner) {
+        namespace http = boost::beast::http;
+        owner_ = std::move(owner);
+        http::request<http::empty_body> clean(http::verb::get, "/", 11);  // exactly what the check has seen
+        clean.set(http::field::host, "host");
+        clean.set(http::field::upgrade, "websocket");
+        clean.set(http::field::connection, "Upgrade");
+        clean.set(http::field::sec_websocket_key, boost::beast::string_view(request.header("Sec-WebSocket-Key")));
+        clean.set(http::field::sec_websocket_version, "13");
+        websocket_.set_option(boost::beast::websocket::stream_base::decorator([this](boost::beast::websocket::response_type& response) {
+            response.set(http::field::server, "KVolt");
+            if (!peer_->protocol().empty()) response.set(http::field::sec_websocket_protocol, peer_->protocol());
+        }));
+        websocket_.read_message_max(limits_.message_size);
+        websocket_.accept(clean);
+        wire_.begin_frames(limits_.message_fragments);
+        wire_.protocol(*this);
+        wire_.arm(limits_.ping_interval);
+        read(owner_.lock());
+    }
+
+    /// The handler has ended.
+    void handler_done(std::uint16_t code) { peer_->close(code, {}); }
+
+    // PeerLink
+
+    void read_more() override {
+        if (reading_ || wire_.finishing() || wire_.closed()) return;
+        wire_.forgive_silence();
+        read(owner_.lock());
+    }
+
+    void start_close(std::uint16_t code, std::string_view reason) override {
+        if (closing_ || wire_.finishing() || wire_.closed()) return;
+        closing_ = true;
+        std::size_t begin = wire_.loop().begin_append();
+        append_close(wire_.loop().outgoing(), code, reason);
+        wire_.send(begin, wire_.loop().outgoing().size(), Unit::frame);
+        wire_.outbox().finish();
+        wire_.arm(limits_.close_timeout);
+        if (!reading_ && !ended_) read(owner_.lock());  // for the peer's close
+    }
+
+    // Protocol
+
+    void on_backlog() override { last_progress_ = wire_.loop().now(); }
+
+    void on_drained() override { peer_->on_drained(); }
+
+    void on_lost() override {
+        peer_->end(close_code::abnormal, {});
+        peer_->on_drained();
+    }
+
+    void on_shut_down() override { peer_->close(close_code::going_away, {}); }
+
+    void on_late() override {
+        if (closing_) return give_up();
+        Tick now = wire_.loop().now();
+        auto left = [&](Tick since, Limits::Duration limit) {
+            Tick due = since + Loop::ticks(limit);
+            return due > now ? due - now : 0;
+        };
+        bool stalled = wire_.outbox().backlog() > 0 && left(last_progress_, limits_.silence_timeout) == 0;
+        bool silent = reading_ && left(wire_.last_received(), limits_.silence_timeout) == 0;
+        if (stalled || silent) return give_up();
+        if (message_since_ && left(*message_since_, limits_.message_timeout) == 0) return peer_->close(close_code::policy_violation, "message took too long");
+
+        Tick next = left(wire_.last_received(), limits_.ping_interval);
+        if (next == 0) {
+            if (pinged_for_ != wire_.last_received() && wire_.outbox().backlog() == 0) ping();
+            next = std::max<Tick>(1, std::min(Loop::ticks(limits_.ping_interval), left(wire_.last_received(), limits_.silence_timeout)));
+        }
+        if (message_since_) next = std::min(next, left(*message_since_, limits_.message_timeout));
+        wire_.arm_at(now + next);
+    }
+
+private:
+    static constexpr std::size_t small = 512;
+
+    void read(Owner self) {
+        reading_ = true;
+        std::size_t room = small;
+        if (filled_ > 0) room = std::max(small, std::min(websocket_.read_size_hint(small), filled_));  // never trust a length: double
+        if (incoming_.size() < filled_ + room) incoming_.resize(filled_ + room);
+        websocket_.async_read_some(boost::asio::buffer(incoming_.data() + filled_, incoming_.size() - filled_),
+                                   [this, self = std::move(self)](boost::system::error_code error, std::size_t size) mutable {
+                                       reading_ = false;
+                                       filled_ += size;
+                                       if (error)
+                                           on_end(error);
+                                       else
+                                           on_read(std::move(self));
+                                   });
+        watch_message();
+    }
+
+    void on_read(Owner self) {
+        if (websocket_.is_message_done()) {
+            message_since_.reset();
+            Message message = take_message();
+            if (!message.binary && ends_inside_character(message.payload)) {  // Beast 1.81 misses this behind an empty last fragment
+                peer_->close(close_code::invalid_payload, {});
+            } else if (!closing_) {
+                peer_->deliver(std::move(message));
+            }
+        }
+        if (!reading_ && !peer_->has_message() && !wire_.closed() && !wire_.finishing()) read(std::move(self));
+    }
+
+    Message take_message() {
+        Message message;
+        message.binary = websocket_.got_binary();
+        if (filled_ <= small) {
+            message.payload.assign(incoming_, 0, filled_);
+        } else {
+            incoming_.resize(filled_);
+            message.payload = std::move(incoming_);
+            incoming_ = std::string();
+        }
+        filled_ = 0;
+        return message;
+    }
+
+    // A message that has begun gets a deadline; one that is complete at once never touches it.
+    void watch_message() {
+        if (filled_ == 0 || message_since_) return;
+        message_since_ = wire_.loop().now();
+        if (!closing_) wire_.arm(std::min(limits_.message_timeout, limits_.ping_interval));
+    }
+
+    void on_end(boost::system::error_code error) {
+        namespace websocket = boost::beast::websocket;
+        ended_ = true;
+        if (error == websocket::error::closed) {
+            const auto& reason = websocket_.reason();
+            bool given = reason.code != websocket::close_code::none;
+            peer_->end(given ? static_cast<std::uint16_t>(reason.code) : close_code::no_status, {reason.reason.data(), reason.reason.size()});
+        } else if (wire_.too_many_fragments()) {
+            peer_->close(close_code::policy_violation, "too many fragments");
+        } else if (auto code = fault(error)) {
+            peer_->end(code, {});  // Beast has sent the close frame
+        } else {
+            wire_.abort();
+            peer_->end(close_code::abnormal, {});
+        }
+        wire_.finish(limits_.close_timeout);
+    }
+
+    // The close code for what the peer did wrong; 0 if it just vanished.
+    static std::uint16_t fault(boost::system::error_code error) {
+        namespace websocket = boost::beast::websocket;
+        if (error == websocket::error::message_too_big || error == websocket::error::buffer_overflow) return close_code::message_too_big;
+        if (error == websocket::error::bad_frame_payload) return close_code::invalid_payload;
+        if (error == websocket::condition::protocol_violation) return close_code::protocol_error;
+        return 0;
+    }
+
+    void ping() {
+        pinged_for_ = wire_.last_received();
+        std::size_t begin = wire_.loop().begin_append();
+        append_frame(wire_.loop().outgoing(), Opcode::ping, {});
+        wire_.send(begin, wire_.loop().outgoing().size(), Unit::frame);
+    }
+
+    // The peer is dead, or does not answer our close.
+    void give_up() {
+        wire_.abort();
+        peer_->end(close_code::abnormal, {});
+    }
+
+    Wire<Stream>& wire_;
+    const Limits& limits_;
+    std::weak_ptr<void> owner_;
+    std::shared_ptr<Peer> peer_;
+    std::string incoming_;    // what has come of the next message is its first filled_ bytes
+    std::size_t filled_ = 0;
+    bool reading_ = false;
+    bool ended_ = false;      // nothing more will be read
+    bool closing_ = false;    // our close frame went first
+    Tick last_progress_ = 0;  // of the backlog
+    std::optional<Tick> pinged_for_;
+    std::optional<Tick> message_since_;
+    boost::beast::websocket::stream<Wire<Stream>&, false> websocket_;
+};
+
+}  // namespace kvolt::detail
+
+#endif

@@ -1,0 +1,326 @@
+#ifndef KVOLT_DETAIL_WIRE_HPP
+#define KVOLT_DETAIL_WIRE_HPP
+
+// The socket of one connection, with its outbox. It is also the next layer of Beast's websocket::stream, which reads
+// through it and whose few writes (the 101, pongs, close frames) go into the outbox like everything else.
+
+#include <kvolt/detail/frame.hpp>
+#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/waiter.hpp>
+
+#include <boost/asio/associated_allocator.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/socket_base.hpp>
+#include <boost/beast/core/role.hpp>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace kvolt::detail {
+
+/// What is spoken over a wire: HTTP, and WebSocket after an upgrade. Called on the loop, never from within a send.
+class Protocol {
+public:
+    virtual void on_backlog() = 0;    ///< The peer does not take what it is sent, or has taken some of it.
+    virtual void on_drained() = 0;    ///< All has been taken.
+    virtual void on_lost() = 0;       ///< The socket was closed before its time.
+    virtual void on_late() = 0;       ///< The deadline that was armed has come.
+    virtual void on_shut_down() = 0;  ///< The server stops.
+
+protected:
+    ~Protocol() = default;
+};
+
+template <class Stream>
+class Wire final : public Link {
+public:
+    using executor_type = typename Stream::executor_type;
+    using Error = boost::system::error_code;
+    using Owner = std::shared_ptr<void>;
+
+    Wire(Loop& loop, Stream stream, Protocol& protocol) : Link(loop), stream_(std::move(stream)), protocol_(&protocol) {
+        Error ignored;
+        stream_.non_blocking(true, ignored);
+    }
+
+    /// Who keeps this wire alive; set once, before anything else.
+    void owner(std::weak_ptr<void> owner) { owner_ = std::move(owner); }
+
+    void protocol(Protocol& protocol) noexcept { protocol_ = &protocol; }
+
+    executor_type get_executor() noexcept { return stream_.get_executor(); }
+    Stream& stream() noexcept { return stream_; }
+
+    /// True once the socket is closed.
+    bool closed() const noexcept { return closed_; }
+
+    void arm(std::chrono::milliseconds delay) { loop().arm(*this, delay); }
+    void arm_at(Tick due) { loop().arm_at(*this, due); }
+
+    void flush() override {
+        if (closed_) return;
+        outbox().flush(loop().outgoing(), [this](const auto& buffers) { return write(buffers); });
+        after_write(false);
+    }
+
+    void shut_down() override { protocol_->on_shut_down(); }
+
+    void abort() override {
+        if (closed_) return;
+        closed_ = true;
+        outbox().clear();
+        disarm();
+        Error ignored;
+        stream_.close(ignored);
+        release_writer();
+        if (auto self = owner_.lock()) boost::asio::post(get_executor(), [this, self] { protocol_->on_lost(); });
+    }
+
+    /// Send what is queued, say that no more will come, and close once the peer has closed, too, or after `limit`.
+    void finish(std::chrono::milliseconds limit) {
+        if (closed_ || finishing_) return;
+        finishing_ = true;
+        outbox().finish();
+        arm(limit);
+        shut_down_send();
+        discard(owner_.lock());
+    }
+
+    bool finishing() const noexcept { return finishing_; }
+
+    // For Beast, after an upgrade
+
+    /// Bytes that came in behind the handshake.
+    void left_over(std::string bytes) { left_over_ = std::move(bytes); }
+
+    /// What follows are frames.
+    void begin_frames(std::size_t fragment_limit) {
+        frames_ = true;
+        fragment_limit_ = fragment_limit;
+        last_received_ = loop().now();
+    }
+
+    Tick last_received() const noexcept { return last_received_; }
+    void forgive_silence() noexcept { last_received_ = loop().now(); }
+    bool in_message() const noexcept { return counter_.in_message(); }
+    bool too_many_fragments() const noexcept { return counter_.peak() > fragment_limit_; }
+
+    template <class Buffers, class Token>
+    auto async_read_some(const Buffers& buffers, Token&& token) {
+        return boost::asio::async_initiate<Token, void(Error, std::size_t)>(
+            [](auto handler, Wire* wire, const Buffers& to) { wire->start_read(to, std::move(handler)); }, token, this, buffers);
+    }
+
+    template <class Buffers, class Token>
+    auto async_write_some(const Buffers& buffers, Token&& token) {
+        return boost::asio::async_initiate<Token, void(Error, std::size_t)>(
+            [](auto handler, Wire* wire, const Buffers& from) { wire->start_write(from, std::move(handler)); }, token, this, buffers);
+    }
+
+    // Beast writes the 101 by these, at once.
+    template <class Buffers>
+    std::size_t write_some(const Buffers& buffers, Error& error) {
+        error = {};
+        return take(buffers);
+    }
+    template <class Buffers>
+    std::size_t write_some(const Buffers& buffers) {
+        return take(buffers);
+    }
+    template <class Buffers>
+    std::size_t read_some(const Buffers&, Error& error) {
+        error = boost::asio::error::operation_not_supported;
+        return 0;
+    }
+    template <class Buffers>
+    std::size_t read_some(const Buffers&) {
+        return 0;
+    }
+
+private:
+    template <class Buffers, class Handler>
+    struct OnRead {
+        using executor_type = boost::asio::associated_executor_t<Handler, typename Wire::executor_type>;
+        using allocator_type = boost::asio::associated_allocator_t<Handler>;
+        using cancellation_slot_type = boost::asio::associated_cancellation_slot_t<Handler>;
+
+        executor_type get_executor() const noexcept { return boost::asio::get_associated_executor(handler, wire->get_executor()); }
+        allocator_type get_allocator() const noexcept { return boost::asio::get_associated_allocator(handler); }
+        cancellation_slot_type get_cancellation_slot() const noexcept { return boost::asio::get_associated_cancellation_slot(handler); }
+
+        void operator()(Error error, std::size_t size) {
+            if (!error && !wire->received(buffers, size)) error = boost::asio::error::connection_aborted;
+            std::move(handler)(error, size);
+        }
+
+        Wire* wire;
+        Buffers buffers;
+        Handler handler;
+    };
+
+    template <class Buffers, class Handler>
+    void start_read(const Buffers& buffers, Handler handler) {
+        OnRead<Buffers, Handler> on_read{this, buffers, std::move(handler)};
+        if (left_over_.empty()) return stream_.async_read_some(buffers, std::move(on_read));
+        std::size_t size = boost::asio::buffer_copy(buffers, boost::asio::buffer(left_over_));
+        left_over_.erase(0, size);
+        if (left_over_.empty()) std::string().swap(left_over_);
+        boost::asio::post(get_executor(), [on_read = std::move(on_read), size]() mutable { on_read(Error(), size); });
+    }
+
+    // False if the peer sends a message in too many pieces.
+    template <class Buffers>
+    bool received(const Buffers& buffers, std::size_t size) {
+        last_received_ = loop().now();
+        for (auto part = boost::asio::buffer_sequence_begin(buffers); size > 0; ++part) {
+            boost::asio::const_buffer bytes(*part);
+            std::size_t used = std::min(size, bytes.size());
+            counter_.feed({static_cast<const char*>(bytes.data()), used});
+            size -= used;
+        }
+        return !too_many_fragments();
+    }
+
+    // Completes by post; while the peer takes nothing, once it has: so pings cannot make pongs pile up.
+    template <class Buffers, class Handler>
+    void start_write(const Buffers& buffers, Handler handler) {
+        std::size_t size = take(buffers);
+        auto done = [handler = std::move(handler), size]() mutable { std::move(handler)(Error(), size); };
+        if (outbox().backlog() > 0 && !outbox().finished())
+            writer_ = Waiter<>::of(std::move(done));
+        else
+            boost::asio::post(get_executor(), std::move(done));
+    }
+
+    template <class Buffers>
+    std::size_t take(const Buffers& buffers) {
+        std::size_t begin = loop().begin_append();
+        std::string& outgoing = loop().outgoing();
+        for (auto part = boost::asio::buffer_sequence_begin(buffers); part != boost::asio::buffer_sequence_end(buffers); ++part) {
+            boost::asio::const_buffer bytes(*part);
+            outgoing.append(static_cast<const char*>(bytes.data()), bytes.size());
+        }
+        std::size_t size = outgoing.size() - begin;
+        if (size == 0) return 0;
+        send(begin, outgoing.size(), frames_ ? Unit::frame : Unit::raw);
+        bool close_frame = frames_ && (outgoing[begin] & 15) == static_cast<char>(Opcode::close);
+        if (close_frame) outbox().finish();
+        return size;
+    }
+
+    template <class Buffers>
+    std::size_t write(const Buffers& buffers) {
+        Error error;
+        std::size_t size = stream_.write_some(buffers, error);
+        if (!error) return size;
+        if (error != boost::asio::error::would_block && error != boost::asio::error::try_again) lost_ = true;
+        return 0;
+    }
+
+    void after_write(bool progress) {
+        if (lost_) return abort();
+        if (outbox().backlog() == 0) {
+            shut_down_send();
+            if (!progress) return;
+            release_writer();
+            if (!finishing_) protocol_->on_drained();
+            return;
+        }
+        if (!finishing_ && (progress || !waiting_)) protocol_->on_backlog();
+        wait_writable();
+    }
+
+    void wait_writable() {
+        if (waiting_) return;
+        waiting_ = true;
+        stream_.async_wait(boost::asio::socket_base::wait_write, [this, self = owner_.lock()](Error error) {
+            waiting_ = false;
+            if (error || closed_) return;
+            std::size_t size = outbox().drain([this](const auto& buffers) { return write(buffers); });
+            if (size > 0 || lost_)
+                after_write(true);
+            else
+                wait_writable();
+        });
+    }
+
+    void release_writer() {
+        if (writer_) boost::asio::post(get_executor(), std::move(writer_));
+    }
+
+    void shut_down_send() {
+        if (!finishing_ || said_end_ || !outbox().empty()) return;
+        said_end_ = true;
+        Error ignored;
+        stream_.shutdown(boost::asio::socket_base::shutdown_send, ignored);
+        if (peer_ended_) abort();
+    }
+
+    // Read and forget, so that the peer gets our last words instead of a reset (RFC 9112, section 9.6).
+    void discard(Owner self) {
+        auto bytes = std::make_unique<std::array<char, 2048>>();
+        auto buffer = boost::asio::buffer(*bytes);
+        stream_.async_read_some(buffer, [this, self = std::move(self), bytes = std::move(bytes)](Error error, std::size_t) mutable {
+            if (closed_) return;
+            if (!error) return discard(std::move(self));
+            peer_ended_ = true;
+            if (outbox().empty()) abort();
+        });
+    }
+
+    void on_deadline() override {
+        auto self = owner_.lock();
+        if (finishing_)
+            abort();
+        else if (self)
+            protocol_->on_late();
+    }
+
+    Stream stream_;
+    Protocol* protocol_;
+    std::weak_ptr<void> owner_;
+    std::string left_over_;
+    Waiter<> writer_;
+    FrameCounter counter_;
+    std::size_t fragment_limit_ = static_cast<std::size_t>(-1);
+    Tick last_received_ = 0;
+    bool frames_ = false;
+    bool waiting_ = false;    // for writability
+    bool lost_ = false;       // a write failed
+    bool finishing_ = false;  // nothing more will be sent
+    bool said_end_ = false;   // and the peer was told
+    bool peer_ended_ = false;
+    bool closed_ = false;
+};
+
+// Beast asks for these at the end of a WebSocket; the session closes the wire itself, in its own time.
+
+template <class Stream>
+void teardown(boost::beast::role_type, Wire<Stream>&, boost::system::error_code& error) {
+    error = {};
+}
+
+template <class Stream, class Handler>
+void async_teardown(boost::beast::role_type, Wire<Stream>& wire, Handler&& handler) {
+    boost::asio::post(wire.get_executor(), [handler = std::forward<Handler>(handler)]() mutable { std::move(handler)(boost::system::error_code()); });
+}
+
+template <class Stream>
+void beast_close_socket(Wire<Stream>& wire) {
+    wire.abort();
+}
+
+}  // namespace kvolt::detail
+
+#endif

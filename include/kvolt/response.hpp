@@ -1,0 +1,132 @@
+#ifndef KVOLT_RESPONSE_HPP
+#define KVOLT_RESPONSE_HPP
+
+#include <kvolt/url.hpp>
+
+#include <boost/beast/http/status.hpp>
+
+#include <charconv>
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kvolt {
+
+/// One HTTP response before it is sent: a plain value.
+class Response {
+public:
+    int status() const noexcept { return status_; }
+
+    /// @throws std::invalid_argument  if it is not a final status, 200 to 599.
+    void status(int status) {
+        if (status < 200 || status > 599) throw std::invalid_argument("kvolt: a response status is 200 to 599, not " + std::to_string(status));
+        status_ = status;
+    }
+
+    /// Set a header field; replaces all of that name.
+    ///
+    /// @throws std::invalid_argument  if the name is not a token, the value holds CR, LF or NUL (response splitting),
+    ///                                or the field is the server's own: Content-Length, Transfer-Encoding, Connection, Date.
+    void header(std::string_view name, std::string_view value) {
+        check(name, value);
+        std::erase_if(fields_, [&](const auto& field) { return detail::iequals(field.first, name); });
+        fields_.emplace_back(name, value);
+    }
+
+    /// Add a header field beside those of the same name, as `Set-Cookie` needs it. Throws like header().
+    void add_header(std::string_view name, std::string_view value) {
+        check(name, value);
+        fields_.emplace_back(name, value);
+    }
+
+    std::string_view header(std::string_view name) const noexcept {
+        for (const auto& [field, value] : fields_)
+            if (detail::iequals(field, name)) return value;
+        return {};
+    }
+
+    const std::string& body() const noexcept { return body_; }
+
+    /// @param content_type  A string that lives as long as the response, such as a literal. A Content-Type set by header() wins.
+    void body(std::string body, std::string_view content_type) {
+        body_ = std::move(body);
+        content_type_ = content_type;
+    }
+
+    void clear() noexcept {
+        status_ = 200;
+        fields_.clear();
+        body_.clear();
+        content_type_ = {};
+    }
+
+    struct Framing {
+        std::string_view date;    ///< For the Date field (RFC 9110, section 6.6.1).
+        bool keep_alive = true;   ///< If not, says `Connection: close`.
+        bool http_1_0 = false;    ///< The peer needs to be told that the connection is kept.
+        bool head = false;        ///< The answer to HEAD: everything but the body.
+    };
+
+    /// Append the response in the form of RFC 9112.
+    void append_to(std::string& out, const Framing& framing) const {
+        out += "HTTP/1.1 ";
+        append_number(out, static_cast<std::size_t>(status_));
+        out += ' ';
+        auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(status_));
+        out.append(reason.data(), reason.size());
+        append_field(out, "\r\nDate: ", framing.date);
+        for (const auto& [name, value] : fields_) {
+            out += "\r\n";
+            append_field(out, name, ": ");
+            out += value;
+        }
+        if (!content_type_.empty() && header("Content-Type").empty()) append_field(out, "\r\nContent-Type: ", content_type_);
+        bool bodiless = status_ == 204 || status_ == 304;  // RFC 9110, section 6.4.1
+        if (!bodiless) {
+            out += "\r\nContent-Length: ";
+            append_number(out, body_.size());
+        }
+        bool upgrade = !header("Upgrade").empty();  // then Connection must name it (RFC 9110, section 7.8)
+        if (!framing.keep_alive)
+            out += upgrade ? "\r\nConnection: upgrade, close" : "\r\nConnection: close";
+        else if (upgrade)
+            out += "\r\nConnection: upgrade";
+        else if (framing.http_1_0)
+            out += "\r\nConnection: keep-alive";
+        out += "\r\n\r\n";
+        if (!bodiless && !framing.head) out += body_;
+    }
+
+private:
+    static void append_field(std::string& out, std::string_view first, std::string_view second) {
+        out += first;
+        out += second;
+    }
+
+    static void append_number(std::string& out, std::size_t number) {
+        char digits[20];
+        out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
+    }
+
+    static void check(std::string_view name, std::string_view value) {
+        constexpr std::string_view token = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        if (name.empty() || name.find_first_not_of(token) != name.npos)
+            throw std::invalid_argument("kvolt: not a header field name: \"" + std::string(name) + '"');
+        if (value.find_first_of(std::string_view("\r\n\0", 3)) != value.npos)
+            throw std::invalid_argument("kvolt: CR, LF or NUL in the value of the header field " + std::string(name));
+        for (std::string_view own : {"Content-Length", "Transfer-Encoding", "Connection", "Date"})
+            if (detail::iequals(name, own)) throw std::invalid_argument("kvolt: the server itself sets the header field " + std::string(name));
+    }
+
+    int status_ = 200;
+    std::vector<std::pair<std::string, std::string>> fields_;
+    std::string body_;
+    std::string_view content_type_;
+};
+
+}  // namespace kvolt
+
+#endif

@@ -1,0 +1,167 @@
+#ifndef KVOLT_ROUTER_HPP
+#define KVOLT_ROUTER_HPP
+
+// Which handler a request belongs to. A look-up allocates nothing.
+
+#include <kvolt/context.hpp>
+#include <kvolt/detail/path_pattern.hpp>
+#include <kvolt/handler.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kvolt {
+
+/// A tree of path segments. Text wins over `:parameter`, which wins over `*rest`; what does not lead to a route of the
+/// request's method is taken back, so that `/users/new` and `/users/:id` stand side by side for different methods.
+class Router {
+public:
+    struct Route {
+        std::string method;  ///< `*` for every method.
+        std::string pattern;
+        std::vector<std::string> names;  ///< Of the parameters, in their order.
+        std::size_t group = 0;           ///< The owner's number for it.
+        detail::Chain chain;
+    };
+
+    struct Found {
+        const Route* route = nullptr;     ///< What matches the path and the method.
+        const Route* neighbour = nullptr;  ///< If nothing does: a route of the same path for another method.
+        detail::PathMatch match;
+    };
+
+    /// Add a route. GET also answers HEAD.
+    ///
+    /// @throws std::invalid_argument  for a bad pattern, and for a route that means the same as another one: both are named.
+    Route& add(std::string method, std::string pattern, std::size_t group, detail::Chain chain) {
+        auto parsed = detail::PathPattern::parse(pattern);
+        std::vector<Entry>& entries = place(parsed);
+        for (const Entry& entry : entries)
+            if (entry.method == method)
+                throw std::invalid_argument("kvolt: two routes mean the same: " + name(*entry.route) + " and " + method + ' ' + pattern);
+        Route& route = routes_.emplace_back(Route{std::move(method), std::move(pattern), parsed.names(), group, std::move(chain)});
+        entries.push_back({route.method, &route});
+        return route;
+    }
+
+    /// @param path  As it was sent, escapes and all: an escaped slash separates nothing.
+    Found find(std::string_view method, std::string_view path) const {
+        Found found;
+        if (path.starts_with('/') && search(root_, method, path, found.match, found.neighbour, &found.route)) found.match.names = &found.route->names;
+        return found;
+    }
+
+    /// The methods that a path has routes for, as the Allow field lists them (RFC 9110, section 10.2.1).
+    std::string allowed(std::string_view path) const {
+        std::vector<std::string_view> methods;
+        collect(root_, path, methods);
+        auto has = [&](std::string_view method) { return std::find(methods.begin(), methods.end(), method) != methods.end(); };
+        if (has("GET") && !has("HEAD")) methods.push_back("HEAD");
+        if (!has("OPTIONS")) methods.push_back("OPTIONS");
+        std::string list;
+        for (std::string_view method : methods) (list += list.empty() ? "" : ", ") += method;
+        return list;
+    }
+
+    const std::deque<Route>& routes() const noexcept { return routes_; }
+    std::deque<Route>& routes() noexcept { return routes_; }
+
+private:
+    struct Entry {
+        std::string_view method;
+        const Route* route;
+    };
+
+    struct Node {
+        std::vector<std::pair<std::string, std::unique_ptr<Node>>> texts;
+        std::unique_ptr<Node> parameter;
+        std::vector<Entry> here;  // routes that end at this segment
+        std::vector<Entry> rest;  // routes whose `*rest` begins behind it
+    };
+
+    static std::string name(const Route& route) { return route.method + ' ' + route.pattern; }
+
+    std::vector<Entry>& place(const detail::PathPattern& pattern) {
+        using Kind = detail::PathPattern::Segment::Kind;
+        Node* node = &root_;
+        for (const auto& segment : pattern.segments) {
+            if (segment.kind == Kind::rest) return node->rest;
+            if (segment.kind == Kind::parameter) {
+                if (!node->parameter) node->parameter = std::make_unique<Node>();
+                node = node->parameter.get();
+            } else {
+                auto text = std::find_if(node->texts.begin(), node->texts.end(), [&](const auto& child) { return child.first == segment.text; });
+                if (text == node->texts.end()) text = node->texts.insert(text, {segment.text, std::make_unique<Node>()});
+                node = text->second.get();
+            }
+        }
+        return node->here;
+    }
+
+    static const Route* choose(const std::vector<Entry>& entries, std::string_view method) noexcept {
+        const Route* get = nullptr;
+        const Route* any = nullptr;
+        for (const Entry& entry : entries) {
+            if (entry.method == method) return entry.route;
+            if (entry.method == "GET" && method == "HEAD") get = entry.route;
+            if (entry.method == "*") any = entry.route;
+        }
+        return get ? get : any;
+    }
+
+    // `path` is empty, or begins with the '/' in front of the next segment.
+    static bool search(const Node& node, std::string_view method, std::string_view path, detail::PathMatch& match, const Route*& neighbour,
+                       const Route** result) {
+        auto settle = [&](const std::vector<Entry>& entries) {
+            if (entries.empty()) return false;
+            *result = choose(entries, method);
+            if (*result == nullptr && neighbour == nullptr) neighbour = entries.front().route;
+            return *result != nullptr;
+        };
+        if (path.empty()) return settle(node.here);
+        std::string_view behind = path.substr(1);
+        std::string_view segment = behind.substr(0, behind.find('/'));
+        std::string_view further = behind.substr(segment.size());
+        for (const auto& [text, child] : node.texts)
+            if (detail::segment_equals(segment, text) && search(*child, method, further, match, neighbour, result)) return true;
+        if (node.parameter && !segment.empty()) {
+            match.values[match.size++] = segment;
+            if (search(*node.parameter, method, further, match, neighbour, result)) return true;
+            --match.size;
+        }
+        if (node.rest.empty()) return false;
+        match.values[match.size++] = behind;
+        if (settle(node.rest)) return true;
+        --match.size;
+        return false;
+    }
+
+    static void collect(const Node& node, std::string_view path, std::vector<std::string_view>& methods) {
+        auto take = [&](const std::vector<Entry>& entries) {
+            for (const Entry& entry : entries)
+                if (std::find(methods.begin(), methods.end(), entry.method) == methods.end()) methods.push_back(entry.method);
+        };
+        if (path.empty()) return take(node.here);
+        std::string_view behind = path.substr(1);
+        std::string_view segment = behind.substr(0, behind.find('/'));
+        std::string_view further = behind.substr(segment.size());
+        for (const auto& [text, child] : node.texts)
+            if (detail::segment_equals(segment, text)) collect(*child, further, methods);
+        if (node.parameter && !segment.empty()) collect(*node.parameter, further, methods);
+        take(node.rest);
+    }
+
+    Node root_;
+    std::deque<Route> routes_;
+};
+
+}  // namespace kvolt
+
+#endif

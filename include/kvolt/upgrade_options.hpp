@@ -1,0 +1,62 @@
+#ifndef KVOLT_UPGRADE_OPTIONS_HPP
+#define KVOLT_UPGRADE_OPTIONS_HPP
+
+#include <kvolt/url.hpp>
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kvolt {
+
+/// Who may open a WebSocket, and what it speaks. Make one beside the route and hand it to every `c.upgrade(options)`.
+///
+/// By default only pages of the same origin (scheme, host and port) may connect, which stops other web sites from using
+/// a visitor's cookies. Clients that are no browsers send no Origin and are let in.
+class UpgradeOptions {
+public:
+    /// Subprotocols that the server speaks, of which the client's favourite is agreed on. Without a match there is none.
+    UpgradeOptions& protocols(std::vector<std::string> names) {
+        protocols_ = std::move(names);
+        return *this;
+    }
+
+    /// Let pages of another origin connect, such as `https://example.com`.
+    ///
+    /// @throws std::invalid_argument  if it is not a scheme, host and optional port.
+    UpgradeOptions& allow_origin(std::string_view origin) {
+        auto parsed = Origin::parse(origin);
+        if (!parsed) throw std::invalid_argument("kvolt: not an origin such as https://example.com: \"" + std::string(origin) + '"');
+        origins_.push_back(std::move(*parsed));
+        return *this;
+    }
+
+    /// Let every web page connect. Only for what needs no login and harms nobody.
+    UpgradeOptions& allow_any_origin(bool allow = true) {
+        any_origin_ = allow;
+        return *this;
+    }
+
+    /// Refuse clients that send no Origin.
+    UpgradeOptions& require_origin(bool require = true) {
+        require_origin_ = require;
+        return *this;
+    }
+
+    const std::vector<std::string>& protocols() const noexcept { return protocols_; }
+    const std::vector<Origin>& origins() const noexcept { return origins_; }
+    bool allows_any_origin() const noexcept { return any_origin_; }
+    bool requires_origin() const noexcept { return require_origin_; }
+
+private:
+    std::vector<std::string> protocols_;
+    std::vector<Origin> origins_;
+    bool any_origin_ = false;
+    bool require_origin_ = false;
+};
+
+}  // namespace kvolt
+
+#endif

@@ -1,0 +1,150 @@
+#ifndef KVOLT_URL_HPP
+#define KVOLT_URL_HPP
+
+// The parts of RFC 3986 and RFC 6454 that a server needs: escapes, query parameters, origins.
+
+#include <algorithm>
+#include <cctype>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kvolt {
+
+namespace detail {
+
+constexpr int hex_digit(char c) noexcept {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+constexpr char to_lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+
+/// ASCII case-insensitive, as header names, schemes and hosts are compared.
+constexpr bool iequals(std::string_view a, std::string_view b) noexcept {
+    if (a.size() != b.size()) return false;
+    for (std::size_t i = 0; i < a.size(); ++i)
+        if (to_lower(a[i]) != to_lower(b[i])) return false;
+    return true;
+}
+
+inline std::string lowered(std::string_view text) {
+    std::string result(text);
+    for (char& c : result) c = to_lower(c);
+    return result;
+}
+
+}  // namespace detail
+
+/// Decode %XX escapes (RFC 3986, section 2.1).
+///
+/// @returns  nothing if an escape is broken, or stands for NUL, CR or LF, which nobody sends in good faith.
+inline std::optional<std::string> percent_decode(std::string_view text) {
+    std::string result;
+    result.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '%') {
+            result += text[i];
+            continue;
+        }
+        if (text.size() - i < 3) return std::nullopt;
+        int high = detail::hex_digit(text[i + 1]), low = detail::hex_digit(text[i + 2]);
+        if (high < 0 || low < 0) return std::nullopt;
+        char c = static_cast<char>(high * 16 + low);
+        if (c == '\0' || c == '\r' || c == '\n') return std::nullopt;
+        result += c;
+        i += 2;
+    }
+    return result;
+}
+
+using QueryParameters = std::vector<std::pair<std::string, std::string>>;
+
+/// Take a query apart (`a=1&b=two+words`), in its order. A parameter with a broken escape is kept as it was sent.
+inline QueryParameters parse_query(std::string_view query) {
+    auto decoded = [](std::string_view text) {
+        std::string spaced(text);
+        for (char& c : spaced)
+            if (c == '+') c = ' ';
+        return percent_decode(spaced).value_or(std::string(text));
+    };
+    QueryParameters parameters;
+    while (!query.empty()) {
+        std::string_view pair = query.substr(0, query.find('&'));
+        query.remove_prefix(std::min(query.size(), pair.size() + 1));
+        if (pair.empty()) continue;
+        std::size_t equals = pair.find('=');
+        std::string_view value = equals == pair.npos ? std::string_view() : pair.substr(equals + 1);
+        parameters.emplace_back(decoded(pair.substr(0, equals)), decoded(value));
+    }
+    return parameters;
+}
+
+/// Scheme, host and port of a web page (RFC 6454), for comparing who may connect.
+struct Origin {
+    std::string scheme;  ///< Lower case.
+    std::string host;    ///< Lower case; an IPv6 address in its brackets.
+    unsigned port = 0;
+
+    bool operator==(const Origin&) const = default;
+
+    /// Parse `https://example.com` or `http://[::1]:8080`.
+    ///
+    /// @returns  nothing for `null`, for other schemes than http and https, and for anything malformed.
+    static std::optional<Origin> parse(std::string_view text);
+};
+
+namespace detail {
+
+/// The host and port of an authority without user information (RFC 9110, section 7.2); nothing if malformed.
+inline std::optional<std::pair<std::string, unsigned>> parse_authority(std::string_view text, unsigned default_port) {
+    std::size_t end = 0;
+    if (text.starts_with('[')) {
+        end = text.find(']');
+        if (end == text.npos || end < 3) return std::nullopt;
+        ++end;
+        if (text.substr(1, end - 2).find_first_not_of("0123456789abcdefABCDEF:.") != text.npos) return std::nullopt;
+    } else {
+        end = std::min(text.find(':'), text.size());
+        for (char c : text.substr(0, end)) {
+            bool allowed = std::isalnum(static_cast<unsigned char>(c)) || std::string_view("-._~!$&'()*+;=%").find(c) != std::string_view::npos;
+            if (!allowed) return std::nullopt;
+        }
+    }
+    if (end == 0) return std::nullopt;
+    unsigned port = default_port;
+    std::string_view rest = text.substr(end);
+    if (!rest.empty()) {
+        if (rest.front() != ':' || rest.size() > 6) return std::nullopt;
+        rest.remove_prefix(1);
+        unsigned number = 0;
+        for (char c : rest) {
+            if (c < '0' || c > '9') return std::nullopt;
+            number = number * 10 + static_cast<unsigned>(c - '0');
+        }
+        if (number > 65535) return std::nullopt;
+        if (!rest.empty()) port = number;
+    }
+    return std::pair(lowered(text.substr(0, end)), port);
+}
+
+}  // namespace detail
+
+inline std::optional<Origin> Origin::parse(std::string_view text) {
+    std::size_t colon = text.find("://");
+    if (colon == text.npos) return std::nullopt;
+    std::string scheme = detail::lowered(text.substr(0, colon));
+    if (scheme != "http" && scheme != "https") return std::nullopt;
+    auto authority = detail::parse_authority(text.substr(colon + 3), scheme == "https" ? 443 : 80);
+    if (!authority) return std::nullopt;
+    return Origin{std::move(scheme), std::move(authority->first), authority->second};
+}
+
+}  // namespace kvolt
+
+#endif
