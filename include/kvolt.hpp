@@ -1,7 +1,8 @@
 #ifndef KVOLT_HPP
 #define KVOLT_HPP
 
-// All of KVolt. In a file that only defines handlers, kvolt/context.hpp and kvolt/hub.hpp are enough and compile faster.
+// All of KVolt. In a file that only defines handlers, kvolt/context.hpp and kvolt/hub.hpp are enough and compile
+// faster.
 
 #include <kvolt/app.hpp>
 #include <kvolt/config.hpp>

@@ -3,6 +3,7 @@
 
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/stream.hpp>
+#include <kvolt/error.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/router.hpp>
@@ -53,25 +54,43 @@ public:
     /// @throws std::invalid_argument  for a bad pattern, and for a route that means the same as another one.
     /// @throws std::logic_error       if the server runs already.
     template <class... Steps>
-    void get(std::string_view pattern, Steps... steps) const { add("GET", pattern, std::move(steps)...); }
+    void get(std::string_view pattern, Steps... steps) const {
+        add("GET", pattern, std::move(steps)...);
+    }
     template <class... Steps>
-    void post(std::string_view pattern, Steps... steps) const { add("POST", pattern, std::move(steps)...); }
+    void post(std::string_view pattern, Steps... steps) const {
+        add("POST", pattern, std::move(steps)...);
+    }
     template <class... Steps>
-    void put(std::string_view pattern, Steps... steps) const { add("PUT", pattern, std::move(steps)...); }
+    void put(std::string_view pattern, Steps... steps) const {
+        add("PUT", pattern, std::move(steps)...);
+    }
     template <class... Steps>
-    void patch(std::string_view pattern, Steps... steps) const { add("PATCH", pattern, std::move(steps)...); }
+    void patch(std::string_view pattern, Steps... steps) const {
+        add("PATCH", pattern, std::move(steps)...);
+    }
     template <class... Steps>
-    void del(std::string_view pattern, Steps... steps) const { add("DELETE", pattern, std::move(steps)...); }
+    void del(std::string_view pattern, Steps... steps) const {
+        add("DELETE", pattern, std::move(steps)...);
+    }
     template <class... Steps>
-    void head(std::string_view pattern, Steps... steps) const { add("HEAD", pattern, std::move(steps)...); }
+    void head(std::string_view pattern, Steps... steps) const {
+        add("HEAD", pattern, std::move(steps)...);
+    }
     template <class... Steps>
-    void options(std::string_view pattern, Steps... steps) const { add("OPTIONS", pattern, std::move(steps)...); }
+    void options(std::string_view pattern, Steps... steps) const {
+        add("OPTIONS", pattern, std::move(steps)...);
+    }
     template <class... Steps>
-    void any(std::string_view pattern, Steps... steps) const { add("*", pattern, std::move(steps)...); }
+    void any(std::string_view pattern, Steps... steps) const {
+        add("*", pattern, std::move(steps)...);
+    }
 
     /// Add middleware: a `Task<>(Context&, Next)` around the rest, or a handler that runs before it.
     template <MiddlewareFunction Middleware>
-    void use(Middleware middleware) const { use_step(detail::make_step(std::move(middleware))); }
+    void use(Middleware middleware) const {
+        use_step(detail::make_step(std::move(middleware)));
+    }
 
     /// A group inside of this one.
     Group group(std::string_view prefix) const;
@@ -85,7 +104,8 @@ private:
     void add(std::string method, std::string_view pattern, Steps... steps) const {
         static_assert(sizeof...(Steps) > 0, "a route needs a handler");
         static_assert((MiddlewareFunction<Steps> && ...),
-                      "a handler is void(kvolt::Context&) or kvolt::Task<>(kvolt::Context&); middleware may also be kvolt::Task<>(kvolt::Context&, kvolt::Next)");
+                      "a handler is void(kvolt::Context&) or kvolt::Task<>(kvolt::Context&); middleware may also be "
+                      "kvolt::Task<>(kvolt::Context&, kvolt::Next)");
         detail::Chain chain;
         (chain.add(detail::make_step(std::move(steps))), ...);
         add_route(std::move(method), pattern, std::move(chain));
@@ -100,7 +120,8 @@ private:
 
 /// A web application: its routes, and the server that runs them.
 ///
-/// @note Thread safety: set it up in one thread. While it runs, `stop`, `port` and `executor` may be called from any thread.
+/// @note Thread safety: set it up in one thread. While it runs, `stop`, `port` and `executor` may be called from any
+/// thread.
 class App : public Group {
 public:
     App() : Group(*this, 0), loops_(std::make_shared<detail::Loops>()) {
@@ -109,7 +130,7 @@ public:
     }
 
     /// Stops the server, if it runs, and waits for that.
-    ~App() {
+    virtual ~App() {
         stop();
         for (auto& loop : *loops_) loop->clear();
     }
@@ -122,7 +143,8 @@ public:
     /// With one, handlers run one at a time between their `co_await`s and may share data without a lock.
     App& threads(std::size_t count) {
         check_setup();
-        if (count == 0 || count > 1024) throw std::invalid_argument("kvolt: threads(" + std::to_string(count) + "): 1 to 1024");
+        if (count == 0 || count > 1024)
+            throw std::invalid_argument("kvolt: threads(" + std::to_string(count) + "): 1 to 1024");
         threads_ = count;
         return *this;
     }
@@ -135,7 +157,8 @@ public:
     }
     const Limits& limits() const noexcept { return limits_; }
 
-    /// Where one-line reports go, such as exceptions that left a handler; std::clog by default. Called from the loops' threads.
+    /// Where one-line reports go, such as exceptions that left a handler; std::clog by default. Called from the loops'
+    /// threads.
     App& logger(std::function<void(std::string_view)> log) {
         check_setup();
         log_ = std::move(log);
@@ -156,8 +179,8 @@ public:
 
     /// Serve until SIGINT, SIGTERM or stop().
     ///
-    /// Then no connection is accepted any more, requests that are being handled are answered, WebSockets are closed with
-    /// 1001, and what is left after `Limits::drain_timeout` is cut off. Handlers have ended when it returns.
+    /// Then no connection is accepted any more, requests that are being handled are answered, WebSockets are closed
+    /// with 1001, and what is left after `Limits::drain_timeout` is cut off. Handlers have ended when it returns.
     ///
     /// @param address  `:8080`, `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`; port 0 takes a free one.
     /// @throws std::invalid_argument  for a bad address.
@@ -171,8 +194,9 @@ public:
     template <class Stream = detail::PlainStream>
     void start(std::string_view address);
 
-    /// Stop as run() describes, and wait for the end unless called in a handler. Once stopped, an app does not start again.
-    void stop() {
+    /// Stop as run() describes, and wait for the end unless called in a handler. Once stopped, an app does not start
+    /// again.
+    virtual void stop() {
         std::shared_ptr<detail::ServerHandle> server;
         {
             std::lock_guard lock(mutex_);
@@ -221,6 +245,27 @@ private:
         detail::Chain fallback;  // that, and an answer without a route
     };
 
+    // Virtual, so that files which only define handlers need not compile them.
+
+    virtual std::size_t add_group(std::size_t parent, std::string_view prefix) {
+        check_setup();
+        if (!prefix.starts_with('/') || prefix.ends_with('/'))
+            throw std::invalid_argument("kvolt: a group's prefix begins with '/' and does not end with it: \"" +
+                                        std::string(prefix) + '"');
+        groups_.push_back({groups_[parent].prefix + std::string(prefix), parent, {}, {}, {}});
+        return groups_.size() - 1;
+    }
+
+    virtual void add_route(std::size_t group, std::string method, std::string_view pattern, detail::Chain chain) {
+        check_setup();
+        router_.add(std::move(method), groups_[group].prefix + std::string(pattern), group, std::move(chain));
+    }
+
+    virtual void add_middleware(std::size_t group, detail::Step step) {
+        check_setup();
+        groups_[group].middleware.push_back(std::move(step));
+    }
+
     void check_setup() const {
         std::lock_guard lock(mutex_);
         if (server_) throw std::logic_error("kvolt: routes, limits and threads are set before the server starts");
@@ -243,12 +288,15 @@ private:
     }
 
     void answer_without_route(Context& c) const {
-        constexpr std::string_view known[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
-        if (std::find(std::begin(known), std::end(known), c.method()) == std::end(known)) throw HttpError(501, "Not Implemented");
+        constexpr std::string_view known[] = {"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
+                                              "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+        if (std::find(std::begin(known), std::end(known), c.method()) == std::end(known))
+            throw HttpError(501, "Not Implemented");
         bool whole_server = c.target() == "*";  // OPTIONS *
         auto match = router_.find({}, c.request().raw_path());
         if (!whole_server && match.neighbour == nullptr && match.route == nullptr) throw HttpError(404, "Not Found");
-        std::string allowed = whole_server ? "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS" : router_.allowed(c.request().raw_path());
+        std::string allowed =
+            whole_server ? "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS" : router_.allowed(c.request().raw_path());
         if (c.method() != "OPTIONS") throw HttpError(405, "Method Not Allowed").header("Allow", allowed);
         c.header("Allow", allowed).status(204);
     }
@@ -276,23 +324,13 @@ private:
     std::function<void(std::string_view)> log_;
 };
 
-inline Group Group::group(std::string_view prefix) const {
-    app_->check_setup();
-    if (!prefix.starts_with('/') || prefix.ends_with('/'))
-        throw std::invalid_argument("kvolt: a group's prefix begins with '/' and does not end with it: \"" + std::string(prefix) + '"');
-    app_->groups_.push_back({app_->groups_[index_].prefix + std::string(prefix), index_, {}, {}, {}});
-    return Group(*app_, app_->groups_.size() - 1);
-}
+inline Group Group::group(std::string_view prefix) const { return Group(*app_, app_->add_group(index_, prefix)); }
 
 inline void Group::add_route(std::string method, std::string_view pattern, detail::Chain chain) const {
-    app_->check_setup();
-    app_->router_.add(std::move(method), app_->groups_[index_].prefix + std::string(pattern), index_, std::move(chain));
+    app_->add_route(index_, std::move(method), pattern, std::move(chain));
 }
 
-inline void Group::use_step(detail::Step step) const {
-    app_->check_setup();
-    app_->groups_[index_].middleware.push_back(std::move(step));
-}
+inline void Group::use_step(detail::Step step) const { app_->add_middleware(index_, std::move(step)); }
 
 }  // namespace kvolt
 

@@ -1,7 +1,6 @@
 #ifndef KVOLT_CONTEXT_HPP
 #define KVOLT_CONTEXT_HPP
 
-#include <kvolt/detail/handshake.hpp>
 #include <kvolt/detail/path_pattern.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/request.hpp>
@@ -36,10 +35,8 @@ class Exchange {
 public:
     virtual std::string remote_address() const = 0;
     virtual Task<>::executor_type executor() = 0;
-    virtual bool secure() const = 0;
-
-    /// Answer a checked handshake with 101 and speak WebSocket from now on.
-    virtual std::shared_ptr<Peer> upgrade(const Request& request, std::string protocol) = 0;
+    /// Answer a handshake with 101 and speak WebSocket from now on, or throw the HttpError that refuses it.
+    virtual std::shared_ptr<Peer> upgrade(const Request& request, const UpgradeOptions& options) = 0;
 
 protected:
     ~Exchange() = default;
@@ -67,7 +64,9 @@ public:
     std::string_view method() const noexcept { return request_.method(); }
 
     /// The path, decoded: `/café`.
-    std::string_view path() const noexcept { return decoded_path_ ? std::string_view(*decoded_path_) : request_.raw_path(); }
+    std::string_view path() const noexcept {
+        return decoded_path_ ? std::string_view(*decoded_path_) : request_.raw_path();
+    }
 
     /// The request target as it was sent: `/caf%C3%A9?a=1`.
     std::string_view target() const noexcept { return request_.target(); }
@@ -183,9 +182,9 @@ public:
     }
     Task<WebSocket> upgrade(UpgradeOptions options) {
         if (answered_) throw std::logic_error("kvolt: upgrade() of a request that was answered already");
-        detail::check_handshake(request_, options, exchange_.secure());
+        WebSocket socket(exchange_.upgrade(request_, options));
         answered_ = upgraded_ = true;
-        co_return WebSocket(exchange_.upgrade(request_, detail::agree_on_protocol(request_, options)));
+        co_return socket;
     }
 
     bool upgraded() const noexcept { return upgraded_; }
@@ -195,7 +194,8 @@ public:
     void match(const detail::PathMatch& match) {
         match_ = match;
         if (!decoded_path_) return;
-        for (std::size_t i = 0; i < match.size; ++i) decoded_params_.push_back(percent_decode(match.values[i]).value_or(std::string(match.values[i])));
+        for (std::size_t i = 0; i < match.size; ++i)
+            decoded_params_.push_back(percent_decode(match.values[i]).value_or(std::string(match.values[i])));
     }
 
 private:

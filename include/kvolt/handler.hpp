@@ -30,7 +30,8 @@ template <class F>
 concept CoroutineFunction = std::invocable<F&, Context&> && std::same_as<std::invoke_result_t<F&, Context&>, Task<>>;
 
 template <class F>
-concept AroundFunction = std::invocable<F&, Context&, Next> && std::same_as<std::invoke_result_t<F&, Context&, Next>, Task<>>;
+concept AroundFunction =
+    std::invocable<F&, Context&, Next> && std::same_as<std::invoke_result_t<F&, Context&, Next>, Task<>>;
 
 /// One step of what happens to a request: exactly one of the three is set.
 struct Step {
@@ -66,7 +67,8 @@ Task<> run(const Chain& chain, std::size_t first, Context& context);
 
 }  // namespace detail
 
-/// A handler: `void(Context&)`, or a coroutine `Task<>(Context&)`. Called for many requests, so it must not be changed by a call.
+/// A handler: `void(Context&)`, or a coroutine `Task<>(Context&)`. Called for many requests, so it must not be changed
+/// by a call.
 template <class F>
 concept HandlerFunction = detail::PlainFunction<F> || detail::CoroutineFunction<F>;
 

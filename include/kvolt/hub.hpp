@@ -30,12 +30,14 @@ namespace kvolt {
 ///
 /// @tparam Member  What is known of each member, such as a name. It must be copyable for members().
 ///
-/// @note Thread safety: all functions may be called from any thread, but join(), which is for the handler of the socket.
+/// @note Thread safety: all functions may be called from any thread, but join(), which is for the handler of the
+/// socket.
 /// @note Lifetime: a hub stops its app when it is destroyed before it, since handlers may still use the hub.
 template <class Member = std::monostate>
 class Hub {
     struct Entry : detail::HubMember {
-        Entry(std::shared_ptr<detail::Peer> peer, Member member) : HubMember(std::move(peer)), member(std::move(member)) {}
+        Entry(std::shared_ptr<detail::Peer> peer, Member member)
+            : HubMember(std::move(peer)), member(std::move(member)) {}
 
         Member member;
     };
@@ -60,12 +62,7 @@ public:
 
         /// Leave now; does nothing the second time.
         void leave() noexcept {
-            if (!entry_) return;
-            detail::Peer& peer = *entry_->peer;
-            auto gone = [core = std::move(core_), entry = std::shared_ptr<Entry>(std::move(entry_))] {
-                core->shard(entry->peer->loop()).leave(*entry);
-            };
-            if (peer.on_loop() || !peer.post(gone)) gone();  // without its loop nothing else touches the hub
+            if (entry_) std::exchange(core_, nullptr)->leave(std::move(entry_));
         }
 
         /// What the hub knows of this member; changes are seen by members().
@@ -80,14 +77,17 @@ public:
     private:
         friend class Hub;
 
-        Seat(std::shared_ptr<detail::HubCore> core, std::unique_ptr<Entry> entry) : core_(std::move(core)), entry_(std::move(entry)) {}
+        Seat(std::shared_ptr<detail::HubCore> core, std::unique_ptr<Entry> entry)
+            : core_(std::move(core)), entry_(std::move(entry)) {}
 
         std::shared_ptr<detail::HubCore> core_;
         std::unique_ptr<Entry> entry_;
     };
 
     explicit Hub(App& app, const HubOptions& options = {})
-        : app_(app), core_(std::make_shared<detail::HubCore>(app.loops(), options.backlog().value_or(app.limits().backlog), options.slow())) {}
+        : app_(app),
+          core_(std::make_shared<detail::HubCore>(app.loops(), options.backlog().value_or(app.limits().backlog),
+                                                  options.slow())) {}
 
     ~Hub() { app_.stop(); }
 
@@ -101,10 +101,11 @@ public:
     /// @throws std::logic_error   off the socket's loop: join in the handler that upgraded.
     [[nodiscard]] Seat join(const WebSocket& socket, Member member = {}, std::string_view room = {}) {
         check(room);
-        if (!socket.peer()->on_loop()) throw std::logic_error("kvolt: Hub::join() off the socket's loop; join in the handler that upgraded");
+        if (!socket.peer()->on_loop())
+            throw std::logic_error("kvolt: Hub::join() off the socket's loop; join in the handler that upgraded");
         auto entry = std::make_unique<Entry>(socket.peer(), std::move(member));
         entry->room = room;
-        core_->shard(socket.peer()->loop()).join(*entry);
+        core_->join(*entry);
         return Seat(core_, std::move(entry));
     }
 
@@ -120,7 +121,8 @@ public:
         check(room);
         detail::Broadcast broadcast;
         broadcast.room = room;
-        detail::append_frame(broadcast.frame, message.binary ? detail::Opcode::binary : detail::Opcode::text, message.payload);
+        detail::append_frame(broadcast.frame, message.binary ? detail::Opcode::binary : detail::Opcode::text,
+                             message.payload);
         core_->broadcast(std::move(broadcast));
     }
 
@@ -134,7 +136,8 @@ public:
                 continue;
             }
             Task<std::vector<Member>> there = collect(*shard, room);
-            std::vector<Member> more = co_await boost::asio::co_spawn(shard->loop().executor(), std::move(there), boost::asio::use_awaitable);
+            std::vector<Member> more =
+                co_await boost::asio::co_spawn(shard->loop().executor(), std::move(there), boost::asio::use_awaitable);
             for (Member& member : more) result.push_back(std::move(member));
         }
         co_return result;
@@ -147,16 +150,7 @@ public:
         return sum;
     }
 
-    HubStats stats() const {
-        HubStats stats;
-        stats.messages = core_->messages();
-        for (const detail::HubShard* shard : core_->shards()) {
-            stats.deliveries += shard->deliveries();
-            stats.dropped += shard->dropped();
-            stats.disconnected += shard->disconnected();
-        }
-        return stats;
-    }
+    HubStats stats() const { return core_->stats(); }
 
 private:
     static void check(std::string_view room) {
@@ -164,7 +158,8 @@ private:
     }
 
     static void append(std::vector<Member>& result, const detail::HubShard& shard, std::string_view room) {
-        for (const detail::HubMember* member : shard.members(room)) result.push_back(static_cast<const Entry*>(member)->member);
+        for (const detail::HubMember* member : shard.members(room))
+            result.push_back(static_cast<const Entry*>(member)->member);
     }
 
     static Task<std::vector<Member>> collect(const detail::HubShard& shard, std::string room) {

@@ -26,28 +26,30 @@ struct Limits {
     using Duration = std::chrono::milliseconds;
 
     // HTTP requests
-    Duration header_timeout = std::chrono::seconds(10);  ///< From the first byte of a request to the end of its head: 408.
-    std::size_t header_size = 8 * 1024;                  ///< Bytes of the head, request line included: 431.
-    std::size_t header_fields = 100;                     ///< Number of header fields: 431.
-    std::size_t target_size = 8 * 1024;                  ///< Bytes of the request target: 414.
-    std::size_t body_size = 1024 * 1024;                 ///< Bytes of a request body: 413.
-    std::size_t body_rate = 16 * 1024;                   ///< Bytes per second that a body must keep up after body_grace: 408.
-    Duration body_grace = std::chrono::seconds(10);      ///< How long a body may be slower than body_rate.
+    Duration header_timeout =
+        std::chrono::seconds(10);         ///< From the first byte of a request to the end of its head: 408.
+    std::size_t header_size = 8 * 1024;   ///< Bytes of the head, request line included: 431.
+    std::size_t header_fields = 100;      ///< Number of header fields: 431.
+    std::size_t target_size = 8 * 1024;   ///< Bytes of the request target: 414.
+    std::size_t body_size = 1024 * 1024;  ///< Bytes of a request body: 413.
+    std::size_t body_rate = 16 * 1024;    ///< Bytes per second that a body must keep up after body_grace: 408.
+    Duration body_grace = std::chrono::seconds(10);  ///< How long a body may be slower than body_rate.
 
     // Connections
     Duration idle_timeout = std::chrono::seconds(120);  ///< Keep-alive without a request: closed.
     Duration write_timeout = std::chrono::seconds(10);  ///< A response that makes no progress: hard close.
-    std::size_t connections = 0;                        ///< At once; past it accepting pauses. 0: RLIMIT_NOFILE less a reserve.
-    Duration drain_timeout = std::chrono::seconds(5);   ///< What stop() grants to those that are connected: hard close.
+    std::size_t connections = 0;  ///< At once; past it accepting pauses. 0: RLIMIT_NOFILE less a reserve.
+    Duration drain_timeout = std::chrono::seconds(5);  ///< What stop() grants to those that are connected: hard close.
 
     // WebSockets
-    std::size_t message_size = 64 * 1024;                  ///< Bytes of a received message: close 1009.
-    std::size_t message_fragments = 1024;                  ///< Frames of a received message: close 1008.
-    Duration message_timeout = std::chrono::seconds(30);   ///< From a message's first byte to its last: close 1008.
-    Duration ping_interval = std::chrono::seconds(25);     ///< A peer that was silent for so long gets a ping.
-    Duration silence_timeout = std::chrono::seconds(60);   ///< Silence, or bytes not taken, for so long: the peer is dead, 1006.
-    Duration close_timeout = std::chrono::seconds(5);      ///< For the closing handshake: hard close.
-    Backlog backlog;                                       ///< Of one connection; a hub may set its own.
+    std::size_t message_size = 64 * 1024;                 ///< Bytes of a received message: close 1009.
+    std::size_t message_fragments = 1024;                 ///< Frames of a received message: close 1008.
+    Duration message_timeout = std::chrono::seconds(30);  ///< From a message's first byte to its last: close 1008.
+    Duration ping_interval = std::chrono::seconds(25);    ///< A peer that was silent for so long gets a ping.
+    Duration silence_timeout =
+        std::chrono::seconds(60);  ///< Silence, or bytes not taken, for so long: the peer is dead, 1006.
+    Duration close_timeout = std::chrono::seconds(5);  ///< For the closing handshake: hard close.
+    Backlog backlog;                                   ///< Of one connection; a hub may set its own.
 };
 
 }  // namespace kvolt

@@ -39,7 +39,8 @@ struct MessageView {
 /// What became of a message that was sent to one connection.
 enum class SendResult {
     queued,        ///< On its way.
-    backpressure,  ///< On its way, behind others that the peer has not taken yet: `co_await socket.drained()` before more.
+    backpressure,  ///< On its way, behind others that the peer has not taken yet: `co_await socket.drained()` before
+                   ///< more.
     dropped,       ///< Not sent: the connection is over or its backlog is full.
 };
 

@@ -29,7 +29,9 @@ public:
         std::string_view path = target().substr(0, target().find('?'));
         if (path.starts_with('/')) return path;
         std::size_t colon = path.find("://");
-        if (colon == path.npos || !(detail::iequals(path.substr(0, colon), "http") || detail::iequals(path.substr(0, colon), "https"))) return path;
+        if (colon == path.npos ||
+            !(detail::iequals(path.substr(0, colon), "http") || detail::iequals(path.substr(0, colon), "https")))
+            return path;
         std::size_t slash = path.find('/', colon + 3);
         return slash == path.npos ? std::string_view("/") : path.substr(slash);
     }
@@ -64,7 +66,8 @@ public:
     /// The value of the first field of this name; empty if there is none.
     std::string_view header(std::string_view name) const noexcept { return find(name).value_or(std::string_view()); }
 
-    /// True if any field of this name lists the token, as in `Connection: keep-alive, Upgrade` (RFC 9110, section 5.6.1).
+    /// True if any field of this name lists the token, as in `Connection: keep-alive, Upgrade` (RFC 9110,
+    /// section 5.6.1).
     bool has_token(std::string_view name, std::string_view token) const noexcept {
         for (const Field& field : fields_)
             if (detail::iequals(view(field.name), name) && list_has(view(field.value), token)) return true;
@@ -111,7 +114,9 @@ private:
         return place;
     }
 
-    std::string_view view(Place place) const noexcept { return std::string_view(head_).substr(place.begin, place.size); }
+    std::string_view view(Place place) const noexcept {
+        return std::string_view(head_).substr(place.begin, place.size);
+    }
 
     static bool list_has(std::string_view list, std::string_view token) noexcept {
         while (!list.empty()) {

@@ -22,14 +22,16 @@ public:
 
     /// @throws std::invalid_argument  if it is not a final status, 200 to 599.
     void status(int status) {
-        if (status < 200 || status > 599) throw std::invalid_argument("kvolt: a response status is 200 to 599, not " + std::to_string(status));
+        if (status < 200 || status > 599)
+            throw std::invalid_argument("kvolt: a response status is 200 to 599, not " + std::to_string(status));
         status_ = status;
     }
 
     /// Set a header field; replaces all of that name.
     ///
     /// @throws std::invalid_argument  if the name is not a token, the value holds CR, LF or NUL (response splitting),
-    ///                                or the field is the server's own: Content-Length, Transfer-Encoding, Connection, Date.
+    ///                                or the field is the server's own: Content-Length, Transfer-Encoding, Connection,
+    ///                                Date.
     void header(std::string_view name, std::string_view value) {
         check(name, value);
         std::erase_if(fields_, [&](const auto& field) { return detail::iequals(field.first, name); });
@@ -50,7 +52,8 @@ public:
 
     const std::string& body() const noexcept { return body_; }
 
-    /// @param content_type  A string that lives as long as the response, such as a literal. A Content-Type set by header() wins.
+    /// @param content_type  A string that lives as long as the response, such as a literal. A Content-Type set by
+    /// header() wins.
     void body(std::string body, std::string_view content_type) {
         body_ = std::move(body);
         content_type_ = content_type;
@@ -64,10 +67,10 @@ public:
     }
 
     struct Framing {
-        std::string_view date;    ///< For the Date field (RFC 9110, section 6.6.1).
-        bool keep_alive = true;   ///< If not, says `Connection: close`.
-        bool http_1_0 = false;    ///< The peer needs to be told that the connection is kept.
-        bool head = false;        ///< The answer to HEAD: everything but the body.
+        std::string_view date;   ///< For the Date field (RFC 9110, section 6.6.1).
+        bool keep_alive = true;  ///< If not, says `Connection: close`.
+        bool http_1_0 = false;   ///< The peer needs to be told that the connection is kept.
+        bool head = false;       ///< The answer to HEAD: everything but the body.
     };
 
     /// Append the response in the form of RFC 9112.
@@ -83,7 +86,8 @@ public:
             append_field(out, name, ": ");
             out += value;
         }
-        if (!content_type_.empty() && header("Content-Type").empty()) append_field(out, "\r\nContent-Type: ", content_type_);
+        if (!content_type_.empty() && header("Content-Type").empty())
+            append_field(out, "\r\nContent-Type: ", content_type_);
         bool bodiless = status_ == 204 || status_ == 304;  // RFC 9110, section 6.4.1
         if (!bodiless) {
             out += "\r\nContent-Length: ";
@@ -112,13 +116,15 @@ private:
     }
 
     static void check(std::string_view name, std::string_view value) {
-        constexpr std::string_view token = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        constexpr std::string_view token =
+            "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         if (name.empty() || name.find_first_not_of(token) != name.npos)
             throw std::invalid_argument("kvolt: not a header field name: \"" + std::string(name) + '"');
         if (value.find_first_of(std::string_view("\r\n\0", 3)) != value.npos)
             throw std::invalid_argument("kvolt: CR, LF or NUL in the value of the header field " + std::string(name));
         for (std::string_view own : {"Content-Length", "Transfer-Encoding", "Connection", "Date"})
-            if (detail::iequals(name, own)) throw std::invalid_argument("kvolt: the server itself sets the header field " + std::string(name));
+            if (detail::iequals(name, own))
+                throw std::invalid_argument("kvolt: the server itself sets the header field " + std::string(name));
     }
 
     int status_ = 200;

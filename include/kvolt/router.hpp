@@ -32,21 +32,24 @@ public:
     };
 
     struct Found {
-        const Route* route = nullptr;     ///< What matches the path and the method.
+        const Route* route = nullptr;      ///< What matches the path and the method.
         const Route* neighbour = nullptr;  ///< If nothing does: a route of the same path for another method.
         detail::PathMatch match;
     };
 
     /// Add a route. GET also answers HEAD.
     ///
-    /// @throws std::invalid_argument  for a bad pattern, and for a route that means the same as another one: both are named.
+    /// @throws std::invalid_argument  for a bad pattern, and for a route that means the same as another one: both are
+    /// named.
     Route& add(std::string method, std::string pattern, std::size_t group, detail::Chain chain) {
         auto parsed = detail::PathPattern::parse(pattern);
         std::vector<Entry>& entries = place(parsed);
         for (const Entry& entry : entries)
             if (entry.method == method)
-                throw std::invalid_argument("kvolt: two routes mean the same: " + name(*entry.route) + " and " + method + ' ' + pattern);
-        Route& route = routes_.emplace_back(Route{std::move(method), std::move(pattern), parsed.names(), group, std::move(chain)});
+                throw std::invalid_argument("kvolt: two routes mean the same: " + name(*entry.route) + " and " +
+                                            method + ' ' + pattern);
+        Route& route =
+            routes_.emplace_back(Route{std::move(method), std::move(pattern), parsed.names(), group, std::move(chain)});
         entries.push_back({route.method, &route});
         return route;
     }
@@ -54,7 +57,8 @@ public:
     /// @param path  As it was sent, escapes and all: an escaped slash separates nothing.
     Found find(std::string_view method, std::string_view path) const {
         Found found;
-        if (path.starts_with('/') && search(root_, method, path, found.match, found.neighbour, &found.route)) found.match.names = &found.route->names;
+        if (path.starts_with('/') && search(root_, method, path, found.match, found.neighbour, &found.route))
+            found.match.names = &found.route->names;
         return found;
     }
 
@@ -62,7 +66,9 @@ public:
     std::string allowed(std::string_view path) const {
         std::vector<std::string_view> methods;
         collect(root_, path, methods);
-        auto has = [&](std::string_view method) { return std::find(methods.begin(), methods.end(), method) != methods.end(); };
+        auto has = [&](std::string_view method) {
+            return std::find(methods.begin(), methods.end(), method) != methods.end();
+        };
         if (has("GET") && !has("HEAD")) methods.push_back("HEAD");
         if (!has("OPTIONS")) methods.push_back("OPTIONS");
         std::string list;
@@ -97,8 +103,10 @@ private:
                 if (!node->parameter) node->parameter = std::make_unique<Node>();
                 node = node->parameter.get();
             } else {
-                auto text = std::find_if(node->texts.begin(), node->texts.end(), [&](const auto& child) { return child.first == segment.text; });
-                if (text == node->texts.end()) text = node->texts.insert(text, {segment.text, std::make_unique<Node>()});
+                auto text = std::find_if(node->texts.begin(), node->texts.end(),
+                                         [&](const auto& child) { return child.first == segment.text; });
+                if (text == node->texts.end())
+                    text = node->texts.insert(text, {segment.text, std::make_unique<Node>()});
                 node = text->second.get();
             }
         }
@@ -117,8 +125,8 @@ private:
     }
 
     // `path` is empty, or begins with the '/' in front of the next segment.
-    static bool search(const Node& node, std::string_view method, std::string_view path, detail::PathMatch& match, const Route*& neighbour,
-                       const Route** result) {
+    static bool search(const Node& node, std::string_view method, std::string_view path, detail::PathMatch& match,
+                       const Route*& neighbour, const Route** result) {
         auto settle = [&](const std::vector<Entry>& entries) {
             if (entries.empty()) return false;
             *result = choose(entries, method);
@@ -130,7 +138,8 @@ private:
         std::string_view segment = behind.substr(0, behind.find('/'));
         std::string_view further = behind.substr(segment.size());
         for (const auto& [text, child] : node.texts)
-            if (detail::segment_equals(segment, text) && search(*child, method, further, match, neighbour, result)) return true;
+            if (detail::segment_equals(segment, text) && search(*child, method, further, match, neighbour, result))
+                return true;
         if (node.parameter && !segment.empty()) {
             match.values[match.size++] = segment;
             if (search(*node.parameter, method, further, match, neighbour, result)) return true;
@@ -146,7 +155,8 @@ private:
     static void collect(const Node& node, std::string_view path, std::vector<std::string_view>& methods) {
         auto take = [&](const std::vector<Entry>& entries) {
             for (const Entry& entry : entries)
-                if (std::find(methods.begin(), methods.end(), entry.method) == methods.end()) methods.push_back(entry.method);
+                if (std::find(methods.begin(), methods.end(), entry.method) == methods.end())
+                    methods.push_back(entry.method);
         };
         if (path.empty()) return take(node.here);
         std::string_view behind = path.substr(1);

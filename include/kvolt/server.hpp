@@ -63,7 +63,8 @@ public:
     void stop() override {
         loops_.front()->mailbox()->post([this] {
             listener_.close();
-            for (auto& loop : loops_) loop->mailbox()->post([&loop = *loop, limit = app_.limits().drain_timeout] { loop.drain(limit); });
+            for (auto& loop : loops_)
+                loop->mailbox()->post([&loop = *loop, limit = app_.limits().drain_timeout] { loop.drain(limit); });
         });
     }
 

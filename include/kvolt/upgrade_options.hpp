@@ -17,7 +17,8 @@ namespace kvolt {
 /// a visitor's cookies. Clients that are no browsers send no Origin and are let in.
 class UpgradeOptions {
 public:
-    /// Subprotocols that the server speaks, of which the client's favourite is agreed on. Without a match there is none.
+    /// Subprotocols that the server speaks, of which the client's favourite is agreed on. Without a match there is
+    /// none.
     UpgradeOptions& protocols(std::vector<std::string> names) {
         protocols_ = std::move(names);
         return *this;
@@ -28,7 +29,9 @@ public:
     /// @throws std::invalid_argument  if it is not a scheme, host and optional port.
     UpgradeOptions& allow_origin(std::string_view origin) {
         auto parsed = Origin::parse(origin);
-        if (!parsed) throw std::invalid_argument("kvolt: not an origin such as https://example.com: \"" + std::string(origin) + '"');
+        if (!parsed)
+            throw std::invalid_argument("kvolt: not an origin such as https://example.com: \"" + std::string(origin) +
+                                        '"');
         origins_.push_back(std::move(*parsed));
         return *this;
     }

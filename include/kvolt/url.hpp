@@ -112,7 +112,8 @@ inline std::optional<std::pair<std::string, unsigned>> parse_authority(std::stri
     } else {
         end = std::min(text.find(':'), text.size());
         for (char c : text.substr(0, end)) {
-            bool allowed = std::isalnum(static_cast<unsigned char>(c)) || std::string_view("-._~!$&'()*+;=%").find(c) != std::string_view::npos;
+            bool allowed = std::isalnum(static_cast<unsigned char>(c)) ||
+                           std::string_view("-._~!$&'()*+;=%").find(c) != std::string_view::npos;
             if (!allowed) return std::nullopt;
         }
     }

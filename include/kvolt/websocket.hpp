@@ -5,9 +5,6 @@
 #include <kvolt/handler.hpp>
 #include <kvolt/message.hpp>
 
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -38,39 +35,21 @@ public:
     /// Cancelling the wait loses no message: `co_await (socket.read() || timer.async_wait(use_awaitable))` works.
     ///
     /// @throws std::logic_error  if another read of this connection is waiting.
-    Task<std::optional<Message>> read() {
-        auto peer = peer_;
-        if (!peer->on_loop()) throw std::logic_error("kvolt: WebSocket::read() off its loop; await it in the handler that upgraded");
-        if (!peer->has_message() && !peer->over()) {
-            if (peer->awaited()) throw std::logic_error("kvolt: WebSocket::read() while another read of it waits");
-            co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(boost::system::error_code)>(
-                [](auto handler, detail::Peer* on) { on->wait(std::move(handler)); }, boost::asio::use_awaitable, peer.get());
-        }
-        co_return peer->take();
-    }
+    Task<std::optional<Message>> read() { return peer_->read(); }
 
     /// Send a message: queued at once, sent when the loop's turn ends, in order with all else on this connection.
     ///
     /// @param message  Text must be UTF-8. Copied: the caller may reuse it on return.
-    /// @returns  what became of it; from a thread that is not the connection's loop, `queued` means handed to that loop.
-    SendResult send(MessageView message) {
-        if (peer_->on_loop()) return peer_->send(message);
-        if (peer_->over()) return SendResult::dropped;
-        Message copy{std::string(message.payload), message.binary};
-        bool posted = peer_->post([peer = peer_, copy = std::move(copy)] { peer->send(copy); });
-        return posted ? SendResult::queued : SendResult::dropped;
-    }
+    /// @returns  what became of it; from a thread that is not the connection's loop, `queued` means handed to that
+    /// loop.
+    SendResult send(MessageView message) { return peer_->send(message); }
 
     /// Wait until everything that was sent has been taken by the network, or the connection is gone.
     ///
     /// For whoever sends much: after `backpressure`, await this before more.
-    Task<> drained() {
-        auto peer = peer_;
-        if (!peer->on_loop()) throw std::logic_error("kvolt: WebSocket::drained() off its loop");
-        if (peer->drained()) co_return;
-        co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(boost::system::error_code)>(
-            [](auto handler, detail::Peer* on) { on->wait_drained(std::move(handler)); }, boost::asio::use_awaitable, peer.get());
-    }
+    ///
+    /// @throws std::logic_error  if another wait of this kind is under way.
+    Task<> drained() { return peer_->drained(); }
 
     /// Close: what was sent goes out, then the close frame. `read` ends at once, with this code.
     ///
@@ -78,16 +57,17 @@ public:
     /// @param reason  UTF-8, cut to 123 bytes.
     /// @throws std::invalid_argument  for a code that must not be sent.
     void close(std::uint16_t code = close_code::normal, std::string_view reason = {}) {
-        bool sendable = (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) || (code >= 3000 && code <= 4999);
+        bool sendable = (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
+                        (code >= 3000 && code <= 4999);
         if (!sendable) throw std::invalid_argument("kvolt: close code " + std::to_string(code) + " must not be sent");
-        if (peer_->on_loop()) return peer_->close(code, reason);
-        peer_->post([peer = peer_, code, reason = std::string(reason)] { peer->close(code, reason); });
+        peer_->close(code, reason);
     }
 
     /// True until `read` has no more to come.
     bool is_open() const noexcept { return !peer_->over(); }
 
-    /// Why the connection is over: the peer's code or ours, 1005 if the peer gave none, 1006 if it vanished; 0 while it is open.
+    /// Why the connection is over: the peer's code or ours, 1005 if the peer gave none, 1006 if it vanished; 0 while it
+    /// is open.
     std::uint16_t close_code() const noexcept { return peer_->over() ? peer_->close_code() : std::uint16_t{0}; }
 
     std::string close_reason() const { return peer_->over() ? peer_->close_reason() : std::string(); }

@@ -16,7 +16,8 @@
 
 namespace kvolt::detail {
 
-/// Where to listen: `:8080` (every interface), `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080` or `unix:/path`. Port 0 takes a free one.
+/// Where to listen: `:8080` (every interface), `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080` or `unix:/path`. Port 0
+/// takes a free one.
 struct Address {
     boost::asio::generic::stream_protocol::endpoint endpoint;
     std::string unix_path;  ///< Empty for TCP.
@@ -67,7 +68,8 @@ inline std::string to_string(const boost::asio::generic::stream_protocol::endpoi
     address.resize(endpoint.size());
     std::memcpy(address.data(), endpoint.data(), endpoint.size());
     auto ip = address.address();
-    if (ip.is_v6() && ip.to_v6().is_v4_mapped()) ip = boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, ip.to_v6());
+    if (ip.is_v6() && ip.to_v6().is_v4_mapped())
+        ip = boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, ip.to_v6());
     std::string text = ip.is_v6() ? '[' + ip.to_string() + ']' : ip.to_string();
     return text + ':' + std::to_string(address.port());
 }

@@ -24,7 +24,9 @@ enum class Unit : std::uint8_t {
 class Pieces {
 public:
     bool full() const noexcept { return size_ == 64; }
-    void add(std::string_view bytes) noexcept { pieces_[size_++] = boost::asio::const_buffer(bytes.data(), bytes.size()); }
+    void add(std::string_view bytes) noexcept {
+        pieces_[size_++] = boost::asio::const_buffer(bytes.data(), bytes.size());
+    }
     const boost::asio::const_buffer* begin() const noexcept { return pieces_; }
     const boost::asio::const_buffer* end() const noexcept { return pieces_ + size_; }
 
@@ -62,7 +64,9 @@ public:
 
     /// Append a frame within `limit`, or do what the policy says; `overflow` means that the connection must go.
     Added add(std::string_view frame, Unit unit, const Backlog& limit, SlowPolicy policy) {
-        auto fits = [&] { return live_ < limit.messages && size_ <= limit.bytes && frame.size() <= limit.bytes - size_; };
+        auto fits = [&] {
+            return live_ < limit.messages && size_ <= limit.bytes && frame.size() <= limit.bytes - size_;
+        };
         while (!fits()) {
             if (policy == SlowPolicy::disconnect) return Added::overflow;
             if (policy == SlowPolicy::drop_newest || !drop_oldest()) return Added::dropped;
@@ -129,7 +133,8 @@ private:
 
     bool drop_oldest() {
         if (oldest_ == 0 && begun_) oldest_ = 1;
-        while (oldest_ < frames_.size() && (frames_[oldest_].dropped || frames_[oldest_].unit != Unit::droppable)) ++oldest_;
+        while (oldest_ < frames_.size() && (frames_[oldest_].dropped || frames_[oldest_].unit != Unit::droppable))
+            ++oldest_;
         if (oldest_ >= frames_.size()) return false;
         drop(frames_[oldest_]);
         ++dropped_;

@@ -23,7 +23,8 @@ inline void append_frame(std::string& out, Opcode opcode, std::string_view paylo
     } else {
         int bytes = size < 65536 ? 2 : 8;
         head[1] = static_cast<char>(bytes == 2 ? 126 : 127);
-        for (int i = bytes - 1; i >= 0; --i) head[length++] = static_cast<char>(static_cast<std::uint64_t>(size) >> (8 * i));
+        for (int i = bytes - 1; i >= 0; --i)
+            head[length++] = static_cast<char>(static_cast<std::uint64_t>(size) >> (8 * i));
     }
     out.append(head, length);
     out += payload;

@@ -25,7 +25,8 @@ inline bool origin_allowed(const Request& request, const UpgradeOptions& options
     auto origin = Origin::parse(request.header("Origin"));
     if (!origin) return false;
     auto own = Origin::parse((secure ? "https://" : "http://") + std::string(request.header("Host")));
-    return origin == own || std::find(options.origins().begin(), options.origins().end(), *origin) != options.origins().end();
+    return origin == own ||
+           std::find(options.origins().begin(), options.origins().end(), *origin) != options.origins().end();
 }
 
 /// The first of the protocols that the client offers which the server speaks; empty if there is none.
@@ -51,13 +52,17 @@ inline std::string agree_on_protocol(const Request& request, const UpgradeOption
 inline void check_handshake(const Request& request, const UpgradeOptions& options, bool secure) {
     if (!request.has_token("Upgrade", "websocket") || !request.has_token("Connection", "upgrade"))
         throw HttpError(426, "this resource is a WebSocket").header("Upgrade", "websocket");
-    if (request.method() != "GET" || request.version() < 11) throw HttpError(400, "a WebSocket handshake is a GET of HTTP/1.1");
+    if (request.method() != "GET" || request.version() < 11)
+        throw HttpError(400, "a WebSocket handshake is a GET of HTTP/1.1");
     if (request.count("Sec-WebSocket-Version") != 1 || request.header("Sec-WebSocket-Version") != "13")
-        throw HttpError(426, "WebSocket version 13 is needed").header("Upgrade", "websocket").header("Sec-WebSocket-Version", "13");
+        throw HttpError(426, "WebSocket version 13 is needed")
+            .header("Upgrade", "websocket")
+            .header("Sec-WebSocket-Version", "13");
     if (request.count("Sec-WebSocket-Key") != 1 || !is_websocket_key(request.header("Sec-WebSocket-Key")))
         throw HttpError(400, "bad Sec-WebSocket-Key");
     if (request.count("Transfer-Encoding") != 0 || !request.body().empty() ||
-        (request.count("Content-Length") != 0 && request.header("Content-Length").find_first_not_of('0') != std::string_view::npos))
+        (request.count("Content-Length") != 0 &&
+         request.header("Content-Length").find_first_not_of('0') != std::string_view::npos))
         throw HttpError(400, "a WebSocket handshake has no body");
     if (!origin_allowed(request, options, secure)) throw HttpError(403, "origin not allowed");
 }

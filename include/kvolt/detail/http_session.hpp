@@ -5,6 +5,7 @@
 #include <kvolt/context.hpp>
 #include <kvolt/detail/address.hpp>
 #include <kvolt/detail/error_answer.hpp>
+#include <kvolt/detail/handshake.hpp>
 #include <kvolt/detail/request_parser.hpp>
 #include <kvolt/detail/websocket_session.hpp>
 #include <kvolt/detail/wire.hpp>
@@ -23,7 +24,8 @@
 
 namespace kvolt::detail {
 
-/// One connection: HTTP/1.1 (RFC 9112), request by request, until it closes or becomes a WebSocket, which it then holds.
+/// One connection: HTTP/1.1 (RFC 9112), request by request, until it closes or becomes a WebSocket, which it then
+/// holds.
 template <class Stream>
 class HttpSession final : public Protocol, public Exchange, public std::enable_shared_from_this<HttpSession<Stream>> {
 public:
@@ -32,7 +34,11 @@ public:
     using Self = std::shared_ptr<HttpSession>;
 
     HttpSession(const App& app, Loop& loop, Stream stream, Endpoint remote)
-        : app_(app), limits_(app.limits()), remote_(std::move(remote)), wire_(loop, std::move(stream), *this), buffer_(limits_.header_size + read_size) {}
+        : app_(app),
+          limits_(app.limits()),
+          remote_(std::move(remote)),
+          wire_(loop, std::move(stream), *this),
+          buffer_(limits_.header_size + read_size) {}
 
     ~HttpSession() { wire_.loop().connections().fetch_sub(1, std::memory_order_relaxed); }
 
@@ -50,14 +56,14 @@ public:
 
     std::string remote_address() const override { return to_string(remote_); }
     Task<>::executor_type executor() override { return wire_.get_executor(); }
-    bool secure() const override { return false; }
 
-    std::shared_ptr<Peer> upgrade(const Request& request, std::string protocol) override {
+    std::shared_ptr<Peer> upgrade(const Request& request, const UpgradeOptions& options) override {
+        check_handshake(request, options, false);
         auto behind = buffer_.data();
         wire_.left_over(std::string(static_cast<const char*>(behind.data()), behind.size()));
         buffer_ = boost::beast::flat_buffer();
         parser_.reset();
-        websocket_ = std::make_unique<WebSocketSession<Stream>>(wire_, limits_, std::move(protocol));
+        websocket_ = std::make_unique<WebSocketSession<Stream>>(wire_, limits_, agree_on_protocol(request, options));
         try {
             websocket_->accept(request, this->weak_from_this());
         } catch (...) {
@@ -133,7 +139,8 @@ private:
             if (wire_.finishing() || wire_.closed()) return;
             if (error) {
                 // The peer will not send any more; it may still want its answers.
-                if (error == boost::asio::error::eof && wire_.outbox().backlog() > 0) return wire_.finish(limits_.write_timeout);
+                if (error == boost::asio::error::eof && wire_.outbox().backlog() > 0)
+                    return wire_.finish(limits_.write_timeout);
                 return wire_.finish(limits_.close_timeout);
             }
             buffer_.commit(size);
@@ -175,11 +182,13 @@ private:
         if (state_ == State::body) {
             buffer_.consume(parsed_);
             parsed_ = 0;
-            if (buffer_.size() > limits_.header_size) return refuse({400, "Bad Request"}), false;  // a chunk head without end
+            if (buffer_.size() > limits_.header_size)
+                return refuse({400, "Bad Request"}), false;  // a chunk head without end
             invite_body();
         } else if (buffer_.size() >= limits_.header_size) {
             bool in_target = bytes().find("\r\n") == std::string_view::npos;
-            return refuse(in_target ? Refusal{414, "URI Too Long"} : Refusal{431, "Request Header Fields Too Large"}), false;
+            return refuse(in_target ? Refusal{414, "URI Too Long"} : Refusal{431, "Request Header Fields Too Large"}),
+                   false;
         }
         return false;
     }
@@ -211,10 +220,11 @@ private:
             handled_ = true;
             return;
         }
-        boost::asio::co_spawn(executor(), run(chain, 0, *context_), [self = this->shared_from_this()](std::exception_ptr failure) mutable {
-            self->failure_ = std::move(failure);
-            self->on_handled(self);
-        });
+        boost::asio::co_spawn(executor(), run(chain, 0, *context_),
+                              [self = this->shared_from_this()](std::exception_ptr failure) mutable {
+                                  self->failure_ = std::move(failure);
+                                  self->on_handled(self);
+                              });
     }
 
     void on_handled(Self self) {
@@ -230,9 +240,11 @@ private:
 
     void respond() {
         if (failure_) answer_failure();
-        keep_alive_ = keep_alive_ && !stopping_;
+        // Behind a handshake that came to nothing may be frames, which are no requests.
+        keep_alive_ = keep_alive_ && !stopping_ && !request_.has_token("Upgrade", "websocket");
         send([&](std::string& out) {
-            response_.append_to(out, {wire_.loop().date(), keep_alive_, request_.version() < 11, request_.method() == "HEAD"});
+            response_.append_to(
+                out, {wire_.loop().date(), keep_alive_, request_.version() < 11, request_.method() == "HEAD"});
         });
         context_.reset();
         parser_.reset();
@@ -269,7 +281,8 @@ private:
 
     void log(std::string_view what) const {
         try {
-            app_.log("kvolt: " + std::string(request_.method()) + ' ' + std::string(request_.target()) + ": " + std::string(what));
+            app_.log("kvolt: " + std::string(request_.method()) + ' ' + std::string(request_.target()) + ": " +
+                     std::string(what));
         } catch (...) {  // a logger that fails must not end the loop
         }
     }

@@ -144,10 +144,30 @@ private:
     Inbox<std::shared_ptr<const Broadcast>> inbox_;
 };
 
+/// What hubs call is virtual, so that files which only define handlers need not compile it.
 class HubCore : public std::enable_shared_from_this<HubCore> {
 public:
     HubCore(std::shared_ptr<Loops> loops, const Backlog& limit, SlowPolicy policy)
-        : loops_(std::move(loops)), limit_(limit), policy_(policy), home_(*loops_->front()), strand_(home_.executor()) {}
+        : loops_(std::move(loops)),
+          limit_(limit),
+          policy_(policy),
+          home_(*loops_->front()),
+          strand_(home_.executor()) {}
+
+    virtual ~HubCore() = default;
+
+    /// Let a member take part. On its loop.
+    virtual void join(HubMember& member) { shard(member.peer->loop()).join(member); }
+
+    /// Let it leave; from other threads it does so a little later.
+    virtual void leave(std::unique_ptr<HubMember> member) noexcept {
+        Peer& peer = *member->peer;
+        auto leave_here = [self = shared_from_this(), member = std::shared_ptr<HubMember>(std::move(member))] {
+            self->shard(member->peer->loop()).leave(*member);
+        };
+        if (peer.on_loop() || !peer.mailbox()->post(leave_here))
+            leave_here();  // without its loop nothing else touches the hub
+    }
 
     /// The shard of a loop, made when it is first needed. Any thread; it lives as long as the hub.
     HubShard& shard(Loop& loop) {
@@ -158,7 +178,7 @@ public:
     }
 
     /// All shards so far. Any thread.
-    std::vector<HubShard*> shards() const {
+    virtual std::vector<HubShard*> shards() const {
         std::lock_guard lock(mutex_);
         std::vector<HubShard*> result;
         for (const auto& shard : shards_) result.push_back(shard.get());
@@ -166,7 +186,7 @@ public:
     }
 
     /// Any thread.
-    void broadcast(Broadcast broadcast) {
+    virtual void broadcast(Broadcast broadcast) {
         if (Loop::current() == &home_) return order(std::move(broadcast));
         if (incoming_.push(std::move(broadcast)))
             home_.mailbox()->post([self = shared_from_this()] {
@@ -174,12 +194,23 @@ public:
             });
     }
 
-    std::uint64_t messages() const noexcept { return messages_.load(std::memory_order_relaxed); }
+    virtual HubStats stats() const {
+        HubStats stats;
+        stats.messages = messages_.load(std::memory_order_relaxed);
+        for (const HubShard* shard : shards()) {
+            stats.deliveries += shard->deliveries();
+            stats.dropped += shard->dropped();
+            stats.disconnected += shard->disconnected();
+        }
+        return stats;
+    }
 
 private:
     // On the home loop.
     void order(Broadcast broadcast) {
-        boost::asio::dispatch(strand_, [self = shared_from_this(), broadcast = std::move(broadcast)]() mutable { self->deal(std::move(broadcast)); });
+        boost::asio::dispatch(strand_, [self = shared_from_this(), broadcast = std::move(broadcast)]() mutable {
+            self->deal(std::move(broadcast));
+        });
     }
 
     // On the strand: whatever gets here first is first for everybody.

@@ -12,7 +12,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -41,7 +40,11 @@ public:
     /// @throws std::invalid_argument  for a bad address.
     /// @throws std::system_error      that names the address, if it cannot be listened on.
     Listener(const App& app, std::string_view address)
-        : app_(app), loops_(*app.loops()), address_(Address::parse(address)), acceptor_(loops_.front()->io()), pause_(loops_.front()->io()) {
+        : app_(app),
+          loops_(*app.loops()),
+          address_(Address::parse(address)),
+          acceptor_(loops_.front()->io()),
+          pause_(loops_.front()->io()) {
         Error error = open();
         if (error) throw std::system_error(error, "kvolt: cannot listen on " + std::string(address));
         most_ = app.limits().connections ? app.limits().connections : descriptors_for_connections();
@@ -72,8 +75,9 @@ public:
                 return accept();
             }
             loop.connections().fetch_sub(1, std::memory_order_relaxed);
-            bool exhausted = error == std::errc::too_many_files_open || error == std::errc::too_many_files_open_in_system ||
-                             error == std::errc::no_buffer_space || error == std::errc::not_enough_memory;
+            bool exhausted = error == std::errc::too_many_files_open ||
+                             error == std::errc::too_many_files_open_in_system || error == std::errc::no_buffer_space ||
+                             error == std::errc::not_enough_memory;
             if (exhausted)
                 accept_later();
             else if (error != boost::asio::error::operation_aborted)
@@ -99,7 +103,8 @@ private:
             boost::asio::ip::tcp::endpoint any6;
             any6.resize(address_.endpoint.size());
             std::memcpy(any6.data(), address_.endpoint.data(), address_.endpoint.size());
-            address_.endpoint = boost::asio::ip::tcp::endpoint(boost::asio::ip::tcp::v4(), any6.port());  // a machine without IPv6
+            address_.endpoint =
+                boost::asio::ip::tcp::endpoint(boost::asio::ip::tcp::v4(), any6.port());  // a machine without IPv6
             error = bind();
         }
         return error;
@@ -169,7 +174,7 @@ private:
     const Loops& loops_;
     Address address_;
     boost::asio::basic_socket_acceptor<Protocol, Loop::executor_type> acceptor_;
-    boost::asio::steady_timer pause_;
+    Loop::Timer pause_;
     typename Protocol::endpoint remote_;
     std::size_t most_ = 0;
     std::size_t total_ = 0;  // connections at the last count

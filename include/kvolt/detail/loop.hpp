@@ -8,10 +8,11 @@
 #include <kvolt/detail/deadline_wheel.hpp>
 #include <kvolt/detail/mailbox.hpp>
 #include <kvolt/detail/outbox.hpp>
+#include <kvolt/detail/waiter.hpp>
 
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -61,10 +62,13 @@ private:
 class Loop {
 public:
     using executor_type = boost::asio::io_context::executor_type;
+    using Clock = std::chrono::steady_clock;
+    using Timer = boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>, executor_type>;
 
     static constexpr std::chrono::milliseconds tick_length{100};
 
-    explicit Loop(std::size_t index) : index_(index), mailbox_(std::make_shared<Mailbox>(io_)), ticker_(io_), drain_timer_(io_) {}
+    explicit Loop(std::size_t index)
+        : index_(index), mailbox_(std::make_shared<Mailbox>(io_)), ticker_(io_), drain_deadline_(*this) {}
 
     ~Loop() { clear(); }
 
@@ -97,6 +101,9 @@ public:
 
     /// The loop whose thread this is; nullptr elsewhere.
     static Loop* current() noexcept { return current_; }
+
+    /// Run `function` later, on this loop. From its thread; others use the mailbox.
+    void post(Waiter<> function) { boost::asio::post(io_, std::move(function)); }
 
     boost::asio::io_context& io() noexcept { return io_; }
     executor_type executor() noexcept { return io_.get_executor(); }
@@ -154,10 +161,7 @@ public:
         draining_ = true;
         for (Link* link : links_) link->shut_down();  // which never destroys one at once
         if (links_.empty()) return stop();
-        drain_timer_.expires_after(limit);
-        drain_timer_.async_wait([this](boost::system::error_code error) {
-            if (!error) cut_off();
-        });
+        arm(drain_deadline_, limit);
     }
 
     /// Close every connection now, and stop when their handlers have ended, or after a moment.
@@ -165,10 +169,8 @@ public:
         draining_ = true;
         for (Link* link : links_) link->abort();  // which never destroys one at once
         if (links_.empty()) return stop();
-        drain_timer_.expires_after(tick_length);
-        drain_timer_.async_wait([this](boost::system::error_code error) {
-            if (!error) stop();
-        });
+        drain_deadline_.cut_off = true;
+        arm(drain_deadline_, tick_length);
     }
 
     bool draining() const noexcept { return draining_; }
@@ -189,6 +191,14 @@ private:
         boost::asio::post(io_, [this] { flush(); });
     }
 
+    struct DrainDeadline : Deadline {
+        explicit DrainDeadline(Loop& loop) : loop(loop) {}
+        void on_deadline() override { cut_off ? loop.stop() : loop.cut_off(); }
+
+        Loop& loop;
+        bool cut_off = false;
+    };
+
     void add(Link& link) {
         link.place_ = links_.size();
         links_.push_back(&link);
@@ -205,7 +215,7 @@ private:
     }
 
     void advance() {
-        wheel_.advance(static_cast<Tick>((std::chrono::steady_clock::now() - started_) / tick_length));
+        wheel_.advance(static_cast<Tick>((Clock::now() - started_) / tick_length));
         ticker_.expires_after(tick_length);
         ticker_.async_wait([this](boost::system::error_code error) {
             if (!error) advance();
@@ -229,19 +239,20 @@ private:
     bool cleared_ = false;
     std::string date_;
     Tick date_tick_ = 0;
-    std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+    Clock::time_point started_ = Clock::now();
     alignas(64) std::atomic<std::size_t> connections_{0};
     Io io_;  // destroyed before the above, which what waits on it may use
     std::shared_ptr<Mailbox> mailbox_;
-    boost::asio::steady_timer ticker_;
-    boost::asio::steady_timer drain_timer_;
+    Timer ticker_;
+    DrainDeadline drain_deadline_;
 };
 
 inline Link::Link(Loop& loop) : loop_(loop) { loop_.add(*this); }
 
 inline Link::~Link() { loop_.remove(*this); }
 
-inline Outbox::Added Link::send(std::size_t begin, std::size_t end, Unit unit, const Backlog& limit, SlowPolicy policy) {
+inline Outbox::Added Link::send(std::size_t begin, std::size_t end, Unit unit, const Backlog& limit,
+                                SlowPolicy policy) {
     if (outbox_.pending() > limit.bytes) flush();  // before the policy judges a peer that was not even tried
     auto added = outbox_.add(loop_.outgoing(), begin, end, unit, limit, policy);
     if (added == Outbox::Added::queued && !dirty_) loop_.mark(*this);

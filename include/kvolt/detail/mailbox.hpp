@@ -1,6 +1,8 @@
 #ifndef KVOLT_DETAIL_MAILBOX_HPP
 #define KVOLT_DETAIL_MAILBOX_HPP
 
+#include <kvolt/detail/waiter.hpp>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
@@ -17,11 +19,10 @@ public:
     /// Run `function` on the loop.
     ///
     /// @returns  false if the loop is gone; `function` is never called then.
-    template <class Function>
-    bool post(Function&& function) {
+    bool post(Waiter<> function) {
         std::lock_guard lock(mutex_);
         if (io_ == nullptr) return false;
-        boost::asio::post(*io_, std::forward<Function>(function));
+        boost::asio::post(*io_, std::move(function));
         return true;
     }
 

@@ -34,8 +34,8 @@ public:
     };
 
     /// Take the bytes [begin, end) of `outgoing`: whole frames, unless they are raw.
-    Added add(const std::string& outgoing, std::size_t begin, std::size_t end, Unit unit, const Backlog& limit = no_limit,
-              SlowPolicy policy = SlowPolicy::drop_newest) {
+    Added add(const std::string& outgoing, std::size_t begin, std::size_t end, Unit unit,
+              const Backlog& limit = no_limit, SlowPolicy policy = SlowPolicy::drop_newest) {
         if (finished_) return Added::dropped;
         if (backlog_) {
             auto added = backlog_->add(std::string_view(outgoing).substr(begin, end - begin), unit, limit, policy);
@@ -127,8 +127,7 @@ private:
             std::string_view bytes = outgoing.substr(range.begin, range.end - range.begin);
             while (!bytes.empty()) {
                 std::size_t size = range.unit == Unit::raw ? bytes.size() : frame_size(bytes);
-                if (taken < size)
-                    backlog_->push(bytes.substr(taken, size - taken), range.unit, taken > 0);
+                if (taken < size) backlog_->push(bytes.substr(taken, size - taken), range.unit, taken > 0);
                 taken -= std::min(taken, size);
                 bytes.remove_prefix(size);
             }

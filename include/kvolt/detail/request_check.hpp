@@ -24,7 +24,8 @@ inline std::optional<Refusal> check_request(const Request& request, std::string_
 
     std::string_view target = request.target();
     for (char c : target)
-        if (static_cast<unsigned char>(c) <= ' ' || static_cast<unsigned char>(c) >= 0x7F || c == '#') return Refusal{400, "bad character in the request target"};
+        if (static_cast<unsigned char>(c) <= ' ' || static_cast<unsigned char>(c) >= 0x7F || c == '#')
+            return Refusal{400, "bad character in the request target"};
     bool asterisk = target == "*" && request.method() == "OPTIONS";
     bool authority = request.method() == "CONNECT";
     if (!asterisk && !authority && !request.raw_path().starts_with('/')) return Refusal{400, "bad request target"};
@@ -38,14 +39,17 @@ inline std::optional<Refusal> check_request(const Request& request, std::string_
     // RFC 9112, section 6: in doubt about the length, requests could be smuggled in a body.
     std::size_t lengths = request.count("Content-Length"), encodings = request.count("Transfer-Encoding");
     if (lengths > 1) return Refusal{400, "more than one Content-Length"};
-    if (lengths == 1 && request.header("Content-Length").find_first_not_of("0123456789") != std::string_view::npos) return Refusal{400, "bad Content-Length"};
+    if (lengths == 1 && request.header("Content-Length").find_first_not_of("0123456789") != std::string_view::npos)
+        return Refusal{400, "bad Content-Length"};
     if (encodings > 0) {
         if (encodings > 1 || lengths > 0 || request.version() < 11) return Refusal{400, "bad Transfer-Encoding"};
-        if (!iequals(request.header("Transfer-Encoding"), "chunked")) return Refusal{501, "only the transfer coding chunked is known"};
+        if (!iequals(request.header("Transfer-Encoding"), "chunked"))
+            return Refusal{501, "only the transfer coding chunked is known"};
     }
 
     std::size_t expectations = request.count("Expect");
-    if (expectations > 0 && request.version() >= 11 && (expectations > 1 || !iequals(request.header("Expect"), "100-continue")))
+    if (expectations > 0 && request.version() >= 11 &&
+        (expectations > 1 || !iequals(request.header("Expect"), "100-continue")))
         return Refusal{417, "only 100-continue can be expected"};
     return std::nullopt;
 }

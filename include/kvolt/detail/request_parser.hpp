@@ -70,7 +70,8 @@ private:
     void on_chunk_header_impl(std::uint64_t, View extensions, Error& error) override {
         if (extensions.size() > 256) return refuse(400, "chunk extension too long", error);
         for (char c : extensions)
-            if ((static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7F) return refuse(400, "bad chunk extension", error);
+            if ((static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7F)
+                return refuse(400, "bad chunk extension", error);
     }
 
     std::size_t on_chunk_body_impl(std::uint64_t, View body, Error&) override {

@@ -9,7 +9,8 @@ namespace kvolt::detail {
 
 /// A plain socket: one type for TCP and Unix sockets, with the concrete executor, since a type-erased one costs
 /// half a microsecond a message.
-using PlainStream = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, boost::asio::io_context::executor_type>;
+using PlainStream =
+    boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, boost::asio::io_context::executor_type>;
 
 }  // namespace kvolt::detail
 

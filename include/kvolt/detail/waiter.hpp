@@ -1,12 +1,13 @@
 #ifndef KVOLT_DETAIL_WAITER_HPP
 #define KVOLT_DETAIL_WAITER_HPP
 
+#include <concepts>
 #include <memory>
 #include <utility>
 
 namespace kvolt::detail {
 
-/// A completion handler that waits to be called, once: a suspended coroutine, mostly. Move-only.
+/// Something to call once, such as the completion handler of a suspended coroutine. Move-only.
 ///
 /// Boost 1.81's any_completion_handler would do, but wraps itself without end when it is posted.
 template <class... Arguments>
@@ -15,11 +16,8 @@ public:
     Waiter() noexcept = default;
 
     template <class Handler>
-    static Waiter of(Handler handler) {
-        Waiter waiter;
-        waiter.handler_ = std::make_unique<Holder<Handler>>(std::move(handler));
-        return waiter;
-    }
+    requires(!std::same_as<Handler, Waiter>) Waiter(Handler handler)
+        : handler_(std::make_unique<Holder<Handler>>(std::move(handler))) {}
 
     explicit operator bool() const noexcept { return handler_ != nullptr; }
 

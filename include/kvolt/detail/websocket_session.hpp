@@ -24,8 +24,8 @@
 
 namespace kvolt::detail {
 
-/// A WebSocket on the server's side. Beast reads: handshake, unmasking, fragments, control frames, UTF-8, the peer's close.
-/// What is sent goes to the wire's outbox as ready frames.
+/// A WebSocket on the server's side. Beast reads: handshake, unmasking, fragments, control frames, UTF-8, the peer's
+/// close. What is sent goes to the wire's outbox as ready frames.
 template <class Stream>
 class WebSocketSession final : public Protocol, public PeerLink {
 public:
@@ -56,10 +56,11 @@ public:
         clean.set(http::field::connection, "Upgrade");
         clean.set(http::field::sec_websocket_key, boost::beast::string_view(request.header("Sec-WebSocket-Key")));
         clean.set(http::field::sec_websocket_version, "13");
-        websocket_.set_option(boost::beast::websocket::stream_base::decorator([this](boost::beast::websocket::response_type& response) {
-            response.set(http::field::server, "KVolt");
-            if (!peer_->protocol().empty()) response.set(http::field::sec_websocket_protocol, peer_->protocol());
-        }));
+        websocket_.set_option(
+            boost::beast::websocket::stream_base::decorator([this](boost::beast::websocket::response_type& response) {
+                response.set(http::field::server, "KVolt");
+                if (!peer_->protocol().empty()) response.set(http::field::sec_websocket_protocol, peer_->protocol());
+            }));
         websocket_.read_message_max(limits_.message_size);
         websocket_.accept(clean);
         wire_.begin_frames(limits_.message_fragments);
@@ -113,12 +114,14 @@ public:
         bool stalled = wire_.outbox().backlog() > 0 && left(last_progress_, limits_.silence_timeout) == 0;
         bool silent = reading_ && left(wire_.last_received(), limits_.silence_timeout) == 0;
         if (stalled || silent) return give_up();
-        if (message_since_ && left(*message_since_, limits_.message_timeout) == 0) return peer_->close(close_code::policy_violation, "message took too long");
+        if (message_since_ && left(*message_since_, limits_.message_timeout) == 0)
+            return peer_->close(close_code::policy_violation, "message took too long");
 
         Tick next = left(wire_.last_received(), limits_.ping_interval);
         if (next == 0) {
             if (pinged_for_ != wire_.last_received() && wire_.outbox().backlog() == 0) ping();
-            next = std::max<Tick>(1, std::min(Loop::ticks(limits_.ping_interval), left(wire_.last_received(), limits_.silence_timeout)));
+            next = std::max<Tick>(
+                1, std::min(Loop::ticks(limits_.ping_interval), left(wire_.last_received(), limits_.silence_timeout)));
         }
         if (message_since_) next = std::min(next, left(*message_since_, limits_.message_timeout));
         wire_.arm_at(now + next);
@@ -130,17 +133,20 @@ private:
     void read(Owner self) {
         reading_ = true;
         std::size_t room = small;
-        if (filled_ > 0) room = std::max(small, std::min(websocket_.read_size_hint(small), filled_));  // never trust a length: double
+        if (filled_ > 0)
+            room =
+                std::max(small, std::min(websocket_.read_size_hint(small), filled_));  // never trust a length: double
         if (incoming_.size() < filled_ + room) incoming_.resize(filled_ + room);
-        websocket_.async_read_some(boost::asio::buffer(incoming_.data() + filled_, incoming_.size() - filled_),
-                                   [this, self = std::move(self)](boost::system::error_code error, std::size_t size) mutable {
-                                       reading_ = false;
-                                       filled_ += size;
-                                       if (error)
-                                           on_end(error);
-                                       else
-                                           on_read(std::move(self));
-                                   });
+        websocket_.async_read_some(
+            boost::asio::buffer(incoming_.data() + filled_, incoming_.size() - filled_),
+            [this, self = std::move(self)](boost::system::error_code error, std::size_t size) mutable {
+                reading_ = false;
+                filled_ += size;
+                if (error)
+                    on_end(error);
+                else
+                    on_read(std::move(self));
+            });
         watch_message();
     }
 
@@ -148,7 +154,8 @@ private:
         if (websocket_.is_message_done()) {
             message_since_.reset();
             Message message = take_message();
-            if (!message.binary && ends_inside_character(message.payload)) {  // Beast 1.81 misses this behind an empty last fragment
+            if (!message.binary &&
+                ends_inside_character(message.payload)) {  // Beast 1.81 misses this behind an empty last fragment
                 peer_->close(close_code::invalid_payload, {});
             } else if (!closing_) {
                 peer_->deliver(std::move(message));
@@ -184,7 +191,8 @@ private:
         if (error == websocket::error::closed) {
             const auto& reason = websocket_.reason();
             bool given = reason.code != websocket::close_code::none;
-            peer_->end(given ? static_cast<std::uint16_t>(reason.code) : close_code::no_status, {reason.reason.data(), reason.reason.size()});
+            peer_->end(given ? static_cast<std::uint16_t>(reason.code) : close_code::no_status,
+                       {reason.reason.data(), reason.reason.size()});
         } else if (wire_.too_many_fragments()) {
             peer_->close(close_code::policy_violation, "too many fragments");
         } else if (auto code = fault(error)) {
@@ -199,7 +207,8 @@ private:
     // The close code for what the peer did wrong; 0 if it just vanished.
     static std::uint16_t fault(boost::system::error_code error) {
         namespace websocket = boost::beast::websocket;
-        if (error == websocket::error::message_too_big || error == websocket::error::buffer_overflow) return close_code::message_too_big;
+        if (error == websocket::error::message_too_big || error == websocket::error::buffer_overflow)
+            return close_code::message_too_big;
         if (error == websocket::error::bad_frame_payload) return close_code::invalid_payload;
         if (error == websocket::condition::protocol_violation) return close_code::protocol_error;
         return 0;
@@ -222,7 +231,7 @@ private:
     const Limits& limits_;
     std::weak_ptr<void> owner_;
     std::shared_ptr<Peer> peer_;
-    std::string incoming_;    // what has come of the next message is its first filled_ bytes
+    std::string incoming_;  // what has come of the next message is its first filled_ bytes
     std::size_t filled_ = 0;
     bool reading_ = false;
     bool ended_ = false;      // nothing more will be read

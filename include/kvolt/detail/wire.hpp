@@ -119,13 +119,15 @@ public:
     template <class Buffers, class Token>
     auto async_read_some(const Buffers& buffers, Token&& token) {
         return boost::asio::async_initiate<Token, void(Error, std::size_t)>(
-            [](auto handler, Wire* wire, const Buffers& to) { wire->start_read(to, std::move(handler)); }, token, this, buffers);
+            [](auto handler, Wire* wire, const Buffers& to) { wire->start_read(to, std::move(handler)); }, token, this,
+            buffers);
     }
 
     template <class Buffers, class Token>
     auto async_write_some(const Buffers& buffers, Token&& token) {
         return boost::asio::async_initiate<Token, void(Error, std::size_t)>(
-            [](auto handler, Wire* wire, const Buffers& from) { wire->start_write(from, std::move(handler)); }, token, this, buffers);
+            [](auto handler, Wire* wire, const Buffers& from) { wire->start_write(from, std::move(handler)); }, token,
+            this, buffers);
     }
 
     // Beast writes the 101 by these, at once.
@@ -155,9 +157,13 @@ private:
         using allocator_type = boost::asio::associated_allocator_t<Handler>;
         using cancellation_slot_type = boost::asio::associated_cancellation_slot_t<Handler>;
 
-        executor_type get_executor() const noexcept { return boost::asio::get_associated_executor(handler, wire->get_executor()); }
+        executor_type get_executor() const noexcept {
+            return boost::asio::get_associated_executor(handler, wire->get_executor());
+        }
         allocator_type get_allocator() const noexcept { return boost::asio::get_associated_allocator(handler); }
-        cancellation_slot_type get_cancellation_slot() const noexcept { return boost::asio::get_associated_cancellation_slot(handler); }
+        cancellation_slot_type get_cancellation_slot() const noexcept {
+            return boost::asio::get_associated_cancellation_slot(handler);
+        }
 
         void operator()(Error error, std::size_t size) {
             if (!error && !wire->received(buffers, size)) error = boost::asio::error::connection_aborted;
@@ -198,7 +204,7 @@ private:
         std::size_t size = take(buffers);
         auto done = [handler = std::move(handler), size]() mutable { std::move(handler)(Error(), size); };
         if (outbox().backlog() > 0 && !outbox().finished())
-            writer_ = Waiter<>::of(std::move(done));
+            writer_ = Waiter<>(std::move(done));
         else
             boost::asio::post(get_executor(), std::move(done));
     }
@@ -207,7 +213,8 @@ private:
     std::size_t take(const Buffers& buffers) {
         std::size_t begin = loop().begin_append();
         std::string& outgoing = loop().outgoing();
-        for (auto part = boost::asio::buffer_sequence_begin(buffers); part != boost::asio::buffer_sequence_end(buffers); ++part) {
+        for (auto part = boost::asio::buffer_sequence_begin(buffers); part != boost::asio::buffer_sequence_end(buffers);
+             ++part) {
             boost::asio::const_buffer bytes(*part);
             outgoing.append(static_cast<const char*>(bytes.data()), bytes.size());
         }
@@ -271,12 +278,13 @@ private:
     void discard(Owner self) {
         auto bytes = std::make_unique<std::array<char, 2048>>();
         auto buffer = boost::asio::buffer(*bytes);
-        stream_.async_read_some(buffer, [this, self = std::move(self), bytes = std::move(bytes)](Error error, std::size_t) mutable {
-            if (closed_) return;
-            if (!error) return discard(std::move(self));
-            peer_ended_ = true;
-            if (outbox().empty()) abort();
-        });
+        stream_.async_read_some(
+            buffer, [this, self = std::move(self), bytes = std::move(bytes)](Error error, std::size_t) mutable {
+                if (closed_) return;
+                if (!error) return discard(std::move(self));
+                peer_ended_ = true;
+                if (outbox().empty()) abort();
+            });
     }
 
     void on_deadline() override {
@@ -313,7 +321,9 @@ void teardown(boost::beast::role_type, Wire<Stream>&, boost::system::error_code&
 
 template <class Stream, class Handler>
 void async_teardown(boost::beast::role_type, Wire<Stream>& wire, Handler&& handler) {
-    boost::asio::post(wire.get_executor(), [handler = std::forward<Handler>(handler)]() mutable { std::move(handler)(boost::system::error_code()); });
+    boost::asio::post(wire.get_executor(), [handler = std::forward<Handler>(handler)]() mutable {
+        std::move(handler)(boost::system::error_code());
+    });
 }
 
 template <class Stream>
