@@ -131,6 +131,7 @@ public:
 
     /// Stops the server, if it runs, and waits for that.
     virtual ~App() {
+        self_.reset();
         stop();
         for (auto& loop : *loops_) loop->clear();
     }
@@ -220,6 +221,9 @@ public:
     // For the server and hubs
 
     const std::shared_ptr<detail::Loops>& loops() const noexcept { return loops_; }
+
+    /// Tells whether the app is still there.
+    std::weak_ptr<App*> self() const noexcept { return self_; }
 
     void log(std::string_view line) const {
         if (log_) return log_(line);
@@ -314,6 +318,7 @@ private:
     }
 
     std::shared_ptr<detail::Loops> loops_;  // destroyed last
+    std::shared_ptr<App*> self_ = std::make_shared<App*>(this);
     mutable std::mutex mutex_;
     std::shared_ptr<detail::ServerHandle> server_;
     bool stopped_ = false;

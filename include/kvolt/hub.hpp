@@ -85,11 +85,11 @@ public:
     };
 
     explicit Hub(App& app, const HubOptions& options = {})
-        : app_(app),
-          core_(std::make_shared<detail::HubCore>(app.loops(), options.backlog().value_or(app.limits().backlog),
-                                                  options.slow())) {}
+        : app_(app.self()), core_(std::make_shared<detail::HubCore>(app.loops(), app.limits(), options)) {}
 
-    ~Hub() { app_.stop(); }
+    ~Hub() {
+        if (auto app = app_.lock()) (*app)->stop();
+    }
 
     Hub(const Hub&) = delete;
     Hub& operator=(const Hub&) = delete;
@@ -168,7 +168,7 @@ private:
         co_return result;
     }
 
-    App& app_;
+    std::weak_ptr<App*> app_;
     std::shared_ptr<detail::HubCore> core_;
 };
 

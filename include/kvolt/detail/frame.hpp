@@ -91,8 +91,11 @@ public:
     /// The most frames that a message has had so far.
     std::size_t peak() const noexcept { return peak_; }
 
-    /// True from the first byte of a data message to its last.
-    bool in_message() const noexcept { return fragments_ > 0 || in_data_; }
+    /// True from the head of a data message to its last byte.
+    bool in_message() const noexcept { return fragments_ > 0; }
+
+    /// How many data messages have ended.
+    std::size_t messages() const noexcept { return messages_; }
 
 private:
     std::size_t head_size() const noexcept {
@@ -115,13 +118,15 @@ private:
     }
 
     void end_frame() noexcept {
-        if (in_data_ && (head_[0] & 128) != 0) fragments_ = 0;
-        in_data_ = false;
+        if (!in_data_ || (head_[0] & 128) == 0) return;
+        fragments_ = 0;
+        ++messages_;
     }
 
     std::uint64_t payload_left_ = 0;
     std::size_t fragments_ = 0;
     std::size_t peak_ = 0;
+    std::size_t messages_ = 0;
     std::uint8_t have_ = 0;
     bool in_data_ = false;
     unsigned char head_[14] = {};

@@ -79,10 +79,9 @@ public:
     void on_backlog() override { wire_.arm(limits_.write_timeout); }
 
     void on_drained() override {
-        if (state_ == State::paused)
-            proceed(this->shared_from_this());
-        else
-            arm();
+        if (paused_) return proceed(this->shared_from_this());
+        if (stopping_) return on_shut_down();
+        arm();
     }
 
     void on_lost() override {}
@@ -105,7 +104,7 @@ public:
     }
 
 private:
-    enum class State { idle, head, body, handling, paused };
+    enum class State { idle, head, body, handling };
 
     static constexpr std::size_t read_size = 4096;
 
@@ -118,11 +117,10 @@ private:
                 respond();
                 continue;
             }
-            if (wire_.outbox().backlog() > 0) {  // the peer has to take its answers before it gets more
-                state_ = State::paused;
-                break;
-            }
+            paused_ = wire_.outbox().backlog() > 0;  // the peer has to take its answers before it gets more
+            if (paused_) break;
             if (!parse()) {
+                if (stopping_) on_shut_down();
                 arm();
                 if (!wire_.finishing() && !wire_.closed()) read(std::move(self));
                 break;
@@ -174,7 +172,8 @@ private:
             std::string_view head = bytes().substr(0, bytes().find("\r\n\r\n") + 2);
             if (auto refusal = check_request(request_, head)) return refuse(*refusal), false;
         }
-        if (error && error != boost::beast::http::error::need_more) return refuse(parser_->refusal(error)), false;
+        if (error && error != boost::beast::http::error::need_more)
+            return refuse(parser_->refusal(error, bytes())), false;
         if (parser_->is_done()) {
             buffer_.consume(parsed_);
             return true;
@@ -186,9 +185,7 @@ private:
                 return refuse({400, "Bad Request"}), false;  // a chunk head without end
             invite_body();
         } else if (buffer_.size() >= limits_.header_size) {
-            bool in_target = bytes().find("\r\n") == std::string_view::npos;
-            return refuse(in_target ? Refusal{414, "URI Too Long"} : Refusal{431, "Request Header Fields Too Large"}),
-                   false;
+            return refuse(parser_->refusal(boost::beast::http::error::header_limit, bytes())), false;
         }
         return false;
     }
@@ -290,7 +287,9 @@ private:
     // Answer what is no proper request, and close.
     void refuse(const Refusal& refusal) {
         answer_error(response_, refusal.status, refusal.reason);
-        send([&](std::string& out) { response_.append_to(out, {wire_.loop().date(), false, false, false}); });
+        send([&](std::string& out) {
+            response_.append_to(out, {wire_.loop().date(), false, false, request_.method() == "HEAD"});
+        });
         wire_.finish(limits_.close_timeout);
     }
 
@@ -334,6 +333,7 @@ private:
     bool served_ = false;  // a request, before
     bool handled_ = false;
     bool proceeding_ = false;
+    bool paused_ = false;  // until the backlog is empty
     bool keep_alive_ = true;
     bool invited_ = false;
     bool stopping_ = false;

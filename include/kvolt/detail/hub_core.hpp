@@ -147,10 +147,11 @@ private:
 /// What hubs call is virtual, so that files which only define handlers need not compile it.
 class HubCore : public std::enable_shared_from_this<HubCore> {
 public:
-    HubCore(std::shared_ptr<Loops> loops, const Backlog& limit, SlowPolicy policy)
+    /// @param limits  Of the app; read when somebody joins, which takes a running app.
+    HubCore(std::shared_ptr<Loops> loops, const Limits& limits, const HubOptions& options)
         : loops_(std::move(loops)),
-          limit_(limit),
-          policy_(policy),
+          limits_(limits),
+          options_(options),
           home_(*loops_->front()),
           strand_(home_.executor()) {}
 
@@ -174,7 +175,8 @@ public:
         std::lock_guard lock(mutex_);
         for (const auto& shard : shards_)
             if (&shard->loop() == &loop) return *shard;
-        return *shards_.emplace_back(std::make_unique<HubShard>(loop, limit_, policy_));
+        return *shards_.emplace_back(
+            std::make_unique<HubShard>(loop, options_.backlog().value_or(limits_.backlog), options_.slow()));
     }
 
     /// All shards so far. Any thread.
@@ -235,8 +237,8 @@ private:
     }
 
     std::shared_ptr<Loops> loops_;
-    const Backlog limit_;
-    const SlowPolicy policy_;
+    const Limits& limits_;
+    const HubOptions options_;
     Loop& home_;
     boost::asio::strand<Loop::executor_type> strand_;
     Inbox<Broadcast> incoming_;

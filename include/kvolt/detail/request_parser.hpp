@@ -8,6 +8,7 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -27,11 +28,16 @@ public:
     }
 
     /// What an error of put() is answered with.
-    Refusal refusal(boost::system::error_code error) const {
+    ///
+    /// @param head  The raw bytes of the request, as far as they have come; not needed once the head was parsed.
+    Refusal refusal(boost::system::error_code error, std::string_view head) const {
         if (refusal_) return *refusal_;
+        std::size_t line_end = head.find("\r\n");
+        if (error == http_error::header_limit && line_end == head.npos && !head_done_) return {414, "URI Too Long"};
         if (error == http_error::header_limit) return {431, "Request Header Fields Too Large"};
         if (error == http_error::body_limit) return {413, "Content Too Large"};
-        if (error == http_error::bad_version) return {505, "HTTP Version Not Supported"};
+        if (error == http_error::bad_version && has_version(head.substr(0, line_end)))
+            return {505, "HTTP Version Not Supported"};
         return {400, "Bad Request"};
     }
 
@@ -41,6 +47,14 @@ private:
     using View = boost::beast::string_view;
 
     static std::string_view std_view(View text) noexcept { return {text.data(), text.size()}; }
+
+    // True if a request line ends in a version, whichever; others are no request lines at all (RFC 9112, section 3).
+    static bool has_version(std::string_view line) noexcept {
+        auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+        std::string_view end = line.substr(line.size() - std::min<std::size_t>(line.size(), 9));
+        return end.starts_with(" HTTP/") && end.size() == 9 && is_digit(end[6]) && end[7] == '.' && is_digit(end[8]) &&
+               std::count(line.begin(), line.end(), ' ') == 2;
+    }
 
     void refuse(int status, std::string_view reason, Error& error) {
         refusal_ = Refusal{status, reason};

@@ -65,7 +65,7 @@ public:
         websocket_.accept(clean);
         wire_.begin_frames(limits_.message_fragments);
         wire_.protocol(*this);
-        wire_.arm(limits_.ping_interval);
+        wire_.arm(shortest_limit());
         read(owner_.lock());
     }
 
@@ -76,7 +76,7 @@ public:
 
     void read_more() override {
         if (reading_ || wire_.finishing() || wire_.closed()) return;
-        wire_.forgive_silence();
+        wire_.forgive();
         read(owner_.lock());
     }
 
@@ -95,7 +95,10 @@ public:
 
     void on_backlog() override { last_progress_ = wire_.loop().now(); }
 
-    void on_drained() override { peer_->on_drained(); }
+    void on_drained() override {
+        last_progress_ = wire_.loop().now();
+        peer_->on_drained();
+    }
 
     void on_lost() override {
         peer_->end(close_code::abnormal, {});
@@ -104,27 +107,23 @@ public:
 
     void on_shut_down() override { peer_->close(close_code::going_away, {}); }
 
+    // Comes at least as often as the shortest of the limits, so that nothing has to be armed when one begins to count.
     void on_late() override {
         if (closing_) return give_up();
-        Tick now = wire_.loop().now();
-        auto left = [&](Tick since, Limits::Duration limit) {
+        Tick now = wire_.loop().now(), next = now + Loop::ticks(shortest_limit());
+        auto late = [&](Tick since, Limits::Duration limit) {
             Tick due = since + Loop::ticks(limit);
-            return due > now ? due - now : 0;
+            if (due > now) next = std::min(next, due);
+            return due <= now;
         };
-        bool stalled = wire_.outbox().backlog() > 0 && left(last_progress_, limits_.silence_timeout) == 0;
-        bool silent = reading_ && left(wire_.last_received(), limits_.silence_timeout) == 0;
-        if (stalled || silent) return give_up();
-        if (message_since_ && left(*message_since_, limits_.message_timeout) == 0)
+        bool backlogged = wire_.outbox().backlog() > 0;
+        Tick alive = std::max(wire_.last_received(), last_progress_);
+        if (backlogged && late(last_progress_, limits_.silence_timeout)) return give_up();
+        if (reading_ && late(alive, limits_.silence_timeout)) return give_up();
+        if (reading_ && wire_.message_since() && late(*wire_.message_since(), limits_.message_timeout))
             return peer_->close(close_code::policy_violation, "message took too long");
-
-        Tick next = left(wire_.last_received(), limits_.ping_interval);
-        if (next == 0) {
-            if (pinged_for_ != wire_.last_received() && wire_.outbox().backlog() == 0) ping();
-            next = std::max<Tick>(
-                1, std::min(Loop::ticks(limits_.ping_interval), left(wire_.last_received(), limits_.silence_timeout)));
-        }
-        if (message_since_) next = std::min(next, left(*message_since_, limits_.message_timeout));
-        wire_.arm_at(now + next);
+        if (late(alive, limits_.ping_interval) && pinged_for_ != alive && !backlogged) ping(alive);
+        wire_.arm_at(next);
     }
 
 private:
@@ -147,12 +146,10 @@ private:
                 else
                     on_read(std::move(self));
             });
-        watch_message();
     }
 
     void on_read(Owner self) {
         if (websocket_.is_message_done()) {
-            message_since_.reset();
             Message message = take_message();
             if (!message.binary &&
                 ends_inside_character(message.payload)) {  // Beast 1.81 misses this behind an empty last fragment
@@ -176,13 +173,6 @@ private:
         }
         filled_ = 0;
         return message;
-    }
-
-    // A message that has begun gets a deadline; one that is complete at once never touches it.
-    void watch_message() {
-        if (filled_ == 0 || message_since_) return;
-        message_since_ = wire_.loop().now();
-        if (!closing_) wire_.arm(std::min(limits_.message_timeout, limits_.ping_interval));
     }
 
     void on_end(boost::system::error_code error) {
@@ -214,8 +204,12 @@ private:
         return 0;
     }
 
-    void ping() {
-        pinged_for_ = wire_.last_received();
+    Limits::Duration shortest_limit() const noexcept {
+        return std::min({limits_.ping_interval, limits_.silence_timeout, limits_.message_timeout});
+    }
+
+    void ping(Tick alive) {
+        pinged_for_ = alive;
         std::size_t begin = wire_.loop().begin_append();
         append_frame(wire_.loop().outgoing(), Opcode::ping, {});
         wire_.send(begin, wire_.loop().outgoing().size(), Unit::frame);
@@ -238,7 +232,6 @@ private:
     bool closing_ = false;    // our close frame went first
     Tick last_progress_ = 0;  // of the backlog
     std::optional<Tick> pinged_for_;
-    std::optional<Tick> message_since_;
     boost::beast::websocket::stream<Wire<Stream>&, false> websocket_;
 };
 

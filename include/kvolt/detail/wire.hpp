@@ -23,6 +23,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -112,8 +113,16 @@ public:
     }
 
     Tick last_received() const noexcept { return last_received_; }
-    void forgive_silence() noexcept { last_received_ = loop().now(); }
-    bool in_message() const noexcept { return counter_.in_message(); }
+
+    /// When the message that has come in part began; nothing if there is none.
+    const std::optional<Tick>& message_since() const noexcept { return message_since_; }
+
+    /// Time that the peer was not read from does not count against it.
+    void forgive() noexcept {
+        last_received_ = loop().now();
+        if (message_since_) message_since_ = last_received_;
+    }
+
     bool too_many_fragments() const noexcept { return counter_.peak() > fragment_limit_; }
 
     template <class Buffers, class Token>
@@ -195,7 +204,15 @@ private:
             counter_.feed({static_cast<const char*>(bytes.data()), used});
             size -= used;
         }
+        watch_message();
         return !too_many_fragments();
+    }
+
+    void watch_message() {
+        if (counter_.messages() != messages_) message_since_.reset();
+        messages_ = counter_.messages();
+        if (!counter_.in_message()) return message_since_.reset();
+        if (!message_since_) message_since_ = last_received_;
     }
 
     // Completes by post; while the peer takes nothing, once it has: so pings cannot make pongs pile up.
@@ -303,6 +320,8 @@ private:
     FrameCounter counter_;
     std::size_t fragment_limit_ = static_cast<std::size_t>(-1);
     Tick last_received_ = 0;
+    std::optional<Tick> message_since_;
+    std::size_t messages_ = 0;  // that had ended by the last read
     bool frames_ = false;
     bool waiting_ = false;    // for writability
     bool lost_ = false;       // a write failed
