@@ -71,6 +71,7 @@ public:
             wire_.finish(limits_.close_timeout);
             throw;
         }
+        if (stopping_) websocket_->on_shut_down();
         return websocket_->peer();
     }
 
@@ -100,7 +101,7 @@ public:
 
     void on_shut_down() override {
         stopping_ = true;
-        if (state_ == State::idle && wire_.outbox().backlog() == 0) wire_.finish(limits_.close_timeout);
+        if (state_ == State::idle && wire_.outbox().backlog() == 0) wire_.finish(Loop::tick_length);
     }
 
 private:
@@ -133,8 +134,7 @@ private:
     void read(Self self) {
         std::size_t most = buffer_.max_size() - buffer_.size();
         auto space = buffer_.prepare(std::min(most, state_ == State::body ? std::max(read_size, most) : read_size));
-        wire_.stream().async_read_some(space, [this, self = std::move(self)](Error error, std::size_t size) mutable {
-            if (wire_.finishing() || wire_.closed()) return;
+        wire_.read(space, [this, self = std::move(self)](Error error, std::size_t size) mutable {
             if (error) {
                 // The peer will not send any more; it may still want its answers.
                 if (error == boost::asio::error::eof && wire_.outbox().backlog() > 0)

@@ -14,6 +14,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -124,6 +125,8 @@ private:
     }
 
     bool nobody_listens() {
+        struct stat file {};
+        if (::lstat(address_.unix_path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
         boost::asio::local::stream_protocol::socket probe(loops_.front()->io());
         Error error;
         probe.connect(boost::asio::local::stream_protocol::endpoint(address_.unix_path), error);

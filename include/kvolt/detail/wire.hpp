@@ -95,10 +95,25 @@ public:
         outbox().finish();
         arm(limit);
         shut_down_send();
-        discard(owner_.lock());
+        if (!reading_ && !peer_ended_) discard(owner_.lock());
     }
 
     bool finishing() const noexcept { return finishing_; }
+
+    /// Read on behalf of HTTP. Once the wire finishes, what comes is forgotten and `handler` is not called.
+    template <class Handler>
+    void read(boost::asio::mutable_buffer to, Handler handler) {
+        reading_ = true;
+        stream_.async_read_some(to, [this, handler = std::move(handler)](Error error, std::size_t size) mutable {
+            reading_ = false;
+            if (error) peer_ended_ = true;
+            if (closed_) return;
+            if (finishing_)
+                discarded(error, owner_.lock());
+            else
+                handler(error, size);
+        });
+    }
 
     // For Beast, after an upgrade
 
@@ -215,15 +230,30 @@ private:
         if (!message_since_) message_since_ = last_received_;
     }
 
-    // Completes by post; while the peer takes nothing, once it has: so pings cannot make pongs pile up.
+    // A close frame goes a little later: behind what the handler, in this turn, answers to the message before it.
     template <class Buffers, class Handler>
     void start_write(const Buffers& buffers, Handler handler) {
+        if (!frames_ || opcode(buffers) != Opcode::close) return finish_write(buffers, std::move(handler));
+        boost::asio::post(get_executor(), [this, buffers, handler = std::move(handler)]() mutable {
+            finish_write(buffers, std::move(handler));
+        });
+    }
+
+    // Completes by post; while the peer takes nothing, once it has: so pings cannot make pongs pile up.
+    template <class Buffers, class Handler>
+    void finish_write(const Buffers& buffers, Handler handler) {
         std::size_t size = take(buffers);
         auto done = [handler = std::move(handler), size]() mutable { std::move(handler)(Error(), size); };
         if (outbox().backlog() > 0 && !outbox().finished())
             writer_ = Waiter<>(std::move(done));
         else
             boost::asio::post(get_executor(), std::move(done));
+    }
+
+    template <class Buffers>
+    static Opcode opcode(const Buffers& frame) {
+        boost::asio::const_buffer first(*boost::asio::buffer_sequence_begin(frame));
+        return static_cast<Opcode>(*static_cast<const unsigned char*>(first.data()) & 15);
     }
 
     template <class Buffers>
@@ -238,8 +268,7 @@ private:
         std::size_t size = outgoing.size() - begin;
         if (size == 0) return 0;
         send(begin, outgoing.size(), frames_ ? Unit::frame : Unit::raw);
-        bool close_frame = frames_ && (outgoing[begin] & 15) == static_cast<char>(Opcode::close);
-        if (close_frame) outbox().finish();
+        if (frames_ && opcode(buffers) == Opcode::close) outbox().finish();
         return size;
     }
 
@@ -261,7 +290,7 @@ private:
             if (!finishing_) protocol_->on_drained();
             return;
         }
-        if (!finishing_ && (progress || !waiting_)) protocol_->on_backlog();
+        if (progress || !waiting_) protocol_->on_backlog();
         wait_writable();
     }
 
@@ -297,11 +326,14 @@ private:
         auto buffer = boost::asio::buffer(*bytes);
         stream_.async_read_some(
             buffer, [this, self = std::move(self), bytes = std::move(bytes)](Error error, std::size_t) mutable {
-                if (closed_) return;
-                if (!error) return discard(std::move(self));
-                peer_ended_ = true;
-                if (outbox().empty()) abort();
+                if (!closed_) discarded(error, std::move(self));
             });
+    }
+
+    void discarded(Error error, Owner self) {
+        if (!error) return discard(std::move(self));
+        peer_ended_ = true;
+        if (outbox().empty()) abort();
     }
 
     void on_deadline() override {
@@ -323,6 +355,7 @@ private:
     std::optional<Tick> message_since_;
     std::size_t messages_ = 0;  // that had ended by the last read
     bool frames_ = false;
+    bool reading_ = false;    // on behalf of HTTP
     bool waiting_ = false;    // for writability
     bool lost_ = false;       // a write failed
     bool finishing_ = false;  // nothing more will be sent
