@@ -184,11 +184,12 @@ public:
     /// with 1001, and what is left after `Limits::drain_timeout` is cut off. Handlers have ended when it returns.
     ///
     /// @param address  `:8080`, `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`; port 0 takes a free one.
+    /// @param ready    Called once clients can connect, with the address to open, such as `http://localhost:8080`.
     /// @throws std::invalid_argument  for a bad address.
     /// @throws std::system_error      with the address in its message if it cannot be listened on.
     /// @throws std::logic_error       if the app was started before. After a stop() it returns at once.
     template <class Stream = detail::PlainStream>
-    void run(std::string_view address);
+    void run(std::string_view address, std::function<void(std::string_view url)> ready = {});
 
     /// Start to serve in threads of its own and return as soon as clients can connect. Signals are left to the caller.
     /// Throws like run().

@@ -3,6 +3,7 @@
 
 #include <kvolt/app.hpp>
 #include <kvolt/detail/hub_core.hpp>
+#include <kvolt/detail/hub_strand.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/hub_options.hpp>
 #include <kvolt/message.hpp>
@@ -32,12 +33,13 @@ namespace kvolt {
 ///
 /// @note Thread safety: all functions may be called from any thread, but join(), which is for the handler of the
 /// socket.
-/// @note Lifetime: a hub stops its app when it is destroyed before it, since handlers may still use the hub.
+/// @note Lifetime: a hub stops its app when it is destroyed before it, since handlers may still use the hub. Declare
+/// before it what those handlers use.
 template <class Member = std::monostate>
 class Hub {
     struct Entry : detail::HubMember {
-        Entry(std::shared_ptr<detail::Peer> peer, Member member)
-            : HubMember(std::move(peer)), member(std::move(member)) {}
+        Entry(std::shared_ptr<detail::Peer> whose, std::string_view where, Member what)
+            : HubMember(std::move(whose), where), member(std::move(what)) {}
 
         Member member;
     };
@@ -85,7 +87,7 @@ public:
     };
 
     explicit Hub(App& app, const HubOptions& options = {})
-        : app_(app.self()), core_(std::make_shared<detail::HubCore>(app.loops(), app.limits(), options)) {}
+        : app_(app.self()), core_(std::make_shared<detail::HubStrand<Member>>(app.loops(), app.limits(), options)) {}
 
     ~Hub() {
         if (auto app = app_.lock()) (*app)->stop();
@@ -103,8 +105,7 @@ public:
         check(room);
         if (!socket.peer()->on_loop())
             throw std::logic_error("kvolt: Hub::join() off the socket's loop; join in the handler that upgraded");
-        auto entry = std::make_unique<Entry>(socket.peer(), std::move(member));
-        entry->room = room;
+        auto entry = std::make_unique<Entry>(socket.peer(), room, std::move(member));
         core_->join(*entry);
         return Seat(core_, std::move(entry));
     }
@@ -127,6 +128,8 @@ public:
     }
 
     /// Who is in a room, as copies, in no particular order; the empty room is everyone.
+    ///
+    /// On one loop it completes at once. With several, members may come and go while it asks one loop after the other.
     Task<std::vector<Member>> members(std::string room = {}) const {
         auto core = core_;
         std::vector<Member> result;

@@ -49,7 +49,7 @@ struct Limits {
     Duration silence_timeout =
         std::chrono::seconds(60);  ///< Silence, or bytes not taken, for so long: the peer is dead, 1006.
     Duration close_timeout = std::chrono::seconds(5);  ///< For the closing handshake: hard close.
-    Backlog backlog;                                   ///< Of one connection; a hub may set its own.
+    Backlog backlog{};                                 ///< Of one connection; a hub may set its own.
 };
 
 }  // namespace kvolt

@@ -7,13 +7,13 @@
 #include <kvolt/detail/listener.hpp>
 #include <kvolt/detail/loop.hpp>
 
+#include <boost/asio/basic_signal_set.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
 
 #include <condition_variable>
 #include <csignal>
 #include <cstddef>
-#include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -33,8 +33,8 @@ public:
     ///
     /// @param own_threads  Whether start() will be called, or run().
     Server(App& app, std::string_view address, bool own_threads)
-        : app_(app), loops_(*app.loops()), listener_(app, address), port_(listener_.port()), own_threads_(own_threads) {
-        while (loops_.size() < app.threads()) loops_.push_back(std::make_unique<Loop>(loops_.size()));
+        : app_(app), loops_(app.loops()), listener_(app, address), port_(listener_.port()), own_threads_(own_threads) {
+        while (loops_->size() < app.threads()) loops_->push_back(std::make_unique<Loop>(loops_->size()));
     }
 
     ~Server() override { wait(); }
@@ -42,12 +42,20 @@ public:
     unsigned short port() const noexcept override { return port_; }
 
     /// Serve in this thread, and in one more for every further loop, until stopped or a signal comes.
-    void run() {
-        std::optional<boost::asio::signal_set> signals(std::in_place, loops_.front()->io(), SIGINT, SIGTERM);
+    void run(std::function<void(std::string_view)> ready) {
+        std::optional<Signals> signals(std::in_place, loops_->front()->io(), SIGINT, SIGTERM);
         await_signal(*signals, false);
-        boost::asio::post(loops_.front()->io(), [this] { listener_.accept(); });
-        for (std::size_t i = 1; i < loops_.size(); ++i) start_thread(*loops_[i]);
-        loops_.front()->run();
+        listener_.accept();
+        try {
+            if (ready) ready(listener_.url());
+            for (std::size_t i = 1; i < loops_->size(); ++i) start_thread(*loops_->at(i));
+            loops_->front()->run();
+        } catch (...) {  // from ready(), or from what the user has posted to App::executor()
+            for (auto& loop : *loops_) loop->stop();
+            signals.reset();
+            finish();
+            throw;
+        }
         signals.reset();
         finish();
     }
@@ -55,15 +63,15 @@ public:
     /// Serve in threads of its own.
     void start() {
         std::lock_guard lock(mutex_);
-        boost::asio::post(loops_.front()->io(), [this] { listener_.accept(); });
-        for (auto& loop : loops_) start_thread(*loop);
+        listener_.accept();
+        for (auto& loop : *loops_) start_thread(*loop);
     }
 
     /// Begin to stop; any thread, also twice.
     void stop() override {
-        loops_.front()->mailbox()->post([this] {
+        loops_->front()->mailbox()->post([this] {
             listener_.close();
-            for (auto& loop : loops_)
+            for (auto& loop : *loops_)
                 loop->mailbox()->post([&loop = *loop, limit = app_.limits().drain_timeout] { loop.drain(limit); });
         });
     }
@@ -77,17 +85,18 @@ public:
 
 private:
     using Error = boost::system::error_code;
+    using Signals = boost::asio::basic_signal_set<Loop::executor_type>;
 
     void start_thread(Loop& loop) {
         threads_.emplace_back([&loop] { loop.run(); });
     }
 
     // The first signal stops, a second one does not wait.
-    void await_signal(boost::asio::signal_set& signals, bool again) {
+    void await_signal(Signals& signals, bool again) {
         signals.async_wait([this, &signals, again](Error error, int) {
             if (error) return;
             if (again) {
-                for (auto& loop : loops_) loop->mailbox()->post([&loop = *loop] { loop.cut_off(); });
+                for (auto& loop : *loops_) loop->mailbox()->post([&loop = *loop] { loop.cut_off(); });
             } else {
                 stop();
             }
@@ -99,13 +108,13 @@ private:
         std::lock_guard lock(mutex_);
         if (finished_) return;
         for (std::thread& thread : threads_) thread.join();
-        for (auto& loop : loops_) loop->clear();
+        for (auto& loop : *loops_) loop->clear();
         finished_ = true;
         ended_.notify_all();
     }
 
     App& app_;
-    Loops& loops_;
+    std::shared_ptr<Loops> loops_;  // destroyed behind the listener, also where an app goes before its run() returns
     Listener<Stream> listener_;
     const unsigned short port_;
     const bool own_threads_;
@@ -118,8 +127,8 @@ private:
 }  // namespace detail
 
 template <class Stream>
-void App::run(std::string_view address) {
-    if (auto server = open<Stream>(address, false)) server->run();
+void App::run(std::string_view address, std::function<void(std::string_view)> ready) {
+    if (auto server = open<Stream>(address, false)) server->run(std::move(ready));
 }
 
 template <class Stream>

@@ -1,10 +1,7 @@
 #ifndef KVOLT_DETAIL_HUB_CORE_HPP
 #define KVOLT_DETAIL_HUB_CORE_HPP
 
-// The part of a hub that does not depend on its Member: who is where, and one order for all.
-//
-// A broadcast, from any thread, goes to the home loop (the app's first), where a strand gives it its place in the one
-// order. From there each loop that has members gets it in batches, encoded once, and delivers to its own members.
+// Who is where in a hub, and delivery on each loop.
 
 #include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/inbox.hpp>
@@ -13,15 +10,11 @@
 #include <kvolt/hub_options.hpp>
 #include <kvolt/message.hpp>
 
-#include <boost/asio/dispatch.hpp>
-#include <boost/asio/strand.hpp>
-
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,7 +24,7 @@ namespace kvolt::detail {
 
 /// A member's place in a hub, on the loop of its connection.
 struct HubMember {
-    explicit HubMember(std::shared_ptr<Peer> peer) : peer(std::move(peer)) {}
+    HubMember(std::shared_ptr<Peer> whose, std::string_view where) : peer(std::move(whose)), room(where) {}
     virtual ~HubMember() = default;
 
     std::shared_ptr<Peer> peer;
@@ -144,107 +137,24 @@ private:
     Inbox<std::shared_ptr<const Broadcast>> inbox_;
 };
 
-/// What hubs call is virtual, so that files which only define handlers need not compile it.
-class HubCore : public std::enable_shared_from_this<HubCore> {
+/// What all hubs do alike. This is a seam: files that only define handlers need not compile what is behind it.
+class HubCore {
 public:
-    /// @param limits  Of the app; read when somebody joins, which takes a running app.
-    HubCore(std::shared_ptr<Loops> loops, const Limits& limits, const HubOptions& options)
-        : loops_(std::move(loops)),
-          limits_(limits),
-          options_(options),
-          home_(*loops_->front()),
-          strand_(home_.executor()) {}
-
     virtual ~HubCore() = default;
 
     /// Let a member take part. On its loop.
-    virtual void join(HubMember& member) { shard(member.peer->loop()).join(member); }
+    virtual void join(HubMember& member) = 0;
 
     /// Let it leave; from other threads it does so a little later.
-    virtual void leave(std::unique_ptr<HubMember> member) noexcept {
-        Peer& peer = *member->peer;
-        auto leave_here = [self = shared_from_this(), member = std::shared_ptr<HubMember>(std::move(member))] {
-            self->shard(member->peer->loop()).leave(*member);
-        };
-        if (peer.on_loop() || !peer.mailbox()->post(leave_here))
-            leave_here();  // without its loop nothing else touches the hub
-    }
-
-    /// The shard of a loop, made when it is first needed. Any thread; it lives as long as the hub.
-    HubShard& shard(Loop& loop) {
-        std::lock_guard lock(mutex_);
-        for (const auto& shard : shards_)
-            if (&shard->loop() == &loop) return *shard;
-        return *shards_.emplace_back(
-            std::make_unique<HubShard>(loop, options_.backlog().value_or(limits_.backlog), options_.slow()));
-    }
-
-    /// All shards so far. Any thread.
-    virtual std::vector<HubShard*> shards() const {
-        std::lock_guard lock(mutex_);
-        std::vector<HubShard*> result;
-        for (const auto& shard : shards_) result.push_back(shard.get());
-        return result;
-    }
+    virtual void leave(std::unique_ptr<HubMember> member) noexcept = 0;
 
     /// Any thread.
-    virtual void broadcast(Broadcast broadcast) {
-        if (Loop::current() == &home_) return order(std::move(broadcast));
-        if (incoming_.push(std::move(broadcast)))
-            home_.mailbox()->post([self = shared_from_this()] {
-                for (Broadcast& next : self->incoming_.take()) self->order(std::move(next));
-            });
-    }
+    virtual void broadcast(Broadcast broadcast) = 0;
 
-    virtual HubStats stats() const {
-        HubStats stats;
-        stats.messages = messages_.load(std::memory_order_relaxed);
-        for (const HubShard* shard : shards()) {
-            stats.deliveries += shard->deliveries();
-            stats.dropped += shard->dropped();
-            stats.disconnected += shard->disconnected();
-        }
-        return stats;
-    }
+    /// The loops' parts so far. Any thread; they live as long as the hub.
+    virtual std::vector<HubShard*> shards() const = 0;
 
-private:
-    // On the home loop.
-    void order(Broadcast broadcast) {
-        boost::asio::dispatch(strand_, [self = shared_from_this(), broadcast = std::move(broadcast)]() mutable {
-            self->deal(std::move(broadcast));
-        });
-    }
-
-    // On the strand: whatever gets here first is first for everybody.
-    void deal(Broadcast broadcast) {
-        messages_.store(messages_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-        std::shared_ptr<const Broadcast> shared;
-        HubShard* own = nullptr;
-        std::lock_guard lock(mutex_);
-        for (const auto& shard : shards_) {
-            if (shard->size() == 0) continue;
-            if (&shard->loop() == &home_) {
-                own = shard.get();
-                continue;
-            }
-            if (!shared) shared = std::make_shared<const Broadcast>(broadcast);
-            if (shard->inbox().push(shared))
-                shard->loop().mailbox()->post([self = shared_from_this(), shard = shard.get()] {
-                    for (const auto& next : shard->inbox().take()) shard->deliver(*next);
-                });
-        }
-        if (own) own->deliver(shared ? *shared : broadcast);
-    }
-
-    std::shared_ptr<Loops> loops_;
-    const Limits& limits_;
-    const HubOptions options_;
-    Loop& home_;
-    boost::asio::strand<Loop::executor_type> strand_;
-    Inbox<Broadcast> incoming_;
-    mutable std::mutex mutex_;
-    std::vector<std::unique_ptr<HubShard>> shards_;
-    std::atomic<std::uint64_t> messages_{0};
+    virtual HubStats stats() const = 0;
 };
 
 }  // namespace kvolt::detail

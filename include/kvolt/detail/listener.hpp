@@ -63,7 +63,15 @@ public:
         return tcp.port();
     }
 
-    /// Accept connections until close(). On the first loop.
+    /// What to open in a browser, such as `http://localhost:8080`; the address itself for a Unix socket.
+    std::string url() const {
+        if (!address_.unix_path.empty()) return "unix:" + address_.unix_path;
+        if (address_.any_interface) return "http://localhost:" + std::to_string(port());
+        Error ignored;
+        return "http://" + to_string(acceptor_.local_endpoint(ignored));
+    }
+
+    /// Accept connections until close(). On the first loop, or before it runs.
     void accept() {
         if (!acceptor_.is_open()) return;
         Loop& loop = emptiest();

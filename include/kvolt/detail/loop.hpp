@@ -192,7 +192,7 @@ private:
     }
 
     struct DrainDeadline : Deadline {
-        explicit DrainDeadline(Loop& loop) : loop(loop) {}
+        explicit DrainDeadline(Loop& owner) : loop(owner) {}
         void on_deadline() override { cut_off ? loop.stop() : loop.cut_off(); }
 
         Loop& loop;

@@ -1,7 +1,7 @@
 #ifndef KVOLT_DETAIL_WEBSOCKET_SESSION_HPP
 #define KVOLT_DETAIL_WEBSOCKET_SESSION_HPP
 
-#include <kvolt/detail/peer.hpp>
+#include <kvolt/detail/websocket_peer.hpp>
 #include <kvolt/detail/wire.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/message.hpp>
@@ -27,14 +27,14 @@ namespace kvolt::detail {
 /// A WebSocket on the server's side. Beast reads: handshake, unmasking, fragments, control frames, UTF-8, the peer's
 /// close. What is sent goes to the wire's outbox as ready frames.
 template <class Stream>
-class WebSocketSession final : public Protocol, public PeerLink {
+class WebSocketSession final : public Protocol {
 public:
     using Owner = std::shared_ptr<void>;
 
     WebSocketSession(Wire<Stream>& wire, const Limits& limits, std::string protocol)
         : wire_(wire),
           limits_(limits),
-          peer_(std::make_shared<Peer>(wire.loop(), wire, *this, limits.backlog, std::move(protocol))),
+          peer_(std::make_shared<WebSocketPeer<Stream>>(*this, wire, limits.backlog, std::move(protocol))),
           websocket_(wire) {}
 
     ~WebSocketSession() { peer_->detach(); }
@@ -42,7 +42,7 @@ public:
     WebSocketSession(const WebSocketSession&) = delete;
     WebSocketSession& operator=(const WebSocketSession&) = delete;
 
-    const std::shared_ptr<Peer>& peer() const noexcept { return peer_; }
+    std::shared_ptr<Peer> peer() const noexcept { return peer_; }
 
     /// Answer a checked handshake and begin to read. Bytes behind the request are in the wire already.
     ///
@@ -72,15 +72,17 @@ public:
     /// The handler has ended.
     void handler_done(std::uint16_t code) { peer_->close(code, {}); }
 
-    // PeerLink
+    // For the peer
 
-    void read_more() override {
+    /// The last message was taken: read on.
+    void read_more() {
         if (reading_ || wire_.finishing() || wire_.closed()) return;
         wire_.forgive();
         read(owner_.lock());
     }
 
-    void start_close(std::uint16_t code, std::string_view reason) override {
+    /// Send a close frame and see the closing handshake through.
+    void start_close(std::uint16_t code, std::string_view reason) {
         if (closing_ || wire_.finishing() || wire_.closed()) return;
         closing_ = true;
         std::size_t begin = wire_.loop().begin_append();
@@ -224,7 +226,7 @@ private:
     Wire<Stream>& wire_;
     const Limits& limits_;
     std::weak_ptr<void> owner_;
-    std::shared_ptr<Peer> peer_;
+    std::shared_ptr<WebSocketPeer<Stream>> peer_;
     std::string incoming_;  // what has come of the next message is its first filled_ bytes
     std::size_t filled_ = 0;
     bool reading_ = false;

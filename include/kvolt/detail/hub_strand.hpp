@@ -1,0 +1,126 @@
+#ifndef KVOLT_DETAIL_HUB_STRAND_HPP
+#define KVOLT_DETAIL_HUB_STRAND_HPP
+
+#include <kvolt/detail/hub_core.hpp>
+#include <kvolt/detail/inbox.hpp>
+#include <kvolt/detail/loop.hpp>
+#include <kvolt/hub_options.hpp>
+#include <kvolt/limits.hpp>
+
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/strand.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace kvolt::detail {
+
+/// The order of a hub.
+///
+/// A broadcast, from any thread, goes to the home loop (the app's first), where a strand gives it its place in the one
+/// order. From there each loop that has members gets it in batches, encoded once, and delivers to its own members.
+///
+/// @tparam Member  Makes it a template, so that only files which make a hub compile it.
+template <class Member>
+class HubStrand final : public HubCore, public std::enable_shared_from_this<HubStrand<Member>> {
+public:
+    /// @param limits  Of the app; read when somebody joins, which takes a running app.
+    HubStrand(std::shared_ptr<Loops> loops, const Limits& limits, const HubOptions& options)
+        : loops_(std::move(loops)),
+          limits_(limits),
+          options_(options),
+          home_(*loops_->front()),
+          strand_(home_.executor()) {}
+
+    void join(HubMember& member) override { shard(member.peer->loop()).join(member); }
+
+    void leave(std::unique_ptr<HubMember> member) noexcept override {
+        Peer& peer = *member->peer;
+        auto leave_here = [self = this->shared_from_this(), member = std::shared_ptr<HubMember>(std::move(member))] {
+            self->shard(member->peer->loop()).leave(*member);
+        };
+        if (peer.on_loop() || !peer.mailbox()->post(leave_here))
+            leave_here();  // without its loop nothing else touches the hub
+    }
+
+    std::vector<HubShard*> shards() const override {
+        std::lock_guard lock(mutex_);
+        std::vector<HubShard*> result;
+        for (const auto& shard : shards_) result.push_back(shard.get());
+        return result;
+    }
+
+    void broadcast(Broadcast broadcast) override {
+        if (Loop::current() == &home_) return order(std::move(broadcast));
+        if (incoming_.push(std::move(broadcast)))
+            home_.mailbox()->post([self = this->shared_from_this()] {
+                for (Broadcast& next : self->incoming_.take()) self->order(std::move(next));
+            });
+    }
+
+    HubStats stats() const override {
+        HubStats stats;
+        stats.messages = messages_.load(std::memory_order_relaxed);
+        for (const HubShard* shard : shards()) {
+            stats.deliveries += shard->deliveries();
+            stats.dropped += shard->dropped();
+            stats.disconnected += shard->disconnected();
+        }
+        return stats;
+    }
+
+private:
+    // The shard of a loop, made when it is first needed.
+    HubShard& shard(Loop& loop) {
+        std::lock_guard lock(mutex_);
+        for (const auto& shard : shards_)
+            if (&shard->loop() == &loop) return *shard;
+        return *shards_.emplace_back(
+            std::make_unique<HubShard>(loop, options_.backlog().value_or(limits_.backlog), options_.slow()));
+    }
+
+    // On the home loop.
+    void order(Broadcast broadcast) {
+        boost::asio::dispatch(strand_, [self = this->shared_from_this(), broadcast = std::move(broadcast)]() mutable {
+            self->deal(std::move(broadcast));
+        });
+    }
+
+    // On the strand: whatever gets here first is first for everybody.
+    void deal(Broadcast broadcast) {
+        messages_.store(messages_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        std::shared_ptr<const Broadcast> shared;
+        HubShard* own = nullptr;
+        for (HubShard* shard : shards()) {
+            if (shard->size() == 0) continue;
+            if (&shard->loop() == &home_) {
+                own = shard;
+                continue;
+            }
+            if (!shared) shared = std::make_shared<const Broadcast>(broadcast);
+            if (shard->inbox().push(shared))
+                shard->loop().mailbox()->post([self = this->shared_from_this(), shard] {
+                    for (const auto& next : shard->inbox().take()) shard->deliver(*next);
+                });
+        }
+        if (own) own->deliver(shared ? *shared : broadcast);
+    }
+
+    std::shared_ptr<Loops> loops_;
+    const Limits& limits_;
+    const HubOptions options_;
+    Loop& home_;
+    boost::asio::strand<Loop::executor_type> strand_;
+    Inbox<Broadcast> incoming_;
+    mutable std::mutex mutex_;
+    std::vector<std::unique_ptr<HubShard>> shards_;
+    std::atomic<std::uint64_t> messages_{0};
+};
+
+}  // namespace kvolt::detail
+
+#endif

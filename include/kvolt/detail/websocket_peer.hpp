@@ -1,0 +1,161 @@
+#ifndef KVOLT_DETAIL_WEBSOCKET_PEER_HPP
+#define KVOLT_DETAIL_WEBSOCKET_PEER_HPP
+
+#include <kvolt/detail/frame.hpp>
+#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/peer.hpp>
+#include <kvolt/detail/waiter.hpp>
+#include <kvolt/limits.hpp>
+#include <kvolt/message.hpp>
+
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace kvolt::detail {
+
+template <class Stream>
+class WebSocketSession;
+
+/// The handler's side of a WebSocket: a message that waits to be read, and the coroutines that wait.
+template <class Stream>
+class WebSocketPeer final : public Peer, public std::enable_shared_from_this<WebSocketPeer<Stream>> {
+public:
+    using Session = WebSocketSession<Stream>;
+
+    WebSocketPeer(Session& session, Link& link, const Backlog& limit, std::string protocol)
+        : Peer(link, std::move(protocol)), session_(&session), limit_(limit) {}
+
+    // For handles
+
+    SendResult send(MessageView message) override {
+        if (on_loop()) return send_here(message);
+        if (over()) return SendResult::dropped;
+        bool posted = mailbox()->post(
+            [self = this->shared_from_this(), message = Message{std::string(message.payload), message.binary}] {
+                self->send_here(message);
+            });
+        return posted ? SendResult::queued : SendResult::dropped;
+    }
+
+    void close(std::uint16_t code, std::string_view reason) override {
+        if (on_loop()) return close_here(code, reason);
+        mailbox()->post(
+            [self = this->shared_from_this(), code, reason = std::string(reason)] { self->close_here(code, reason); });
+    }
+
+    Task<std::optional<Message>> read() override {
+        auto self = this->shared_from_this();
+        if (!on_loop())
+            throw std::logic_error("kvolt: WebSocket::read() off its loop; await it in the handler that upgraded");
+        if (!message_ && !over()) {
+            if (reader_) throw std::logic_error("kvolt: WebSocket::read() while another read of it waits");
+            co_await wait(&WebSocketPeer::reader_);
+        }
+        std::optional<Message> message = std::exchange(message_, std::nullopt);
+        if (message && session_) session_->read_more();
+        co_return message;
+    }
+
+    Task<> drained() override {
+        auto self = this->shared_from_this();
+        if (!on_loop())
+            throw std::logic_error("kvolt: WebSocket::drained() off its loop; await it in the handler that upgraded");
+        if (link()) link()->flush();
+        if (!link() || link()->outbox().backlog() == 0) co_return;
+        if (drainer_) throw std::logic_error("kvolt: WebSocket::drained() while another wait for it is under way");
+        co_await wait(&WebSocketPeer::drainer_);
+    }
+
+    // For the session
+
+    bool has_message() const noexcept { return message_.has_value(); }
+
+    /// A message has come; a handler that waits for it runs at once.
+    void deliver(Message message) {
+        message_ = std::move(message);
+        if (reader_) reader_(Error());
+    }
+
+    /// No more messages, for this reason; only the first one counts. The handler runs on later, not within this call.
+    void end(std::uint16_t code, std::string_view reason) {
+        if (over()) return;
+        set_over(code, reason);
+        resume_later(reader_);
+    }
+
+    void on_drained() { resume_later(drainer_); }
+
+    /// The connection is gone.
+    void detach() {
+        end(close_code::abnormal, {});
+        unlink();
+        session_ = nullptr;
+        on_drained();
+    }
+
+private:
+    using Error = boost::system::error_code;
+    using Place = Waiter<Error> WebSocketPeer::*;
+
+    SendResult send_here(MessageView message) {
+        if (!link() || link()->outbox().finished()) return SendResult::dropped;
+        std::size_t begin = loop().begin_append();
+        append_frame(loop().outgoing(), message.binary ? Opcode::binary : Opcode::text, message.payload);
+        switch (link()->send(begin, loop().outgoing().size(), Unit::frame, limit_)) {
+            case Outbox::Added::queued: return SendResult::queued;
+            case Outbox::Added::backpressure: return SendResult::backpressure;
+            default: return SendResult::dropped;
+        }
+    }
+
+    // What the peer sent and nobody has read is dropped.
+    void close_here(std::uint16_t code, std::string_view reason) {
+        if (!session_ || over()) return;
+        message_.reset();
+        session_->start_close(code, reason);
+        end(code, reason);
+    }
+
+    // Suspend until what is put there is called; when the wait is cancelled, with an error.
+    Task<> wait(Place where) {
+        auto initiate = [](auto handler, WebSocketPeer* self, Place place) {
+            auto cancellation = boost::asio::get_associated_cancellation_slot(handler);
+            self->*place = Waiter<Error>(std::move(handler));
+            if (!cancellation.is_connected()) return;
+            cancellation.assign([weak = self->weak_from_this(), place](boost::asio::cancellation_type) {
+                if (auto peer = weak.lock()) peer->resume_later((*peer).*place, boost::asio::error::operation_aborted);
+            });
+        };
+        return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(Error)>(
+            initiate, boost::asio::use_awaitable, this, where);
+    }
+
+    void resume_later(Waiter<Error>& waiter, Error error = {}) {
+        if (!waiter) return;
+        Waiter<Error> taken = std::move(waiter);
+        if (loop().cleared()) return;  // nothing will run any more: the waiting coroutine is destroyed here
+        loop().post([taken = std::move(taken), error]() mutable { taken(error); });
+    }
+
+    Session* session_;
+    const Backlog limit_;
+    std::optional<Message> message_;
+    Waiter<Error> reader_;
+    Waiter<Error> drainer_;
+};
+
+}  // namespace kvolt::detail
+
+#endif
