@@ -126,14 +126,14 @@ class App : public Group {
 public:
     App() : Group(*this, 0), loops_(std::make_shared<detail::Loops>()) {
         groups_.push_back({});
-        loops_->push_back(std::make_unique<detail::Loop>(0));
+        loops_->push_back(std::make_unique<detail::Loop>());
     }
 
     /// Stops the server, if it runs, and waits for that.
     virtual ~App() {
         self_.reset();
         stop();
-        for (auto& loop : *loops_) loop->clear();
+        detail::clear(*loops_);
     }
 
     App(const App&) = delete;
@@ -207,7 +207,9 @@ public:
         }
         if (!server) return;
         server->stop();
-        if (detail::Loop::current() == nullptr) server->wait();
+        bool in_handler = std::any_of(loops_->begin(), loops_->end(),
+                                      [](const auto& loop) { return loop.get() == detail::Loop::current(); });
+        if (!in_handler) server->wait();
     }
 
     /// The port that is listened on; 0 before the start and for a Unix socket.

@@ -10,6 +10,7 @@
 #include <boost/asio/basic_signal_set.hpp>
 #include <boost/asio/post.hpp>
 
+#include <atomic>
 #include <condition_variable>
 #include <csignal>
 #include <cstddef>
@@ -34,7 +35,7 @@ public:
     /// @param own_threads  Whether start() will be called, or run().
     Server(App& app, std::string_view address, bool own_threads)
         : app_(app), loops_(app.loops()), listener_(app, address), port_(listener_.port()), own_threads_(own_threads) {
-        while (loops_->size() < app.threads()) loops_->push_back(std::make_unique<Loop>(loops_->size()));
+        while (loops_->size() < app.threads()) loops_->push_back(std::make_unique<Loop>());
     }
 
     ~Server() override { wait(); }
@@ -71,8 +72,11 @@ public:
     void stop() override {
         loops_->front()->mailbox()->post([this] {
             listener_.close();
+            if (std::exchange(stopping_, true)) return;
+            undrained_ = loops_->size();
             for (auto& loop : *loops_)
-                loop->mailbox()->post([&loop = *loop, limit = app_.limits().drain_timeout] { loop.drain(limit); });
+                loop->mailbox()->post(
+                    [this, &loop = *loop] { loop.drain(app_.limits().drain_timeout, [this] { on_drained(); }); });
         });
     }
 
@@ -89,6 +93,12 @@ private:
 
     void start_thread(Loop& loop) {
         threads_.emplace_back([&loop] { loop.run(); });
+    }
+
+    // A loop without connections goes on until the last one has none: handlers there may need it.
+    void on_drained() {
+        if (--undrained_ > 0) return;
+        for (auto& loop : *loops_) loop->mailbox()->post([&loop = *loop] { loop.stop(); });
     }
 
     // The first signal stops, a second one does not wait.
@@ -108,7 +118,7 @@ private:
         std::lock_guard lock(mutex_);
         if (finished_) return;
         for (std::thread& thread : threads_) thread.join();
-        for (auto& loop : *loops_) loop->clear();
+        clear(*loops_);
         finished_ = true;
         ended_.notify_all();
     }
@@ -118,6 +128,8 @@ private:
     Listener<Stream> listener_;
     const unsigned short port_;
     const bool own_threads_;
+    bool stopping_ = false;  // on the first loop
+    std::atomic<std::size_t> undrained_{0};
     std::vector<std::thread> threads_;
     std::mutex mutex_;
     std::condition_variable ended_;

@@ -67,37 +67,38 @@ public:
 
     static constexpr std::chrono::milliseconds tick_length{100};
 
-    explicit Loop(std::size_t index)
-        : index_(index), mailbox_(std::make_shared<Mailbox>(io_)), ticker_(io_), drain_deadline_(*this) {}
+    Loop() : mailbox_(std::make_shared<Mailbox>(io_)), ticker_(io_), drain_deadline_(*this) {}
 
-    ~Loop() { clear(); }
+    ~Loop() {
+        close();
+        clear();
+    }
 
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
 
     /// Run until stop().
     void run() {
-        current_ = this;
+        OnThisThread scope(*this);
         advance();
         io_.run();
-        current_ = nullptr;
     }
 
     void stop() { io_.stop(); }
 
-    /// After run(): destroy everything that still waits on this loop, handlers and all, as if on its thread.
-    void clear() {
+    /// After run(): nothing will run on this loop any more.
+    void close() {
         mailbox_->close();
         cleared_ = true;
-        current_ = this;
+    }
+
+    /// After close(): destroy everything that still waits on this loop, handlers and all, as if on its thread.
+    void clear() {
+        OnThisThread scope(*this);
         io_.shutdown();
-        current_ = nullptr;
     }
 
     bool cleared() const noexcept { return cleared_; }
-
-    /// Its number in the app.
-    std::size_t index() const noexcept { return index_; }
 
     /// The loop whose thread this is; nullptr elsewhere.
     static Loop* current() noexcept { return current_; }
@@ -155,20 +156,23 @@ public:
             outgoing_.clear();
     }
 
-    /// Let every connection finish what it has begun, and stop when the last one is gone, or after `limit`.
-    void drain(std::chrono::milliseconds limit) {
+    /// Let every connection finish what it has begun; after `limit`, cut_off(). The loop runs on until stop(), since
+    /// the other loops' handlers may need it.
+    ///
+    /// @param drained  Called once, when the last connection is gone.
+    void drain(std::chrono::milliseconds limit, Waiter<> drained) {
         if (draining_) return;
         draining_ = true;
+        drained_ = std::move(drained);
         for (Link* link : links_) link->shut_down();  // which never destroys one at once
-        if (links_.empty()) return stop();
         arm(drain_deadline_, limit);
+        tell_drained();
     }
 
-    /// Close every connection now, and stop when their handlers have ended, or after a moment.
+    /// Close every connection now, and stop when their handlers have had a moment to end.
     void cut_off() {
         draining_ = true;
         for (Link* link : links_) link->abort();  // which never destroys one at once
-        if (links_.empty()) return stop();
         drain_deadline_.cut_off = true;
         arm(drain_deadline_, tick_length);
     }
@@ -199,6 +203,10 @@ private:
         bool cut_off = false;
     };
 
+    void tell_drained() {
+        if (drained_ && links_.empty()) drained_();
+    }
+
     void add(Link& link) {
         link.place_ = links_.size();
         links_.push_back(&link);
@@ -208,7 +216,7 @@ private:
         links_.back()->place_ = link.place_;
         links_[link.place_] = links_.back();
         links_.pop_back();
-        if (draining_ && links_.empty()) stop();
+        tell_drained();
         if (!link.dirty_) return;
         for (Link*& dirty : dirty_)
             if (dirty == &link) dirty = nullptr;
@@ -224,12 +232,20 @@ private:
 
     static inline thread_local Loop* current_ = nullptr;
 
+    class OnThisThread {
+    public:
+        explicit OnThisThread(Loop& loop) : outer_(std::exchange(current_, &loop)) {}
+        ~OnThisThread() { current_ = outer_; }
+
+    private:
+        Loop* outer_;  // of another app, one of whose handlers uses this one
+    };
+
     struct Io : boost::asio::io_context {
         Io() : io_context(1) {}
         using io_context::shutdown;
     };
 
-    const std::size_t index_;
     DeadlineWheel wheel_;
     std::vector<Link*> links_;
     std::vector<Link*> dirty_;
@@ -237,6 +253,7 @@ private:
     bool flush_posted_ = false;
     bool draining_ = false;
     bool cleared_ = false;
+    Waiter<> drained_;
     std::string date_;
     Tick date_tick_ = 0;
     Clock::time_point started_ = Clock::now();
@@ -261,6 +278,14 @@ inline Outbox::Added Link::send(std::size_t begin, std::size_t end, Unit unit, c
 
 /// The loops of an app. The first one is there from the beginning, the others when the server starts.
 using Loops = std::vector<std::unique_ptr<Loop>>;
+
+/// Once no loop runs any more: destroy what still waits on them.
+inline void clear(Loops& loops) {
+    for (auto& loop : loops) loop->close();
+    // What is destroyed on one loop may post its unwinding to another one, down a chain of at most all of them.
+    for (std::size_t pass = 0; pass <= loops.size(); ++pass)
+        for (auto& loop : loops) loop->clear();
+}
 
 }  // namespace kvolt::detail
 

@@ -301,7 +301,7 @@ private:
             waiting_ = false;
             if (error || closed_) return;
             std::size_t size = outbox().drain([this](const auto& buffers) { return write(buffers); });
-            if (size > 0 || lost_)
+            if (size > 0 || lost_ || outbox().backlog() == 0)  // the hub may have dropped it all
                 after_write(true);
             else
                 wait_writable();
