@@ -1,0 +1,232 @@
+#include "../catch.hpp"
+#include "client.hpp"
+#include "start.hpp"
+
+#include <kvolt.hpp>
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+using kvolt::Context;
+using kvolt::Limits;
+using test::Client;
+using namespace std::chrono_literals;
+using namespace std::string_literals;
+
+namespace {
+
+struct Echo : kvolt::App {
+    explicit Echo(const Limits& wanted) {
+        limits(wanted);
+        any("/*rest", [](Context& c) { c.text(std::string(c.body())); });
+    }
+};
+
+const std::string big(16 * 1024 * 1024, 'x');
+
+struct Big : kvolt::App {
+    explicit Big(const Limits& wanted) {
+        limits(wanted);
+        get("/big", [](Context& c) { c.text(big); });
+        get("/small", [](Context& c) { c.text("small"); });
+    }
+};
+
+// Send a byte now and then until the server answers.
+void drip(Client& client, char byte) {
+    while (!client.readable(20ms)) client.send({&byte, 1});
+}
+
+}  // namespace
+
+TEST_CASE("a request past a limit of size is refused") {
+    struct Case {
+        std::string bytes;
+        int status;
+    };
+    Limits limits;
+    limits.header_size = 1024;
+    limits.header_fields = 10;
+    limits.target_size = 100;
+    limits.body_size = 1000;
+    auto target = [](std::size_t size) { return "GET /" + std::string(size - 1, 'a') + " HTTP/1.1\r\nHost: h\r\n\r\n"; };
+    auto fields = [](int count) {
+        std::string bytes = "GET / HTTP/1.1\r\nHost: h\r\n";
+        for (int i = 1; i < count; ++i) bytes += "X: y\r\n";
+        return bytes + "\r\n";
+    };
+    auto head = [](std::size_t size) {
+        std::string bytes = "GET / HTTP/1.1\r\nHost: h\r\nX: ";
+        return bytes + std::string(size - bytes.size() - 4, 'x') + "\r\n\r\n";
+    };
+    auto body = [](std::size_t size) {
+        return "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" + std::string(size, 'x');
+    };
+    auto chunks = [](int count) {
+        std::string bytes = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for (int i = 0; i < count; ++i) bytes += "64\r\n" + std::string(100, 'x') + "\r\n";
+        return bytes + "0\r\n\r\n";
+    };
+    const std::vector<Case> cases = {
+        {target(100), 200}, {target(101), 414},      {target(1000), 414},     {target(100000), 414},
+        {fields(10), 200},  {fields(11), 431},       {fields(500), 431},      {head(1024), 200},
+        {head(1100), 431},  {head(100000), 431},     {body(1000), 200},       {body(1001), 413},
+        {chunks(10), 200},  {chunks(11), 413},       {body(4000000), 413},    {chunks(40000), 413},
+    };
+    Echo app(limits);
+    app.threads(GENERATE(1u, 4u));
+    test::start(app);
+    for (const Case& expected : cases) {
+        INFO(expected.bytes.substr(0, 60) << " and so on: " << expected.bytes.size() << " bytes");
+        Client client(app.port());
+        client.send(expected.bytes);
+        auto response = client.read_response();
+        CHECK(response.status == expected.status);
+        CHECK(response.field("connection") == (expected.status == 200 ? "" : "close"));
+        client.half_close();
+        CHECK(client.ended());
+    }
+}
+
+TEST_CASE("an endless target is a 414, in whatever pieces it comes") {
+    Echo app(Limits{});
+    test::start(app);
+    for (std::size_t first : {1u, 100u, 4096u, 8000u}) {
+        Client client(app.port());
+        client.send("GET /" + std::string(first, 'a'));
+        CHECK_FALSE(client.readable(10ms));
+        client.send(std::string(20000, 'a'));
+        CHECK(client.read_response().status == 414);
+    }
+}
+
+TEST_CASE("a head that takes too long is a 408, however it drips") {
+    Limits limits;
+    limits.header_timeout = 200ms;
+    Echo app(limits);
+    app.threads(GENERATE(1u, 4u));
+    test::start(app);
+    Client silent(app.port()), half(app.port()), dripping(app.port()), second(app.port());
+    half.send("GET / HTTP/1.1\r\nHo");
+    second.send("GET / HTTP/1.1\r\nHost: h\r\n\r\nGET ");
+    CHECK(second.read_response().status == 200);
+    dripping.send("GET /");
+    drip(dripping, 'a');
+    for (Client* client : {&half, &dripping, &second}) {
+        auto response = client->read_response();
+        CHECK(response.status == 408);
+        CHECK(response.field("connection") == "close");
+        CHECK(client->ended());
+    }
+    CHECK(silent.ended());
+}
+
+TEST_CASE("a body that is too slow is a 408, one that keeps up is not") {
+    Limits limits;
+    limits.body_grace = 200ms;
+    limits.body_rate = 1000;
+    Echo app(limits);
+    test::start(app);
+    for (std::string framing : {"Content-Length: 1000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n3e8\r\n"}) {
+        Client stuck(app.port()), dripping(app.port());
+        stuck.send("POST / HTTP/1.1\r\nHost: h\r\n" + framing);
+        dripping.send("POST / HTTP/1.1\r\nHost: h\r\n" + framing);
+        drip(dripping, 'x');
+        for (Client* client : {&stuck, &dripping}) {
+            CHECK(client->read_response().status == 408);
+            CHECK(client->ended());
+        }
+    }
+    Client steady(app.port());
+    steady.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2000\r\n\r\n");
+    for (int i = 0; i < 20; ++i) {
+        steady.send(std::string(100, 'x'));
+        CHECK(steady.readable(25ms) == (i == 19));
+    }
+    CHECK(steady.read_response().body.size() == 2000);
+}
+
+TEST_CASE("a connection without a request is closed after a while") {
+    Limits limits;
+    limits.idle_timeout = 200ms;
+    Echo app(limits);
+    app.threads(GENERATE(1u, 4u));
+    test::start(app);
+    Client client(app.port());
+    for (int i = 0; i < 3; ++i) CHECK(client.get("/").status == 200);
+    CHECK(client.ended());
+}
+
+TEST_CASE("a handler may take its time, whatever the other limits") {
+    Limits limits;
+    limits.idle_timeout = limits.header_timeout = limits.body_grace = limits.write_timeout = limits.close_timeout = 100ms;
+    kvolt::App app;
+    app.limits(limits);
+    app.post("/", [](Context& c) -> kvolt::Task<> {
+        boost::asio::steady_timer timer(c.executor(), 500ms);
+        co_await timer.async_wait(boost::asio::use_awaitable);
+        c.text("done");
+    });
+    test::start(app);
+    Client client(app.port());
+    CHECK(client.post("/", "x").body == "done");
+}
+
+TEST_CASE("a client that reads slowly gets all of a large response") {
+    Limits limits;
+    limits.write_timeout = limits.close_timeout = 800ms;
+    Big app(limits);
+    test::start(app);
+    for (std::string connection : {"", "Connection: close\r\n"}) {
+        INFO(connection);
+        Client client(app.port());
+        client.send("GET /big HTTP/1.1\r\nHost: h\r\n" + connection + "\r\n");
+        std::string head;
+        while (!head.ends_with("\r\n\r\n")) head += client.read(1);
+        for (std::size_t left = big.size(); left > 0; left -= 256 * 1024) {
+            bool as_sent = client.read(256 * 1024) == big.substr(0, 256 * 1024);
+            REQUIRE(as_sent);
+            std::this_thread::sleep_for(20ms);
+        }
+        if (connection.empty())
+            CHECK(client.get("/small").body == "small");
+        else
+            CHECK(client.ended());
+    }
+}
+
+TEST_CASE("a client that never reads is cut off, and its place is free again") {
+    Limits limits;
+    limits.write_timeout = 200ms;
+    limits.connections = 1;
+    Big app(limits);
+    app.threads(GENERATE(1u, 4u));
+    test::start(app);
+    for (std::string connection : {"", "Connection: close\r\n"}) {
+        Client stuck(app.port(), 4096);
+        stuck.send("GET /big HTTP/1.1\r\nHost: h\r\n" + connection + "\r\n");
+        stuck.read(1);
+        Client next(app.port());
+        CHECK(next.get("/small").body == "small");
+        CHECK(stuck.read_to_end().size() < big.size());
+    }
+}
+
+TEST_CASE("requests behind a large response wait until it has been taken") {
+    Big app(Limits{});
+    test::start(app);
+    Client client(app.port());
+    std::string requests;
+    for (int i = 0; i < 20; ++i) requests += "GET "s + (i % 2 == 0 ? "/big" : "/small") + " HTTP/1.1\r\nHost: h\r\n\r\n";
+    client.send(requests);
+    client.half_close();
+    for (int i = 0; i < 20; ++i) CHECK(client.read_response().body.size() == (i % 2 == 0 ? big.size() : 5));
+    CHECK(client.ended());
+}

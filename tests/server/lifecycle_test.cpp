@@ -1,0 +1,504 @@
+#include "../catch.hpp"
+#include "client.hpp"
+#include "eventually.hpp"
+#include "start.hpp"
+
+#include <kvolt.hpp>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+using kvolt::App;
+using kvolt::Context;
+using kvolt::Limits;
+using kvolt::Task;
+using test::Client;
+using test::eventually;
+using namespace std::chrono_literals;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+void hello(Context& c) { c.text("hello"); }
+
+Task<> wait_for_ever(Context& c) {
+    boost::asio::steady_timer timer(c.executor(), 24h);
+    co_await timer.async_wait(boost::asio::use_awaitable);
+}
+
+bool refuses_connections(unsigned short port) {
+    try {
+        Client client(port);
+        return false;
+    } catch (const std::system_error& error) {
+        return error.code() == std::errc::connection_refused;
+    }
+}
+
+// A thread that is joined at the end.
+struct Background {
+    explicit Background(std::function<void()> function) : thread(std::move(function)) {}
+    ~Background() { thread.join(); }
+
+    std::thread thread;
+};
+
+// A path for a Unix socket that is free, also at the end.
+struct SocketPath {
+    SocketPath() { std::filesystem::remove(path); }
+    ~SocketPath() { std::filesystem::remove(path); }
+
+    const std::string path = std::filesystem::temp_directory_path() / ("kvolt_test_" + std::to_string(::getpid()));
+};
+
+// Sets a flag when it goes: a witness that a coroutine was destroyed.
+struct Witness {
+    ~Witness() { gone = true; }
+
+    std::atomic<bool>& gone;
+};
+
+}  // namespace
+
+TEST_CASE("a port in use is an error at once that names the address, and another one can be tried") {
+    App first, second;
+    second.get("/", hello);
+    test::start(first);
+    std::string address = "127.0.0.1:" + std::to_string(first.port());
+    for (auto listen : {test::start, test::run}) {
+        try {
+            listen(second, address);
+            FAIL("it listens on a port in use");
+        } catch (const std::system_error& error) {
+            CHECK(std::string(error.what()).find(address) != std::string::npos);
+            CHECK(error.code() == std::errc::address_in_use);
+        }
+    }
+    CHECK(second.port() == 0);
+    test::start(second);
+    CHECK(Client(second.port()).get("/").body == "hello");
+}
+
+TEST_CASE("an address that is none is an invalid argument") {
+    App app;
+    for (std::string address : {"", "8080", "localhost", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536",
+                                "127.0.0.1:-1", "example.com:80", "::1:80", "[::1]", "[127.0.0.1]:80", "[::1:80", "unix:"}) {
+        INFO(address);
+        CHECK_THROWS_AS(test::start(app, address), std::invalid_argument);
+        CHECK_THROWS_AS(test::run(app, address), std::invalid_argument);
+    }
+    CHECK_THROWS_AS(test::start(app, "unix:" + std::string(108, 'x')), std::invalid_argument);
+    CHECK_THROWS_AS(test::start(app, "192.0.2.1:80"), std::system_error);
+}
+
+TEST_CASE("every kind of address is served") {
+    App app;
+    app.get("/", [](Context& c) { c.text(c.remote_address()); });
+    CHECK(app.port() == 0);
+    SECTION("any interface") {
+        test::start(app, ":0");
+        CHECK(Client(app.port()).get("/").body.starts_with("127.0.0.1:"));
+    }
+    SECTION("localhost") {
+        test::start(app, "localhost:0");
+        CHECK(Client(app.port()).get("/").body.starts_with("127.0.0.1:"));
+    }
+    SECTION("IPv6") {
+        test::start(app, "[::1]:0");
+        CHECK(Client::v6(app.port()).get("/").body.starts_with("[::1]:"));
+    }
+    SECTION("a Unix socket") {
+        SocketPath socket;
+        test::start(app, "unix:" + socket.path);
+        CHECK(app.port() == 0);
+        CHECK(Client::unix_socket(socket.path).get("/").body == "unix");
+        app.stop();
+        CHECK_FALSE(std::filesystem::exists(socket.path));
+    }
+}
+
+TEST_CASE("a Unix socket that a dead server left behind is replaced, anything else is not") {
+    SocketPath socket;
+    App app;
+    app.get("/", hello);
+    SECTION("a dead server's") {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        std::strncpy(address.sun_path, socket.path.c_str(), sizeof address.sun_path - 1);
+        int dead = ::socket(AF_UNIX, SOCK_STREAM, 0);
+        REQUIRE(::bind(dead, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+        ::close(dead);
+        test::start(app, "unix:" + socket.path);
+        CHECK(Client::unix_socket(socket.path).get("/").body == "hello");
+    }
+    SECTION("a living server's") {
+        test::start(app, "unix:" + socket.path);
+        App other;
+        CHECK_THROWS_AS(test::start(other, "unix:" + socket.path), std::system_error);
+        CHECK(Client::unix_socket(socket.path).get("/").body == "hello");
+    }
+    SECTION("a file") {
+        std::ofstream(socket.path) << "precious";
+        CHECK_THROWS_AS(test::start(app, "unix:" + socket.path), std::system_error);
+        CHECK(std::filesystem::file_size(socket.path) == 8);
+    }
+}
+
+TEST_CASE("an app is set up before its only start") {
+    App app;
+    app.get("/", hello);
+    test::start(app);
+    CHECK_THROWS_AS(test::start(app), std::logic_error);
+    CHECK_THROWS_AS(test::run(app), std::logic_error);
+    CHECK_THROWS_AS(app.get("/more", hello), std::logic_error);
+    CHECK_THROWS_AS(app.use(hello), std::logic_error);
+    CHECK_THROWS_AS(app.group("/more"), std::logic_error);
+    CHECK_THROWS_AS(app.threads(2), std::logic_error);
+    CHECK_THROWS_AS(app.limits({}), std::logic_error);
+    CHECK(Client(app.port()).get("/").body == "hello");
+}
+
+TEST_CASE("stop() before the start, twice, and after the end") {
+    App app;
+    app.threads(GENERATE(1u, 4u));
+    app.get("/", hello);
+    SECTION("before") {
+        app.stop();
+        app.stop();
+        test::start(app);
+        test::run(app);
+        CHECK(app.port() == 0);
+    }
+    SECTION("twice") {
+        test::start(app);
+        auto port = app.port();
+        CHECK(Client(port).get("/").body == "hello");
+        app.stop();
+        app.stop();
+        CHECK(refuses_connections(port));
+        test::run(app);
+    }
+    SECTION("in several threads at once") {
+        test::start(app);
+        Background one([&] { app.stop(); }), two([&] { app.stop(); }), three([&] { app.stop(); });
+    }
+}
+
+TEST_CASE("run() ends when it is told to") {
+    App app;
+    app.threads(GENERATE(1u, 4u));
+    app.get("/", hello);
+    app.get("/stop", [&](Context& c) {
+        app.stop();
+        c.text("stopping");
+    });
+    app.get("/stop-later", [&](Context& c) -> Task<> {
+        boost::asio::steady_timer timer(c.executor(), 1ms);
+        co_await timer.async_wait(boost::asio::use_awaitable);
+        app.stop();
+        app.stop();
+        c.text("stopping");
+    });
+    Background server([&] { test::run(app); });
+    REQUIRE(eventually([&] { return app.port() != 0; }));
+    auto port = app.port();
+    CHECK(Client(port).get("/").body == "hello");
+    std::string way = GENERATE("/stop", "/stop-later", "thread", "SIGTERM", "SIGINT");
+    INFO(way);
+    if (way == "thread") {
+        app.stop();
+        CHECK(refuses_connections(port));
+    } else if (way.starts_with("SIG")) {
+        ::kill(::getpid(), way == "SIGTERM" ? SIGTERM : SIGINT);
+    } else {
+        CHECK(Client(port).get(way).body == "stopping");
+    }
+    server.thread.join();
+    CHECK(refuses_connections(port));
+    server.thread = std::thread([] {});
+}
+
+TEST_CASE("a second signal does not wait for the drain") {
+    Limits limits;
+    limits.drain_timeout = 1h;
+    std::atomic<bool> entered = false;
+    App app;
+    app.limits(limits).threads(GENERATE(1u, 4u));
+    app.get("/", [&](Context& c) -> Task<> {
+        entered = true;
+        co_await wait_for_ever(c);
+    });
+    Background server([&] { test::run(app); });
+    REQUIRE(eventually([&] { return app.port() != 0; }));
+    auto port = app.port();
+    Client client(port);
+    client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    REQUIRE(eventually([&] { return entered.load(); }));
+    ::kill(::getpid(), SIGTERM);
+    CHECK(eventually([&] { return refuses_connections(port); }));
+    ::kill(::getpid(), SIGTERM);
+    CHECK(client.ended());
+}
+
+TEST_CASE("the end of an app stops it, also while clients are connected") {
+    Limits limits;
+    limits.drain_timeout = 100ms;
+    auto app = std::make_unique<App>();
+    app->limits(limits).threads(GENERATE(1u, 4u));
+    app->get("/", hello);
+    app->get("/wait", wait_for_ever);
+    app->get("/socket", [](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        while (co_await socket.read()) {}
+    });
+    bool runs = GENERATE(false, true);
+    std::thread server;
+    if (runs)
+        server = std::thread([&app = *app] { test::run(app); });
+    else
+        test::start(*app);
+    REQUIRE(eventually([&] { return app->port() != 0; }));
+    auto port = app->port();
+    Client idle(port), waiting(port), socket(port), half(port);
+    CHECK(idle.get("/").body == "hello");
+    CHECK(socket.handshake("/socket").status == 101);
+    waiting.send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
+    half.send("GET / HT");
+    app.reset();
+    CHECK(refuses_connections(port));
+    if (runs) server.join();
+    CHECK(waiting.ended());
+}
+
+TEST_CASE("the end of a hub stops its app") {
+    Limits limits;
+    limits.drain_timeout = 100ms;
+    App app;
+    app.limits(limits).threads(GENERATE(1u, 4u));
+    auto hub = std::make_unique<kvolt::Hub<>>(app);
+    app.get("/", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        auto seat = hub->join(socket);
+        while (auto message = co_await socket.read()) hub->broadcast(*message);
+    });
+    test::start(app);
+    Client client(app.port());
+    CHECK(client.handshake("/").status == 101);
+    client.send_frame(test::text, "hi");
+    CHECK(client.read_frame().payload == "hi");
+    hub.reset();
+    CHECK(refuses_connections(app.port()));
+    CHECK(test::close_code(client.read_frame().payload) == 1001);
+}
+
+TEST_CASE("stop() answers the requests in flight, refuses new ones and closes WebSockets with 1001") {
+    std::atomic<int> entered = 0;
+    std::atomic<bool> released = false;
+    App app;
+    app.threads(GENERATE(1u, 4u));
+    app.get("/wait", [&](Context& c) -> Task<> {
+        ++entered;
+        boost::asio::steady_timer timer(c.executor());
+        while (!released) {
+            timer.expires_after(1ms);
+            co_await timer.async_wait(boost::asio::use_awaitable);
+        }
+        c.text("at last");
+    });
+    app.post("/", [](Context& c) { c.text(std::string(c.body())); });
+    app.get("/socket", [](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        while (co_await socket.read()) {}
+    });
+    test::start(app);
+    Client waiting(app.port()), pipelined(app.port()), sending(app.port()), socket(app.port());
+    CHECK(socket.handshake("/socket").status == 101);
+    waiting.send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
+    pipelined.send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\nGET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK(sending.request("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n").status == 100);
+    REQUIRE(eventually([&] { return entered == 2; }));
+
+    Background stopper([&] { app.stop(); });
+    auto close = socket.read_frame();
+    CHECK(close.opcode == test::close);
+    CHECK(test::close_code(close.payload) == 1001);
+    socket.send_frame(test::close, close.payload);
+    CHECK(socket.ended());
+    socket.close();
+    CHECK(eventually([&] { return refuses_connections(app.port()); }));
+    auto sent = sending.request("body");
+    CHECK(sent.body == "body");
+    CHECK(sent.field("connection") == "close");
+    sending.close();
+    released = true;
+    for (Client* client : {&waiting, &pipelined}) {
+        auto response = client->read_response();
+        CHECK(response.status == 200);
+        CHECK(response.body == "at last");
+        CHECK(response.field("connection") == "close");
+        CHECK(client->ended());
+        client->close();
+    }
+}
+
+TEST_CASE("stop() does not wait for clients that want nothing") {
+    App app;
+    app.threads(GENERATE(1u, 4u));
+    app.get("/", hello);
+    test::start(app);
+    std::vector<Client> clients;
+    for (int i = 0; i < 8; ++i) CHECK(clients.emplace_back(app.port()).get("/").body == "hello");
+    auto begin = Clock::now();
+    app.stop();
+    CHECK(Clock::now() - begin < app.limits().drain_timeout / 2);
+    for (Client& client : clients) CHECK(client.ended());
+}
+
+TEST_CASE("stop() lets a large response go out, and ends when it is out") {
+    const std::string big(16 * 1024 * 1024, 'x');
+    App app;
+    app.get("/", [&](Context& c) { c.text(big); });
+    test::start(app);
+    Client client(app.port());
+    client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    client.read(1);
+    auto begin = Clock::now();
+    Background stopper([&] { app.stop(); });
+    CHECK(eventually([&] { return refuses_connections(app.port()); }));
+    CHECK(client.read_to_end().size() > big.size());
+    client.close();
+    stopper.thread.join();
+    CHECK(Clock::now() - begin < app.limits().drain_timeout / 2);
+    stopper.thread = std::thread([] {});
+}
+
+TEST_CASE("a handler that never ends is destroyed at the drain deadline, before stop() returns") {
+    Limits limits;
+    limits.drain_timeout = 200ms;
+    std::atomic<int> entered = 0;
+    std::atomic<bool> gone[4] = {};
+    App app;
+    app.limits(limits).threads(GENERATE(1u, 4u));
+    app.get("/request", [&](Context& c) -> Task<> {
+        Witness witness{gone[0]};
+        ++entered;
+        co_await wait_for_ever(c);
+    });
+    app.get("/around", [&](Context&, kvolt::Next next) -> Task<> {
+        Witness witness{gone[1]};
+        co_await next();
+    }, [&](Context& c) -> Task<> {
+        ++entered;
+        co_await wait_for_ever(c);
+    });
+    app.get("/socket", [&](Context& c) -> Task<> {
+        Witness witness{gone[2]};
+        auto socket = co_await c.upgrade();
+        ++entered;
+        while (co_await socket.read()) {}
+        co_await wait_for_ever(c);
+    });
+    app.get("/stubborn", [&](Context& c) -> Task<> {
+        Witness witness{gone[3]};
+        ++entered;
+        for (;;) {
+            boost::asio::steady_timer timer(c.executor(), 1ms);
+            co_await timer.async_wait(boost::asio::use_awaitable);
+        }
+    });
+    test::start(app);
+    Client request(app.port()), around(app.port()), socket(app.port()), stubborn(app.port());
+    request.send("GET /request HTTP/1.1\r\nHost: h\r\n\r\n");
+    around.send("GET /around HTTP/1.1\r\nHost: h\r\n\r\n");
+    stubborn.send("GET /stubborn HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK(socket.handshake("/socket").status == 101);
+    REQUIRE(eventually([&] { return entered == 4; }));
+    auto begin = Clock::now();
+    app.stop();
+    CHECK(Clock::now() - begin >= limits.drain_timeout - 100ms);
+    for (auto& flag : gone) CHECK(flag);
+    CHECK(request.ended());
+    CHECK(around.ended());
+    CHECK(stubborn.ended());
+    CHECK(test::close_code(socket.read_frame().payload) == 1001);
+}
+
+TEST_CASE("a port can be listened on again right after the end") {
+    unsigned short port = 0;
+    for (int i = 0; i < 5; ++i) {
+        App app;
+        app.get("/", hello);
+        test::start(app, "127.0.0.1:" + std::to_string(port));
+        port = app.port();
+        Client client(port), left(port);
+        CHECK(client.get("/").body == "hello");
+        CHECK(left.get("/", "Connection: close\r\n").body == "hello");
+        left.close();
+        client.close();
+        app.stop();
+    }
+}
+
+TEST_CASE("past the limit of connections others wait until there is room") {
+    Limits limits;
+    limits.connections = 2;
+    App app;
+    app.limits(limits).threads(GENERATE(1u, 4u));
+    app.get("/", hello);
+    test::start(app);
+    Client first(app.port()), second(app.port());
+    CHECK(first.get("/").body == "hello");
+    CHECK(second.get("/").body == "hello");
+    Client third(app.port());
+    third.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK_FALSE(third.readable(150ms));
+    CHECK(first.get("/").body == "hello");
+    second.close();
+    CHECK(third.read_response().body == "hello");
+}
+
+TEST_CASE("without file descriptors accepting pauses, and goes on when there are some") {
+    App app;
+    app.threads(GENERATE(1u, 4u));
+    app.get("/", hello);
+    test::start(app);
+    Client served(app.port());
+    CHECK(served.get("/").body == "hello");
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    int next = ::dup(0);
+    ::close(next);
+    rlimit only_one_more{static_cast<rlim_t>(next) + 1, before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &only_one_more) == 0);
+    std::unique_ptr<Client> waiting;
+    CHECK_NOTHROW(waiting = std::make_unique<Client>(app.port()));
+    waiting->send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    bool accepted = waiting->readable(250ms);
+    auto response = served.get("/");
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    CHECK_FALSE(accepted);
+    CHECK(response.body == "hello");
+    CHECK(waiting->read_response().body == "hello");
+}

@@ -1,0 +1,253 @@
+#include "catch.hpp"
+#include <kvolt/detail/backlog.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <deque>
+#include <random>
+#include <string>
+#include <string_view>
+
+using kvolt::Backlog;
+using kvolt::SlowPolicy;
+using kvolt::detail::FrameQueue;
+using kvolt::detail::Pieces;
+using kvolt::detail::Unit;
+using Added = FrameQueue::Added;
+
+namespace {
+
+constexpr Backlog wide{1 << 30, 1 << 30};
+
+// A peer that takes so many bytes at once.
+struct Socket {
+    std::string got;
+    std::size_t room;
+
+    std::size_t operator()(const Pieces& pieces) {
+        std::size_t before = got.size();
+        for (const auto& piece : pieces) {
+            std::size_t size = std::min(piece.size(), room - (got.size() - before));
+            got.append(static_cast<const char*>(piece.data()), size);
+        }
+        return got.size() - before;
+    }
+};
+
+std::string drain(FrameQueue& queue, std::size_t room = 1 << 30) {
+    Socket socket{{}, room};
+    queue.drain(socket);
+    return socket.got;
+}
+
+std::string drain_all(FrameQueue& queue) {
+    std::string all;
+    while (!queue.empty()) all += drain(queue);
+    return all;
+}
+
+}  // namespace
+
+TEST_CASE("frames leave in their order") {
+    FrameQueue queue;
+    CHECK(queue.empty());
+    for (std::string_view frame : {"one ", "two ", "three"})
+        CHECK(queue.add(frame, Unit::droppable, wide, SlowPolicy::disconnect) == Added::queued);
+    CHECK(queue.size() == 13);
+    CHECK(queue.frames() == 3);
+    CHECK(drain(queue) == "one two three");
+    CHECK(queue.empty());
+    CHECK(queue.frames() == 0);
+}
+
+TEST_CASE("a peer may take any part") {
+    FrameQueue queue;
+    queue.push("0123456789", Unit::droppable);
+    queue.push("abcde", Unit::frame);
+    CHECK(drain(queue, 0).empty());
+    CHECK(drain(queue, 4) == "0123");
+    CHECK(queue.size() == 11);
+    CHECK(queue.frames() == 2);
+    CHECK(drain(queue, 6) == "456789");
+    CHECK(queue.frames() == 1);
+    CHECK(drain(queue, 100) == "abcde");
+    CHECK(queue.empty());
+}
+
+TEST_CASE("more frames than fit into one write leave in several") {
+    FrameQueue queue;
+    std::string all;
+    for (int i = 0; i < 200; ++i) {
+        std::string frame = std::to_string(i) + ' ';
+        queue.push(frame, Unit::frame);
+        all += frame;
+    }
+    CHECK(drain_all(queue) == all);
+}
+
+TEST_CASE("the limits hold to the byte and to the message") {
+    for (SlowPolicy policy : {SlowPolicy::disconnect, SlowPolicy::drop_newest}) {
+        Added refused = policy == SlowPolicy::disconnect ? Added::overflow : Added::dropped;
+        FrameQueue bytes;
+        CHECK(bytes.add("01234", Unit::droppable, {10, 100}, policy) == Added::queued);
+        CHECK(bytes.add("012345", Unit::droppable, {10, 100}, policy) == refused);
+        CHECK(bytes.add("01234", Unit::droppable, {10, 100}, policy) == Added::queued);
+        CHECK(bytes.add("0", Unit::droppable, {10, 100}, policy) == refused);
+        CHECK(bytes.size() == 10);
+
+        FrameQueue messages;
+        CHECK(messages.add("a", Unit::droppable, {100, 2}, policy) == Added::queued);
+        CHECK(messages.add("b", Unit::droppable, {100, 2}, policy) == Added::queued);
+        CHECK(messages.add("c", Unit::droppable, {100, 2}, policy) == refused);
+        CHECK(drain(messages) == "ab");
+        CHECK(messages.add("d", Unit::droppable, {100, 2}, policy) == Added::queued);
+    }
+}
+
+TEST_CASE("what was pushed beyond a limit is kept, and then nothing fits") {
+    FrameQueue queue;
+    queue.push(std::string(100, 'x'), Unit::frame);
+    CHECK(queue.add("a", Unit::frame, {10, 10}, SlowPolicy::drop_newest) == Added::dropped);
+    CHECK(queue.add("a", Unit::frame, {10, 10}, SlowPolicy::drop_oldest) == Added::dropped);
+    CHECK(queue.size() == 100);
+}
+
+TEST_CASE("drop_oldest makes room with as few of the oldest as it takes") {
+    FrameQueue queue;
+    for (std::string_view frame : {"aaa", "bbb", "ccc"})
+        queue.add(frame, Unit::droppable, {9, 100}, SlowPolicy::drop_oldest);
+    CHECK(queue.add("d", Unit::droppable, {9, 100}, SlowPolicy::drop_oldest) == Added::queued);
+    CHECK(queue.dropped() == 1);
+    CHECK(queue.size() == 7);
+    CHECK(queue.add("eeee", Unit::droppable, {9, 100}, SlowPolicy::drop_oldest) == Added::queued);
+    CHECK(queue.dropped() == 2);
+    CHECK(queue.frames() == 3);
+    CHECK(drain(queue) == "cccdeeee");
+}
+
+TEST_CASE("drop_oldest spares frames that have been begun or must not be dropped") {
+    FrameQueue queue;
+    queue.push("begun", Unit::droppable);
+    queue.push("kept!", Unit::frame);
+    queue.push("http!", Unit::raw);
+    queue.push("first", Unit::droppable);
+    queue.push("later", Unit::droppable);
+    CHECK(drain(queue, 2) == "be");
+    CHECK(queue.add("newer", Unit::droppable, {23, 100}, SlowPolicy::drop_oldest) == Added::queued);
+    CHECK(queue.dropped() == 1);
+    CHECK(queue.add("newest", Unit::droppable, {23, 100}, SlowPolicy::drop_oldest) == Added::queued);
+    CHECK(queue.dropped() == 3);
+    CHECK(drain(queue) == "gunkept!http!newest");
+}
+
+TEST_CASE("drop_oldest spares a frame whose beginning went before it was queued") {
+    FrameQueue queue;
+    queue.push("rest", Unit::droppable, true);
+    CHECK(queue.add("new", Unit::droppable, {4, 100}, SlowPolicy::drop_oldest) == Added::dropped);
+    CHECK(drain(queue) == "rest");
+    queue.push("whole", Unit::droppable, false);
+    CHECK(queue.add("new", Unit::droppable, {5, 100}, SlowPolicy::drop_oldest) == Added::queued);
+    CHECK(drain(queue) == "new");
+}
+
+TEST_CASE("a frame that can never fit drops no others") {
+    FrameQueue queue;
+    for (std::string_view frame : {"a", "b", "c"}) queue.push(frame, Unit::droppable);
+    CHECK(queue.add("too long", Unit::droppable, {5, 100}, SlowPolicy::drop_oldest) == Added::dropped);
+    CHECK(queue.dropped() == 0);
+    CHECK(drain(queue) == "abc");
+}
+
+TEST_CASE("shed drops all frames but that which was begun, and no HTTP") {
+    FrameQueue queue;
+    queue.push("begun", Unit::droppable);
+    queue.push("frame", Unit::frame);
+    queue.push("http", Unit::raw);
+    queue.push("droppable", Unit::droppable);
+    drain(queue, 1);
+    queue.shed();
+    CHECK(queue.size() == 8);
+    CHECK(queue.frames() == 2);
+    queue.push("close", Unit::frame);
+    CHECK(drain(queue) == "egunhttpclose");
+
+    queue.push("whole", Unit::droppable);
+    queue.shed();
+    CHECK(queue.empty());
+    CHECK(drain(queue).empty());
+}
+
+TEST_CASE("dropping for ever takes no more memory than the limit") {
+    FrameQueue queue;
+    const std::string frame(100, 'x');
+    for (int i = 0; i < 100000; ++i)
+        REQUIRE(queue.add(frame, Unit::droppable, {1000, 1000}, SlowPolicy::drop_oldest) == Added::queued);
+    CHECK(queue.size() == 1000);
+    CHECK(queue.frames() == 10);
+    CHECK(queue.dropped() == 100000 - 10);
+    CHECK(drain(queue).size() == 1000);
+}
+
+// Against a model that is too simple to be wrong.
+TEST_CASE("a queue does the same as a list of strings") {
+    struct Frame {
+        std::string bytes;
+        Unit unit;
+        bool begun;
+    };
+    for (unsigned seed = 0; seed < 200; ++seed) {
+        std::mt19937 random(seed);
+        auto below = [&](unsigned end) { return std::uniform_int_distribution<unsigned>(0, end - 1)(random); };
+        FrameQueue queue;
+        std::deque<Frame> model;
+        const Backlog limit{50 + below(20000), 1 + below(30)};
+        const unsigned longest = 1 + below(static_cast<unsigned>(limit.bytes));
+        auto size = [&] {
+            std::size_t sum = 0;
+            for (const Frame& frame : model) sum += frame.bytes.size();
+            return sum;
+        };
+        char name = 'a';
+        for (int step = 0; step < 300; ++step) {
+            if (below(3) > 0) {
+                std::string bytes(1 + below(longest), name = name == 'z' ? 'a' : static_cast<char>(name + 1));
+                auto unit = static_cast<Unit>(below(3));
+                auto policy = static_cast<SlowPolicy>(below(3));
+                auto fits = [&] { return model.size() < limit.messages && size() + bytes.size() <= limit.bytes; };
+                auto droppable = [](const Frame& frame) { return frame.unit == Unit::droppable && !frame.begun; };
+                auto expected = Added::queued;
+                if (!fits() && policy == SlowPolicy::disconnect) expected = Added::overflow;
+                if (!fits() && policy == SlowPolicy::drop_newest) expected = Added::dropped;
+                while (!fits() && policy == SlowPolicy::drop_oldest && expected == Added::queued) {
+                    auto oldest = std::find_if(model.begin(), model.end(), droppable);
+                    if (oldest == model.end())
+                        expected = Added::dropped;
+                    else
+                        model.erase(oldest);
+                }
+                if (expected == Added::queued) model.push_back({bytes, unit, false});
+                REQUIRE(queue.add(bytes, unit, limit, policy) == expected);
+            } else if (below(20) == 0) {
+                std::erase_if(model, [](const Frame& f) { return f.unit != Unit::raw && !f.begun; });
+                queue.shed();
+            } else {
+                std::string got = drain(queue, below(3 * longest)), expected;
+                while (!model.empty() && expected.size() < got.size()) {
+                    Frame& front = model.front();
+                    std::size_t part = std::min(front.bytes.size(), got.size() - expected.size());
+                    expected += front.bytes.substr(0, part);
+                    front.bytes.erase(0, part);
+                    front.begun = true;
+                    if (front.bytes.empty()) model.pop_front();
+                }
+                REQUIRE(got == expected);
+            }
+            REQUIRE(queue.size() == size());
+            REQUIRE(queue.frames() == model.size());
+            REQUIRE(queue.empty() == model.empty());
+        }
+        std::string expected;
+        for (const Frame& frame : model) expected += frame.bytes;
+        REQUIRE(drain_all(queue) == expected);
+    }
+}

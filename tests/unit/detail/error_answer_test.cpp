@@ -1,0 +1,43 @@
+#include "catch.hpp"
+#include <kvolt/detail/error_answer.hpp>
+
+#include <stdexcept>
+#include <string>
+
+using kvolt::HttpError;
+using kvolt::Response;
+using kvolt::detail::answer_error;
+using kvolt::detail::json_string;
+using namespace std::string_literals;
+
+TEST_CASE("a JSON string escapes what RFC 8259 says, and nothing else") {
+    CHECK(json_string("") == R"("")");
+    CHECK(json_string("no such user") == R"("no such user")");
+    CHECK(json_string("say \"hi\" \\ /") == R"("say \"hi\" \\ /")");
+    CHECK(json_string("a\nb\tc\x1F\0"s) == R"("a\u000ab\u0009c\u001f\u0000")");
+    CHECK(json_string("caf\xC3\xA9 \x7F") == "\"caf\xC3\xA9 \x7F\"");
+}
+
+TEST_CASE("an error becomes its answer, and nothing is left of what the handler had said") {
+    Response response;
+    response.status(201);
+    response.header("Set-Cookie", "session=1");
+    response.header("Content-Type", "text/csv");
+    response.body("half a table", "text/plain");
+    answer_error(response, HttpError(429, "slow \"down\"").header("Retry-After", "3"));
+    CHECK(response.status() == 429);
+    CHECK(response.body() == R"({"error":"slow \"down\""})");
+    CHECK(response.header("Retry-After") == "3");
+    CHECK(response.header("Set-Cookie").empty());
+    std::string out;
+    response.append_to(out, {"date"});
+    CHECK(out.find("\r\nContent-Type: application/json\r\n") != out.npos);
+}
+
+TEST_CASE(
+    "an error with a status that cannot be sent, or a field that would split the answer, is reported to the caller") {
+    Response response;
+    CHECK_THROWS_AS(answer_error(response, HttpError(100, "x")), std::invalid_argument);
+    CHECK_THROWS_AS(answer_error(response, HttpError(700, "x")), std::invalid_argument);
+    CHECK_THROWS_AS(answer_error(response, HttpError(400, "x").header("X", "a\r\nb")), std::invalid_argument);
+}

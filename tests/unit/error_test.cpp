@@ -1,0 +1,24 @@
+#include "catch.hpp"
+#include <kvolt/error.hpp>
+
+#include <exception>
+#include <string>
+
+using kvolt::HttpError;
+
+TEST_CASE("an HttpError carries status, message and header fields") {
+    HttpError error = HttpError(429, "slow down").header("Retry-After", "3").header("X-Why", "rate");
+    CHECK(error.status() == 429);
+    CHECK(std::string(error.what()) == "slow down");
+    CHECK(error.headers() == HttpError::Fields{{"Retry-After", "3"}, {"X-Why", "rate"}});
+}
+
+TEST_CASE("an HttpError with fields can be thrown in one expression and keeps them") {
+    try {
+        throw HttpError(405, "no").header("Allow", "GET");
+    } catch (const std::exception& caught) {
+        const auto* error = dynamic_cast<const HttpError*>(&caught);
+        REQUIRE(error != nullptr);
+        CHECK(error->headers() == HttpError::Fields{{"Allow", "GET"}});
+    }
+}

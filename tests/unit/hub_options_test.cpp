@@ -1,0 +1,24 @@
+#include "catch.hpp"
+#include <kvolt/hub_options.hpp>
+
+using kvolt::HubOptions;
+using kvolt::SlowPolicy;
+
+TEST_CASE("by default slow members are disconnected, and the backlog is the app's") {
+    HubOptions options;
+    CHECK(options.slow() == SlowPolicy::disconnect);
+    CHECK_FALSE(options.backlog().has_value());
+}
+
+TEST_CASE("hub options are set in one expression") {
+    auto options = HubOptions().slow(SlowPolicy::drop_oldest).backlog(1000, 7);
+    CHECK(options.slow() == SlowPolicy::drop_oldest);
+    REQUIRE(options.backlog().has_value());
+    CHECK(options.backlog()->bytes == 1000);
+    CHECK(options.backlog()->messages == 7);
+}
+
+TEST_CASE("a hub's counters begin at nothing") {
+    kvolt::HubStats stats;
+    CHECK(stats.messages + stats.deliveries + stats.dropped + stats.disconnected == 0);
+}

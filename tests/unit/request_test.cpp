@@ -1,0 +1,134 @@
+#include "catch.hpp"
+#include <kvolt/request.hpp>
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+using kvolt::Request;
+
+TEST_CASE("a request is what it was filled with") {
+    Request request;
+    request.start("POST", "/a?b=c", 10);
+    request.add_field("Host", "example.com");
+    request.add_field("X", "");
+    request.body_buffer() = "body";
+    CHECK(request.method() == "POST");
+    CHECK(request.target() == "/a?b=c");
+    CHECK(request.version() == 10);
+    CHECK(request.body() == "body");
+    REQUIRE(request.field_count() == 2);
+    CHECK(request.field_name(0) == "Host");
+    CHECK(request.field_value(0) == "example.com");
+    CHECK(request.field_value(1).empty());
+    CHECK_THROWS_AS(request.field_name(2), std::out_of_range);
+}
+
+TEST_CASE("a request that is used again has nothing left of the last one") {
+    Request request;
+    request.start("POST", "/long/target/of/the/first", 10);
+    request.add_field("Cookie", "secret");
+    request.body_buffer() = "secret";
+    request.start("GET", "/");
+    CHECK(request.method() == "GET");
+    CHECK(request.target() == "/");
+    CHECK(request.version() == 11);
+    CHECK(request.field_count() == 0);
+    CHECK(request.header("Cookie").empty());
+    CHECK(request.body().empty());
+    request.clear();
+    CHECK(request.method().empty());
+    CHECK(request.target().empty());
+}
+
+TEST_CASE("views stay right however many fields follow") {
+    Request request;
+    request.start("GET", "/target");
+    for (int i = 0; i < 1000; ++i) request.add_field("Name-" + std::to_string(i), "value " + std::to_string(i));
+    CHECK(request.method() == "GET");
+    CHECK(request.target() == "/target");
+    CHECK(request.header("name-0") == "value 0");
+    CHECK(request.header("NAME-999") == "value 999");
+}
+
+TEST_CASE("path and query of a target") {
+    struct Case {
+        std::string_view target, path, query;
+    };
+    for (const Case& c : {
+             Case{"/", "/", ""},
+             Case{"/a/b", "/a/b", ""},
+             Case{"/a?", "/a", ""},
+             Case{"/a?b=c?d", "/a", "b=c?d"},
+             Case{"/?", "/", ""},
+             Case{"/caf%C3%A9", "/caf%C3%A9", ""},
+             Case{"//a//b", "//a//b", ""},
+             Case{"/a?x=http://h/p", "/a", "x=http://h/p"},
+             Case{"http://example.com/a/b?c", "/a/b", "c"},
+             Case{"HTTPS://example.com:1/a", "/a", ""},
+             Case{"http://example.com", "/", ""},
+             Case{"http://example.com?q=/x", "/", "q=/x"},
+             Case{"http://example.com/?q", "/", "q"},
+             Case{"/http://example.com/a", "/http://example.com/a", ""},
+             Case{"*", "*", ""},
+             Case{"example.com:80", "example.com:80", ""},
+             Case{"ftp://example.com/a", "ftp://example.com/a", ""},
+             Case{"", "", ""},
+         }) {
+        CAPTURE(c.target);
+        Request request;
+        request.start("GET", c.target);
+        CHECK(request.raw_path() == c.path);
+        CHECK(request.raw_query() == c.query);
+    }
+}
+
+TEST_CASE("fields are found without case, the first one wins, all are counted") {
+    Request request;
+    request.start("GET", "/");
+    request.add_field("Accept", "a");
+    request.add_field("ACCEPT", "b");
+    request.add_field("Accept-Encoding", "gzip");
+    request.add_field("Empty", "");
+    CHECK(request.header("accept") == "a");
+    CHECK(request.count("aCCept") == 2);
+    CHECK(request.find("Accept-Encoding") == "gzip");
+    CHECK(request.find("Accept-") == std::nullopt);
+    CHECK(request.find("Empty") == "");
+    CHECK(request.find("Absent") == std::nullopt);
+    CHECK(request.header("Absent").empty());
+    CHECK(request.count("Absent") == 0);
+}
+
+TEST_CASE("a token is found in any line of a list, and only as a whole") {
+    struct Case {
+        std::string_view first, second;
+        bool found;
+    };
+    for (const Case& c : {
+             Case{"upgrade", "", true},
+             Case{"Upgrade", "", true},
+             Case{"keep-alive, Upgrade", "", true},
+             Case{"keep-alive,upgrade", "", true},
+             Case{"keep-alive", "Upgrade", true},  // two lines mean one list
+             Case{"keep-alive", "close,\t UPGRADE \t,x", true},
+             Case{",, upgrade ,,", "", true},
+             Case{"", "", false},
+             Case{"upgraded", "", false},
+             Case{"xupgrade", "", false},
+             Case{"up grade", "", false},
+             Case{"upgrade;q=1", "", false},
+             Case{"\"upgrade\"", "", false},
+             Case{"keep-alive upgrade", "", false},
+             Case{"up", "grade", false},
+         }) {
+        CAPTURE(c.first, c.second);
+        Request request;
+        request.start("GET", "/");
+        request.add_field("Connection", c.first);
+        request.add_field("Other", "upgrade");
+        request.add_field("connection", c.second);
+        CHECK(request.has_token("Connection", "upgrade") == c.found);
+    }
+}
