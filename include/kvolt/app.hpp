@@ -147,6 +147,7 @@ public:
         if (count == 0 || count > 1024)
             throw std::invalid_argument("kvolt: threads(" + std::to_string(count) + "): 1 to 1024");
         threads_ = count;
+        loops_->reserve(count);  // executor() may be called while the server starts
         return *this;
     }
     std::size_t threads() const noexcept { return threads_; }
@@ -265,6 +266,9 @@ private:
 
     virtual void add_route(std::size_t group, std::string method, std::string_view pattern, detail::Chain chain) {
         check_setup();
+        if (!pattern.empty() && !pattern.starts_with('/'))
+            throw std::invalid_argument("kvolt: route pattern \"" + std::string(pattern) +
+                                        "\": it must begin with '/'");
         router_.add(std::move(method), groups_[group].prefix + std::string(pattern), group, std::move(chain));
     }
 

@@ -11,6 +11,7 @@
 #include <any>
 #include <array>
 #include <cstddef>
+#include <list>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -126,10 +127,7 @@ public:
     void json(std::string body) { answer(std::move(body), "application/json"); }
 
     /// Answer with bytes of any type, such as `image/png`.
-    void blob(std::string body, std::string_view content_type) {
-        response_.header("Content-Type", content_type);
-        answer(std::move(body), {});
-    }
+    void blob(std::string body, std::string_view content_type) { answer(std::move(body), content_type); }
 
     /// Answer with a redirect.
     ///
@@ -211,7 +209,7 @@ private:
     std::optional<std::string> decoded_path_;
     std::vector<std::string> decoded_params_;
     mutable std::optional<QueryParameters> query_;
-    std::vector<std::any> values_;
+    std::list<std::any> values_;  // which stay where they are
     bool answered_ = false;
     bool upgraded_ = false;
 };

@@ -81,6 +81,7 @@ public:
     void clear() noexcept {
         head_.clear();
         fields_.clear();
+        if (body_.capacity() > kept_capacity) body_ = std::string();
         body_.clear();
         method_ = target_ = Place();
         version_ = 11;
@@ -128,6 +129,8 @@ private:
         }
         return false;
     }
+
+    static constexpr std::size_t kept_capacity = 4096;  // of a body, for the next one
 
     std::string head_;
     std::vector<Field> fields_;

@@ -34,8 +34,9 @@ public:
     ///                                Date.
     void header(std::string_view name, std::string_view value) {
         check(name, value);
-        std::erase_if(fields_, [&](const auto& field) { return detail::iequals(field.first, name); });
-        fields_.emplace_back(name, value);
+        std::pair<std::string, std::string> field(name, value);  // the value may be a view of what is replaced
+        std::erase_if(fields_, [&](const auto& other) { return detail::iequals(other.first, field.first); });
+        fields_.push_back(std::move(field));
     }
 
     /// Add a header field beside those of the same name, as `Set-Cookie` needs it. Throws like header().
@@ -52,18 +53,28 @@ public:
 
     const std::string& body() const noexcept { return body_; }
 
-    /// @param content_type  A string that lives as long as the response, such as a literal. A Content-Type set by
-    /// header() wins.
+    /// @param content_type  A Content-Type set by header() wins.
+    /// @throws std::invalid_argument  for CR, LF or NUL in it.
     void body(std::string body, std::string_view content_type) {
+        check_value("Content-Type", content_type);
         body_ = std::move(body);
         content_type_ = content_type;
     }
 
+    /// Forget the body and what describes it, for another one.
+    void clear_body() noexcept {
+        std::erase_if(fields_, [](const auto& field) {
+            return detail::iequals(std::string_view(field.first).substr(0, 8), "Content-");
+        });
+        content_type_.clear();
+        if (body_.capacity() > kept_capacity) body_ = std::string();
+        body_.clear();
+    }
+
     void clear() noexcept {
+        clear_body();
         status_ = 200;
         fields_.clear();
-        body_.clear();
-        content_type_ = {};
     }
 
     struct Framing {
@@ -115,22 +126,28 @@ private:
         out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
     }
 
+    static void check_value(std::string_view name, std::string_view value) {
+        if (value.find_first_of(std::string_view("\r\n\0", 3)) != value.npos)
+            throw std::invalid_argument("kvolt: CR, LF or NUL in the value of the header field " + std::string(name));
+    }
+
     static void check(std::string_view name, std::string_view value) {
         constexpr std::string_view token =
             "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         if (name.empty() || name.find_first_not_of(token) != name.npos)
             throw std::invalid_argument("kvolt: not a header field name: \"" + std::string(name) + '"');
-        if (value.find_first_of(std::string_view("\r\n\0", 3)) != value.npos)
-            throw std::invalid_argument("kvolt: CR, LF or NUL in the value of the header field " + std::string(name));
+        check_value(name, value);
         for (std::string_view own : {"Content-Length", "Transfer-Encoding", "Connection", "Date"})
             if (detail::iequals(name, own))
                 throw std::invalid_argument("kvolt: the server itself sets the header field " + std::string(name));
     }
 
+    static constexpr std::size_t kept_capacity = 4096;  // of a body, for the next one
+
     int status_ = 200;
     std::vector<std::pair<std::string, std::string>> fields_;
     std::string body_;
-    std::string_view content_type_;
+    std::string content_type_;
 };
 
 }  // namespace kvolt

@@ -14,10 +14,12 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -47,12 +49,14 @@ public:
         std::optional<Signals> signals(std::in_place, loops_->front()->io(), SIGINT, SIGTERM);
         await_signal(*signals, false);
         listener_.accept();
+        if (ready)  // on the loop, where it may stop the app like a handler
+            boost::asio::post(loops_->front()->io(), [ready = std::move(ready), url = listener_.url()] { ready(url); });
         try {
-            if (ready) ready(listener_.url());
             for (std::size_t i = 1; i < loops_->size(); ++i) start_thread(*loops_->at(i));
             loops_->front()->run();
         } catch (...) {  // from ready(), or from what the user has posted to App::executor()
             for (auto& loop : *loops_) loop->stop();
+            listener_.close();
             signals.reset();
             finish();
             throw;
@@ -92,7 +96,14 @@ private:
     using Signals = boost::asio::basic_signal_set<Loop::executor_type>;
 
     void start_thread(Loop& loop) {
-        threads_.emplace_back([&loop] { loop.run(); });
+        threads_.emplace_back([this, &loop] {
+            for (bool ended = false; !ended;) try {
+                    loop.run();
+                    ended = true;
+                } catch (const std::exception& error) {  // from what the user has posted to the loop
+                    app_.log("kvolt: an exception left a function on a loop: " + std::string(error.what()));
+                }
+        });
     }
 
     // A loop without connections goes on until the last one has none: handlers there may need it.

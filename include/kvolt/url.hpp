@@ -116,6 +116,7 @@ inline std::optional<std::pair<std::string, unsigned>> parse_authority(std::stri
                            std::string_view("-._~!$&'()*+;=%").find(c) != std::string_view::npos;
             if (!allowed) return std::nullopt;
         }
+        if (!percent_decode(text.substr(0, end))) return std::nullopt;
     }
     if (end == 0) return std::nullopt;
     unsigned port = default_port;

@@ -198,6 +198,9 @@ TEST_CASE("what is no proper request gets its error, and the connection is close
         {"GET * HTTP/1.1\r\n" + host + end, 400},
         {"GET relative HTTP/1.1\r\n" + host + end, 400},
         {"GET ftp://localhost/ HTTP/1.1\r\n" + host + end, 400},
+        {"GET http:// HTTP/1.1\r\n" + host + end, 400},
+        {"GET http://u@localhost/ HTTP/1.1\r\n" + host + end, 400},
+        {"GET http://localhost:x/ HTTP/1.1\r\n" + host + end, 400},
         // Host
         {get + end, 400},
         {get + host + host + end, 400},
@@ -246,6 +249,8 @@ TEST_CASE("what is no proper request gets its error, and the connection is close
         {post + host + "Transfer-Encoding: chunked;a=b\r\n" + end + body, 501},
         {post + host + "Transfer-Encoding:\r\n" + end + body, 501},
         {post + host + "Transfer-Encoding: gzip\r\nContent-Length: 5\r\n" + end + "hello", 400},
+        {post + host + "Transfer-Encoding: \vchunked\r\n" + end + body, 400},
+        {post + host + "Transfer-Encoding : chunked\r\n" + end + body, 400},
         {"POST / HTTP/1.0\r\n" + host + chunked + end + body, 400},
         // Chunks
         {post + host + chunked + end + "x\r\nhello\r\n0\r\n\r\n", 400},
@@ -253,6 +258,12 @@ TEST_CASE("what is no proper request gets its error, and the connection is close
         {post + host + chunked + end + "-5\r\nhello\r\n0\r\n\r\n", 400},
         {post + host + chunked + end + "0x5\r\nhello\r\n0\r\n\r\n", 400},
         {post + host + chunked + end + "5\nhello\r\n0\r\n\r\n", 400},
+        {post + host + chunked + end + "5;\nhello\r\n0\r\n\r\n", 400},
+        {post + host + chunked + end + "5;a=\"\r\n\"\r\nhello\r\n0\r\n\r\n", 400},
+        {post + host + chunked + end + "5 \r\nhello\r\n0\r\n\r\n", 400},
+        {post + host + chunked + end + "5\r\nhello0\r\n\r\n", 400},
+        {post + host + chunked + end + "5\r\nhello\n0\r\n\r\n", 400},
+        {post + host + chunked + end + "0\r\nX: a\nb\r\n\r\n", 400},
         {post + host + chunked + end + "4\r\nhello\r\n0\r\n\r\n", 400},
         {post + host + chunked + end + "11111111111111111\r\nhello\r\n0\r\n\r\n", 400},
         {post + host + chunked + end + "5;a=\x01\r\nhello\r\n0\r\n\r\n", 400},
@@ -319,7 +330,7 @@ TEST_CASE("clients that vanish at any point disturb nobody") {
     app.threads(GENERATE(1u, 4u));
     app.get("/big", [&](Context& c) { c.text(big); });
     test::start(app);
-    for (int i = 0; i < 10; ++i) {
+    for (int i = 0; i < 4; ++i) {
         for (std::string bytes : {"", "GET / HT", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhell",
                                   "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
                                   "GET /later/ HTTP/1.1\r\nHost: h\r\n\r\n", "GET /big HTTP/1.1\r\nHost: h\r\n\r\n",

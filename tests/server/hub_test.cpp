@@ -17,6 +17,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <ctime>
 #include <future>
 #include <memory>
 #include <optional>
@@ -337,6 +338,43 @@ TEST_CASE("hub: a seat outlives its connection, its hub and its app") {
     CHECK_FALSE(kept[0]);
 }
 
+TEST_CASE("hub: other threads leave seats while the app stops and when it has") {
+    using Seat = kvolt::Hub<std::string>::Seat;
+    test::Reports<Seat> seats;
+    HubServer server({}, GENERATE(1, 4));
+    server.app.get("/keep", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        seats.add(server.hub.join(socket, "kept", "red"));
+        while (co_await socket.read()) {}
+    });
+    server.app.get("/stop", [&](Context&) { server.app.stop(); });
+    server.go();
+    std::vector<Seat> kept;
+    {
+        std::vector<Client> clients;
+        for (int i = 0; i < 32; ++i) {
+            clients.push_back(server.connect("/keep"));
+            kept.push_back(seats.next());
+        }
+        server.client().get("/stop");
+        for (int i = 0; i < 8; ++i) kept[i].leave();
+        for (Client& client : clients) {
+            CHECK(test::closing(client) == "1001");
+            client.send_frame(test::close, test::close_payload(1001));
+            CHECK(client.ended());
+        }
+    }
+    std::this_thread::sleep_for(50ms);  // the loops end now, which nothing tells before stop() has waited for them
+    for (int i = 8; i < 16; ++i) kept[i].leave();
+    server.app.stop();
+    std::thread other([&] {
+        for (int i = 16; i < 24; ++i) kept[i].leave();
+    });
+    for (int i = 24; i < 32; ++i) kept[i].leave();
+    other.join();
+    CHECK(server.hub.size() == 0);
+}
+
 TEST_CASE("hub: nobody there, not yet, no more") {
     std::optional<kvolt::Hub<>> hub;
     Server server({}, GENERATE(1, 4));
@@ -512,6 +550,21 @@ TEST_CASE("hub: disconnect closes a slow member with 1013, after what it has beg
     CHECK(hub.stats().deliveries == stats.deliveries + 1);
 }
 
+TEST_CASE("hub: a slow member that was closed and still does not read costs no CPU time") {
+    HubServer server(HubOptions().backlog(64 * 1024, 100));
+    server.go();
+    auto slow = server.join("slow", "", 4096);
+    const std::string message(500, 'x');
+    for (int sent = 0; server.hub.stats().disconnected == 0; ++sent) {
+        REQUIRE(sent < 1000000);
+        sent % 50 ? server.hub.broadcast(message) : server.broadcast(message);
+    }
+    CHECK(server.endings.next() == "1013 too slow");
+    auto before = std::clock();
+    std::this_thread::sleep_for(300ms);
+    CHECK(std::clock() - before < CLOCKS_PER_SEC / 10);
+}
+
 TEST_CASE("hub: drop_newest keeps what came first") {
     SlowMember slow(SlowPolicy::drop_newest, GENERATE(true, false));
     auto& hub = slow.server.hub;
@@ -619,6 +672,7 @@ TEST_CASE("hub: 500 rounds of join and leave during a storm of broadcasts") {
     server.app.get("/moving", [&](Context& c) -> Task<> {
         auto socket = co_await c.upgrade();
         auto seat = server.hub.join(socket, "moving", "red");
+        socket.send("joined");
         while (auto message = co_await socket.read()) {
             seat = server.hub.join(socket, "moving", seat.room() == "red" ? "blue" : "red");
             server.hub.broadcast(*message, seat.room());
@@ -640,22 +694,25 @@ TEST_CASE("hub: 500 rounds of join and leave during a storm of broadcasts") {
     std::vector<std::thread> storms;
     for (std::string_view room : {"", "red", "blue"}) storms.emplace_back(storm, room);
 
-    std::size_t frames = 0;
-    Crowd crowd(server.app.port(), [&](std::size_t, int, std::string_view) { ++frames; });
-    for (int i = 0; i < 24; ++i) crowd.join(i % 2 ? "/moving" : "/ws?room=red");
+    std::size_t joined = 0, stormed = 0;
+    Crowd crowd(server.app.port(), [&](std::size_t, int, std::string_view payload) {
+        joined += payload == "joined";
+        stormed += payload == "storm";
+    });
+    constexpr std::size_t size = 24;
+    for (std::size_t i = 0; i < size; ++i) crowd.join(i % 2 ? "/moving" : "/ws?room=red");
     for (std::size_t round = 0; round < 500; ++round) {
-        std::size_t member = round * 7 % crowd.size();
-        for (std::size_t i = 0; i < crowd.size(); i += 3) crowd.send(i, frame(test::text, "move"));
+        REQUIRE(crowd.run_until([&] { return joined == size + round; }));
+        std::size_t member = round * 7 % size;
+        for (std::size_t i = 0; i < size; i += 3) crowd.send(i, frame(test::text, "move"));
         if (round % 3 == 0) crowd.send(member, frame(test::close, test::close_payload(1000)));
-        crowd.run_once();
         crowd.leave(member, round % 3 == 1);
         crowd.rejoin(member, round % 2 ? "/moving" : "/ws?room=blue");
-        crowd.run_once();
     }
     over = true;
     for (std::thread& thread : storms) thread.join();
-    CHECK(frames > 500);
-    for (std::size_t i = 0; i < crowd.size(); ++i) crowd.leave(i);
+    CHECK(stormed > 500);
+    for (std::size_t i = 0; i < size; ++i) crowd.leave(i);
     CHECK(test::eventually([&] { return server.hub.size() == 0; }));
     CHECK(server.log.empty());
 }

@@ -6,7 +6,6 @@
 #include <kvolt.hpp>
 
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -22,9 +21,12 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <memory>
+#include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -87,9 +89,9 @@ TEST_CASE("a port in use is an error at once that names the address, and another
     second.get("/", hello);
     test::start(first);
     std::string address = "127.0.0.1:" + std::to_string(first.port());
-    for (auto listen : {test::start, test::run}) {
+    for (bool runs : {false, true}) {
         try {
-            listen(second, address);
+            runs ? test::run(second, address) : test::start(second, address);
             FAIL("it listens on a port in use");
         } catch (const std::system_error& error) {
             CHECK(std::string(error.what()).find(address) != std::string::npos);
@@ -238,6 +240,85 @@ TEST_CASE("run() ends when it is told to") {
     server.thread.join();
     CHECK(refuses_connections(port));
     server.thread = std::thread([] {});
+}
+
+TEST_CASE("run() tells where it can be reached, and can be stopped there and then") {
+    SocketPath socket;
+    App app;
+    app.threads(GENERATE(1u, 4u));
+    std::string address = GENERATE("127.0.0.1:0", "[::1]:0", ":0", "unix:");
+    if (address == "unix:") address += socket.path;
+    std::string url;
+    test::run(app, address, [&](std::string_view reached) {
+        url = reached;
+        app.stop();
+    });
+    auto port = std::to_string(app.port());
+    if (address == "127.0.0.1:0") CHECK(url == "http://127.0.0.1:" + port);
+    if (address == "[::1]:0") CHECK(url == "http://[::1]:" + port);
+    if (address == ":0") CHECK(url == "http://localhost:" + port);
+    if (address.starts_with("unix:")) CHECK(url == address);
+}
+
+TEST_CASE("what is thrown on the first loop, but by no handler, ends run()") {
+    std::atomic<bool> gone = false;
+    App app;
+    app.threads(GENERATE(1u, 4u));
+    app.get("/wait", [&](Context& c) -> Task<> {
+        Witness witness{gone};
+        boost::asio::post(app.executor(), [] { throw std::runtime_error("posted"); });
+        co_await wait_for_ever(c);
+    });
+    bool by_ready = GENERATE(false, true);
+    std::unique_ptr<Client> client;
+    auto ready = [&](std::string_view) {
+        if (by_ready) throw std::runtime_error("ready");
+        client = std::make_unique<Client>(app.port());
+        client->send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
+    };
+    CHECK_THROWS_AS(test::run(app, "127.0.0.1:0", ready), std::runtime_error);
+    CHECK(refuses_connections(app.port()));
+    if (client) CHECK(client->ended());
+    CHECK(gone != by_ready);
+    app.stop();
+}
+
+TEST_CASE("stop() may come at any moment of the start, and while clients come") {
+    for (int i = 0; i < 50; ++i) {
+        App app;
+        app.threads(i % 2 == 0 ? 1 : 4);
+        app.get("/", hello);
+        bool clients = i % 5 == 0;
+        Background server([&] { test::run(app); });
+        Background client([&] {
+            while (clients && eventually([&] { return app.port() != 0; })) {
+                try {
+                    Client(app.port()).get("/");
+                } catch (const std::exception&) {
+                    return;
+                }
+            }
+        });
+        if (clients) CHECK(eventually([&] { return app.port() != 0; }));
+        app.stop();
+    }
+}
+
+TEST_CASE("connections are dealt evenly to the loops") {
+    App app;
+    app.threads(4);
+    app.get("/", [](Context& c) {
+        std::ostringstream id;
+        id << std::this_thread::get_id();
+        c.text(id.str());
+    });
+    test::start(app);
+    std::vector<Client> clients;
+    std::map<std::string, int> loops;
+    for (int i = 0; i < 12; ++i) ++loops[clients.emplace_back(app.port()).get("/").body];
+    CHECK(loops.size() == 4);
+    for (const auto& [id, count] : loops) CHECK(count == 3);
+    for (Client& client : clients) CHECK(loops.count(client.get("/").body) == 1);
 }
 
 TEST_CASE("a second signal does not wait for the drain") {

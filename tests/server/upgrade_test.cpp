@@ -8,6 +8,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -287,6 +288,30 @@ TEST_CASE("upgrade: bytes behind the handshake are frames and are not lost") {
             CHECK(test::read_text(client) == large);
             CHECK(test::read_text(client) == "three");
         }
+}
+
+TEST_CASE("upgrade: requests before it on the same connection are answered first") {
+    Server server;
+    server.app.get("/ws", test::echo);
+    server.app.get("/page", [](Context& c) { c.text("a page"); });
+    server.start();
+    auto client = server.client();
+    CHECK(client.get("/page").body == "a page");
+    client.send("GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n" + test::handshake_request("/ws") + test::frame(test::text, "hi"));
+    CHECK(client.read_response().body == "a page");
+    CHECK(client.read_response().status == 101);
+    CHECK(test::read_text(client) == "hi");
+}
+
+TEST_CASE("upgrade: it ends the deadlines of HTTP") {
+    kvolt::Limits limits;
+    limits.header_timeout = limits.idle_timeout = limits.write_timeout = limits.body_grace = std::chrono::milliseconds(100);
+    limits.ping_interval = std::chrono::milliseconds(400);
+    Server server(test::echo, limits);
+    auto client = server.connect();
+    CHECK(client.read_frame().opcode == test::ping);  // by when any of them would have closed it
+    client.send_frame(test::text, "hi");
+    CHECK(test::read_text(client) == "hi");
 }
 
 }  // namespace

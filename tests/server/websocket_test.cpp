@@ -560,23 +560,42 @@ TEST_CASE("websocket: what came before the close is still read") {
     for (const char* expected : {"one", "two", "1000"}) CHECK(reports.next() == expected);
 }
 
-TEST_CASE("websocket: a second read or drained() beside one that waits is refused") {
-    auto refused = [](WebSocket socket) -> Task<std::string> {
-        try {
-            co_await socket.read();
-        } catch (const std::logic_error&) {
-            co_return "refused";
-        }
-        co_return "read";
-    };
-    Server server([=](Context& c) -> Task<> {
+Task<std::string> second_read(WebSocket socket) {
+    try {
+        co_await socket.read();
+    } catch (const std::logic_error&) {
+        co_return "refused";
+    }
+    co_return "read";
+}
+
+Task<std::string> second_drained(WebSocket socket) {
+    try {
+        co_await socket.drained();
+    } catch (const std::logic_error&) {
+        co_return "refused";
+    }
+    co_return "drained";
+}
+
+TEST_CASE("websocket: a second read() or drained() beside one that waits is refused") {
+    test::Reports<std::string> reports;
+    Server server([&](Context& c) -> Task<> {
         auto socket = co_await c.upgrade();
-        auto [message, second] = co_await (socket.read() && refused(socket));
-        socket.send(message->payload + ' ' + second);
+        auto [message, read] = co_await (socket.read() && second_read(socket));
+        reports.add("read() " + read);
+        while (socket.send(numbered(60000)) != SendResult::backpressure) {
+            boost::asio::steady_timer turn(c.executor(), 0ms);
+            co_await turn.async_wait(use_awaitable);
+        }
+        auto drained = co_await (socket.drained() && second_drained(socket));
+        reports.add("drained() " + drained);
     });
-    auto client = server.connect();
+    auto client = server.connect("/ws", 4096);
     client.send_frame(test::text, "first");
-    CHECK(test::read_text(client) == "first refused");
+    CHECK(reports.next() == "read() refused");
+    CHECK(test::closing(client) == "1000");
+    CHECK(reports.next() == "drained() refused");
 }
 
 TEST_CASE("websocket: read and drained are for the connection's own loop") {
@@ -740,6 +759,29 @@ TEST_CASE("websocket: a handle outlives its connection and its app") {
     }
     CHECK(test::ending(kept[0]) == "1006");
     CHECK(test::ending(kept[1]) == "1001");
+}
+
+TEST_CASE("websocket: other threads send and close while the app stops") {
+    test::Reports<WebSocket> sockets;
+    Limits limits;
+    limits.drain_timeout = 200ms;
+    Server server([&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        sockets.add(socket);
+        while (co_await socket.read()) {}
+    }, limits, GENERATE(1, 4));
+    std::vector<Client> clients;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i) {
+        clients.push_back(server.connect());
+        threads.emplace_back([socket = sockets.next(), i]() mutable {
+            while (socket.send("hi") != SendResult::dropped) std::this_thread::sleep_for(100us);
+            if (i % 2) socket.close(4000, "late");
+            static_cast<void>(test::ending(socket));
+        });
+    }
+    server.app.stop();
+    for (std::thread& thread : threads) thread.join();
 }
 
 TEST_CASE("websocket: stop() does not wait for peers that do not answer, and not for handlers that hang") {

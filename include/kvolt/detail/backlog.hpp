@@ -69,7 +69,8 @@ public:
         };
         while (!fits()) {
             if (policy == SlowPolicy::disconnect) return Added::overflow;
-            if (policy == SlowPolicy::drop_newest || !drop_oldest()) return Added::dropped;
+            bool hopeless = policy == SlowPolicy::drop_newest || frame.size() > limit.bytes;
+            if (hopeless || !drop_oldest()) return Added::dropped;
         }
         push(frame, unit);
         return Added::queued;
@@ -78,16 +79,24 @@ public:
     /// Offer the bytes to `send`, which takes Pieces and returns how many bytes went, 0 if it would block.
     template <class Send>
     std::size_t drain(Send&& send) {
-        Pieces pieces;
-        std::size_t at = begin_;
-        for (const Frame& frame : frames_) {
-            if (pieces.full()) break;
-            if (!frame.dropped) pieces.add(std::string_view(bytes_).substr(at, frame.size));
-            at += frame.size;
-        }
-        std::size_t taken = send(pieces);
-        consume(taken);
-        return taken;
+        std::size_t all = 0, offered = 0, taken = 0;
+        do {
+            Pieces pieces;
+            std::size_t at = begin_;
+            offered = 0;
+            for (const Frame& frame : frames_) {
+                if (pieces.full()) break;
+                if (!frame.dropped) {
+                    pieces.add(std::string_view(bytes_).substr(at, frame.size));
+                    offered += frame.size;
+                }
+                at += frame.size;
+            }
+            taken = send(pieces);
+            consume(taken);
+            all += taken;
+        } while (taken == offered && !empty());
+        return all;
     }
 
     /// Drop every frame that has not been begun.

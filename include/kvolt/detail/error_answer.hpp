@@ -29,9 +29,9 @@ inline std::string json_string(std::string_view text) {
     return result += '"';
 }
 
-/// Make `response` the answer to an error: `{"error":"..."}`.
+/// Make `response` the answer to an error: `{"error":"..."}`. What middleware has said in the header stays.
 inline void answer_error(Response& response, int status, std::string_view message) {
-    response.clear();
+    response.clear_body();
     response.status(status);
     response.body("{\"error\":" + json_string(message) + '}', "application/json");
 }

@@ -18,9 +18,9 @@ inline bool is_websocket_key(std::string_view key) {
 }
 
 inline bool origin_allowed(const Request& request, const UpgradeOptions& options, bool secure) {
-    if (options.allows_any_origin()) return true;
     std::size_t count = request.count("Origin");
     if (count == 0) return !options.requires_origin();
+    if (options.allows_any_origin()) return true;
     if (count > 1) return false;
     auto origin = Origin::parse(request.header("Origin"));
     if (!origin) return false;

@@ -48,6 +48,7 @@ public:
     void start() {
         auto self = this->shared_from_this();
         wire_.owner(self);
+        since_ = wire_.loop().now();
         if (wire_.loop().draining()) return wire_.abort();
         proceed(std::move(self));
     }
@@ -245,7 +246,10 @@ private:
         });
         context_.reset();
         parser_.reset();
+        request_.clear();
+        response_.clear();
         served_ = true;
+        since_ = wire_.loop().now();
         state_ = State::idle;
         if (!keep_alive_) wire_.finish(limits_.close_timeout);
     }
@@ -309,7 +313,8 @@ private:
     void arm() {
         if (wire_.finishing() || wire_.closed() || wire_.outbox().backlog() > 0) return;
         switch (state_) {
-            case State::idle: return wire_.arm(served_ ? limits_.idle_timeout : limits_.header_timeout);
+            case State::idle:
+                return wire_.arm_at(since_ + Loop::ticks(served_ ? limits_.idle_timeout : limits_.header_timeout));
             case State::head: return wire_.arm_at(since_ + Loop::ticks(limits_.header_timeout));
             case State::body: return wire_.arm_at(body_deadline());
             default: return;
@@ -328,7 +333,7 @@ private:
     std::exception_ptr failure_;
     std::size_t parsed_ = 0;    // bytes at the front of buffer_ that the parser has seen
     std::size_t received_ = 0;  // bytes of the request under way
-    Tick since_ = 0;            // when its head or body began
+    Tick since_ = 0;            // when its head or body began, or the wait for it
     State state_ = State::idle;
     bool served_ = false;  // a request, before
     bool handled_ = false;

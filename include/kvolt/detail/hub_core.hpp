@@ -81,22 +81,23 @@ public:
             if (link == nullptr) continue;
             std::uint64_t dropped_before = link->outbox().dropped();
             switch (link->send(begin, end, Unit::droppable, limit_, policy_)) {
-                case Outbox::Added::queued: ++queued; break;
-                case Outbox::Added::backpressure:
-                    ++queued;
-                    dropped += link->outbox().dropped() - dropped_before;
-                    break;
+                case Outbox::Added::queued:
+                case Outbox::Added::backpressure: ++queued; break;
                 case Outbox::Added::overflow: slow.push_back(member->peer.get()); [[fallthrough]];
                 case Outbox::Added::dropped: dropped += member->peer->over() ? 0 : 1; break;
             }
+            dropped += link->outbox().dropped() - dropped_before;
         }
+        std::size_t closed = 0;
         for (Peer* peer : slow) {
+            if (peer->over()) continue;  // it has a second seat
             peer->link()->outbox().shed();
             peer->close(close_code::try_again_later, "too slow");
+            ++closed;
         }
         count(deliveries_, queued);
         count(dropped_, dropped);
-        count(disconnected_, slow.size());
+        count(disconnected_, closed);
     }
 
     // Any thread

@@ -39,12 +39,9 @@ public:
     void join(HubMember& member) override { shard(member.peer->loop()).join(member); }
 
     void leave(std::unique_ptr<HubMember> member) noexcept override {
-        Peer& peer = *member->peer;
-        auto leave_here = [self = this->shared_from_this(), member = std::shared_ptr<HubMember>(std::move(member))] {
-            self->shard(member->peer->loop()).leave(*member);
-        };
-        if (peer.on_loop() || !peer.mailbox()->post(leave_here))
-            leave_here();  // without its loop nothing else touches the hub
+        auto peer = member->peer;
+        auto leaving = [departure = Departure(this->shared_from_this(), std::move(member))] {};
+        if (!peer->on_loop()) peer->mailbox()->post(std::move(leaving));
     }
 
     std::vector<HubShard*> shards() const override {
@@ -56,10 +53,11 @@ public:
 
     void broadcast(Broadcast broadcast) override {
         if (Loop::current() == &home_) return order(std::move(broadcast));
-        if (incoming_.push(std::move(broadcast)))
-            home_.mailbox()->post([self = this->shared_from_this()] {
-                for (Broadcast& next : self->incoming_.take()) self->order(std::move(next));
-            });
+        if (!incoming_.push(std::move(broadcast))) return;
+        bool posted = home_.mailbox()->post([self = this->shared_from_this()] {
+            for (Broadcast& next : self->incoming_.take()) self->order(std::move(next));
+        });
+        if (!posted) incoming_.take();  // the app has stopped
     }
 
     HubStats stats() const override {
@@ -74,6 +72,22 @@ public:
     }
 
 private:
+    // A member that leaves when this is destroyed: on its loop, or without it when that has ended.
+    struct Departure {
+        Departure(std::shared_ptr<HubStrand> hub, std::unique_ptr<HubMember> leaver)
+            : strand(std::move(hub)), member(std::move(leaver)) {}
+        Departure(Departure&&) noexcept = default;
+        ~Departure() {
+            if (!member) return;
+            HubShard& shard = strand->shard(member->peer->loop());
+            std::lock_guard lock(strand->leaving_);
+            shard.leave(*member);
+        }
+
+        std::shared_ptr<HubStrand> strand;
+        std::unique_ptr<HubMember> member;
+    };
+
     // The shard of a loop, made when it is first needed.
     HubShard& shard(Loop& loop) {
         std::lock_guard lock(mutex_);
@@ -117,6 +131,7 @@ private:
     boost::asio::strand<Loop::executor_type> strand_;
     Inbox<Broadcast> incoming_;
     mutable std::mutex mutex_;
+    std::mutex leaving_;  // when the loops have ended, several threads may leave one shard
     std::vector<std::unique_ptr<HubShard>> shards_;
     std::atomic<std::uint64_t> messages_{0};
 };

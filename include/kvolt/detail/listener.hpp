@@ -84,22 +84,19 @@ public:
                 return accept();
             }
             loop.connections().fetch_sub(1, std::memory_order_relaxed);
-            bool exhausted = error == std::errc::too_many_files_open ||
-                             error == std::errc::too_many_files_open_in_system || error == std::errc::no_buffer_space ||
-                             error == std::errc::not_enough_memory;
-            if (exhausted)
-                accept_later();
-            else if (error != boost::asio::error::operation_aborted)
+            if (error == boost::asio::error::connection_aborted)
                 accept();
+            else if (error != boost::asio::error::operation_aborted)
+                accept_later();  // out of descriptors or memory, mostly
         });
     }
 
     void close() {
         if (!acceptor_.is_open()) return;
         Error ignored;
+        if (!address_.unix_path.empty()) ::unlink(address_.unix_path.c_str());  // first: it may be another's next
         acceptor_.close(ignored);
         pause_.cancel();
-        if (!address_.unix_path.empty()) ::unlink(address_.unix_path.c_str());
     }
 
 private:

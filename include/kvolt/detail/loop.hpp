@@ -14,6 +14,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -49,6 +50,9 @@ public:
 
     /// Close now.
     virtual void abort() = 0;
+
+    /// The loop has ended: let go of whoever waits for this connection.
+    virtual void abandon() = 0;
 
 private:
     friend class Loop;
@@ -96,6 +100,9 @@ public:
     void clear() {
         OnThisThread scope(*this);
         io_.shutdown();
+        // What is left keeps itself alive: a handler that waits for its own connection.
+        for (std::size_t i = links_.size(); i-- > 0;)
+            if (i < links_.size()) links_[i]->abandon();
     }
 
     bool cleared() const noexcept { return cleared_; }
@@ -119,16 +126,18 @@ public:
         return outgoing_.size();
     }
 
-    /// Arm a deadline this far from now, to within a tick.
-    void arm(Deadline& deadline, std::chrono::milliseconds delay) { wheel_.arm(deadline, wheel_.now() + ticks(delay)); }
+    /// Arm a deadline this far from now; it comes up to a tick later.
+    void arm(Deadline& deadline, std::chrono::milliseconds delay) { arm_at(deadline, now() + ticks(delay)); }
 
     void arm_at(Deadline& deadline, Tick due) { wheel_.arm(deadline, due); }
 
-    /// Ticks since the loop began to run.
-    Tick now() const noexcept { return wheel_.now(); }
+    /// Ticks since the loop was made. By the clock: a handler may have kept the loop busy for long.
+    Tick now() const noexcept { return static_cast<Tick>((Clock::now() - started_) / tick_length); }
 
+    /// Enough ticks for this delay, also for one without end.
     static Tick ticks(std::chrono::milliseconds delay) noexcept {
-        return static_cast<Tick>((delay + tick_length - std::chrono::milliseconds(1)) / tick_length);
+        constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 365);
+        return static_cast<Tick>(std::clamp(delay, tick_length, longest) / tick_length) + 1;
     }
 
     /// The Date field of responses (RFC 9110, section 5.6.7).
@@ -223,7 +232,7 @@ private:
     }
 
     void advance() {
-        wheel_.advance(static_cast<Tick>((Clock::now() - started_) / tick_length));
+        wheel_.advance(now());
         ticker_.expires_after(tick_length);
         ticker_.async_wait([this](boost::system::error_code error) {
             if (!error) advance();

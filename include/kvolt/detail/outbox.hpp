@@ -65,7 +65,7 @@ public:
 
     /// Offer this turn's bytes to the socket; what it does not take becomes the backlog.
     ///
-    /// @param send  Called once, with a const_buffer or with Pieces; returns how many bytes went, 0 if it would block.
+    /// @param send  Called with a const_buffer or with Pieces; returns how many bytes went, 0 if it would block.
     template <class Send>
     void flush(const std::string& outgoing, Send&& send) {
         if (pending_ == 0) return;
@@ -74,10 +74,15 @@ public:
         if (ranges_.size() == 1) {
             taken = send(boost::asio::const_buffer(all.data() + ranges_[0].begin, pending_));
         } else {
-            Pieces pieces;
-            for (const Range& range : ranges_)
-                if (!pieces.full()) pieces.add(all.substr(range.begin, range.end - range.begin));
-            taken = send(pieces);
+            std::size_t offered = 0;
+            for (auto range = ranges_.begin(); range != ranges_.end() && taken == offered;) {
+                Pieces pieces;
+                for (; range != ranges_.end() && !pieces.full(); ++range) {
+                    pieces.add(all.substr(range->begin, range->end - range->begin));
+                    offered += range->end - range->begin;
+                }
+                taken += send(pieces);
+            }
         }
         if (taken < pending_) keep_rest(all, taken);
         ranges_.clear();

@@ -3,9 +3,11 @@
 
 #include <kvolt/url.hpp>
 
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace kvolt::detail {
@@ -48,7 +50,9 @@ struct PathPattern {
                 if (names.size() > max_parameters) fail("more than 16 parameters");
                 if (kind == Kind::rest && !rest.empty()) fail("'*' takes all that is left, so it must come last");
             }
-            result.segments.push_back({kind, std::string(text)});
+            std::optional<std::string> decoded = percent_decode(text);  // as the segments of requests are compared
+            if (!decoded) fail("a broken escape");
+            result.segments.push_back({kind, std::move(*decoded)});
         }
         return result;
     }

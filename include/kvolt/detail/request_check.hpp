@@ -29,6 +29,11 @@ inline std::optional<Refusal> check_request(const Request& request, std::string_
     bool asterisk = target == "*" && request.method() == "OPTIONS";
     bool authority = request.method() == "CONNECT";
     if (!asterisk && !authority && !request.raw_path().starts_with('/')) return Refusal{400, "bad request target"};
+    std::size_t colon = target.find("://");
+    if (!asterisk && !authority && !target.starts_with('/') && colon != target.npos) {
+        std::string_view host = target.substr(colon + 3);
+        if (!parse_authority(host.substr(0, host.find_first_of("/?")), 80)) return Refusal{400, "bad request target"};
+    }
     if (!percent_decode(request.raw_path())) return Refusal{400, "bad escape in the request target"};
 
     // RFC 9112, section 3.2

@@ -60,7 +60,7 @@ public:
         if (!on_loop())
             throw std::logic_error("kvolt: WebSocket::read() off its loop; await it in the handler that upgraded");
         if (!message_ && !over()) {
-            if (reader_) throw std::logic_error("kvolt: WebSocket::read() while another read of it waits");
+            if (reader_.waiter) throw std::logic_error("kvolt: WebSocket::read() while another read of it waits");
             co_await wait(&WebSocketPeer::reader_);
         }
         std::optional<Message> message = std::exchange(message_, std::nullopt);
@@ -74,7 +74,8 @@ public:
             throw std::logic_error("kvolt: WebSocket::drained() off its loop; await it in the handler that upgraded");
         if (link()) link()->flush();
         if (!link() || link()->outbox().backlog() == 0) co_return;
-        if (drainer_) throw std::logic_error("kvolt: WebSocket::drained() while another wait for it is under way");
+        if (drainer_.waiter)
+            throw std::logic_error("kvolt: WebSocket::drained() while another wait for it is under way");
         co_await wait(&WebSocketPeer::drainer_);
     }
 
@@ -85,7 +86,7 @@ public:
     /// A message has come; a handler that waits for it runs at once.
     void deliver(Message message) {
         message_ = std::move(message);
-        if (reader_) reader_(Error());
+        if (reader_.waiter) reader_.waiter(Error());
     }
 
     /// No more messages, for this reason; only the first one counts. The handler runs on later, not within this call.
@@ -107,7 +108,11 @@ public:
 
 private:
     using Error = boost::system::error_code;
-    using Place = Waiter<Error> WebSocketPeer::*;
+    struct Wait {
+        Waiter<Error> waiter;
+        std::uint64_t number = 0;
+    };
+    using Place = Wait WebSocketPeer::*;
 
     SendResult send_here(MessageView message) {
         if (!link() || link()->outbox().finished()) return SendResult::dropped;
@@ -132,19 +137,22 @@ private:
     Task<> wait(Place where) {
         auto initiate = [](auto handler, WebSocketPeer* self, Place place) {
             auto cancellation = boost::asio::get_associated_cancellation_slot(handler);
-            self->*place = Waiter<Error>(std::move(handler));
+            self->*place = Wait{Waiter<Error>(std::move(handler)), ++self->waits_};
             if (!cancellation.is_connected()) return;
-            cancellation.assign([weak = self->weak_from_this(), place](boost::asio::cancellation_type) {
-                if (auto peer = weak.lock()) peer->resume_later((*peer).*place, boost::asio::error::operation_aborted);
-            });
+            cancellation.assign(
+                [weak = self->weak_from_this(), place, number = self->waits_](boost::asio::cancellation_type) {
+                    auto peer = weak.lock();
+                    if (peer && ((*peer).*place).number == number)
+                        peer->resume_later((*peer).*place, boost::asio::error::operation_aborted);
+                });
         };
         return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(Error)>(
             initiate, boost::asio::use_awaitable, this, where);
     }
 
-    void resume_later(Waiter<Error>& waiter, Error error = {}) {
-        if (!waiter) return;
-        Waiter<Error> taken = std::move(waiter);
+    void resume_later(Wait& wait, Error error = {}) {
+        if (!wait.waiter) return;
+        Waiter<Error> taken = std::move(wait.waiter);
         if (loop().cleared()) return;  // nothing will run any more: the waiting coroutine is destroyed here
         loop().post([taken = std::move(taken), error]() mutable { taken(error); });
     }
@@ -152,8 +160,9 @@ private:
     Session* session_;
     const Backlog limit_;
     std::optional<Message> message_;
-    Waiter<Error> reader_;
-    Waiter<Error> drainer_;
+    Wait reader_;
+    Wait drainer_;
+    std::uint64_t waits_ = 0;
 };
 
 }  // namespace kvolt::detail

@@ -100,6 +100,7 @@ public:
     void on_drained() override {
         last_progress_ = wire_.loop().now();
         peer_->on_drained();
+        if (closing_ && !wire_.finishing()) wire_.arm(limits_.close_timeout);  // our close frame has gone
     }
 
     void on_lost() override {
@@ -111,7 +112,11 @@ public:
 
     // Comes at least as often as the shortest of the limits, so that nothing has to be armed when one begins to count.
     void on_late() override {
-        if (closing_) return give_up();
+        if (closing_) {
+            bool moving = wire_.outbox().backlog() > 0 &&
+                          last_progress_ + Loop::ticks(limits_.close_timeout) > wire_.loop().now();
+            return moving ? wire_.arm(limits_.close_timeout) : give_up();
+        }
         Tick now = wire_.loop().now(), next = now + Loop::ticks(shortest_limit());
         auto late = [&](Tick since, Limits::Duration limit) {
             Tick due = since + Loop::ticks(limit);

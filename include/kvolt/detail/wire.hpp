@@ -88,6 +88,12 @@ public:
         if (auto self = owner_.lock()) boost::asio::post(get_executor(), [this, self] { protocol_->on_lost(); });
     }
 
+    void abandon() override {
+        auto self = owner_.lock();
+        writer_ = Waiter<>();
+        if (self) protocol_->on_lost();
+    }
+
     /// Send what is queued, say that no more will come, and close once the peer has closed, too, or after `limit`.
     void finish(std::chrono::milliseconds limit) {
         if (closed_ || finishing_) return;
@@ -239,12 +245,13 @@ private:
         });
     }
 
-    // Completes by post; while the peer takes nothing, once it has: so pings cannot make pongs pile up.
+    // Completes by post; while much waits for the peer to take it, once that is less: so pings cannot make pongs pile
+    // up.
     template <class Buffers, class Handler>
     void finish_write(const Buffers& buffers, Handler handler) {
         std::size_t size = take(buffers);
         auto done = [handler = std::move(handler), size]() mutable { std::move(handler)(Error(), size); };
-        if (outbox().backlog() > 0 && !outbox().finished())
+        if (outbox().backlog() > most_behind_ && !outbox().finished())
             writer_ = Waiter<>(std::move(done));
         else
             boost::asio::post(get_executor(), std::move(done));
@@ -287,9 +294,10 @@ private:
             shut_down_send();
             if (!progress) return;
             release_writer();
-            if (!finishing_) protocol_->on_drained();
+            protocol_->on_drained();
             return;
         }
+        if (outbox().backlog() <= most_behind_) release_writer();
         if (progress || !waiting_) protocol_->on_backlog();
         wait_writable();
     }
@@ -343,6 +351,8 @@ private:
         else if (self)
             protocol_->on_late();
     }
+
+    static constexpr std::size_t most_behind_ = 64 * 1024;  // bytes that a pong may queue behind
 
     Stream stream_;
     Protocol* protocol_;
