@@ -7,6 +7,7 @@
 
 #include <charconv>
 #include <cstddef>
+#include <ostream>  // which Boost 1.81 forgets
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -64,7 +65,9 @@ public:
     /// Forget the body and what describes it, for another one.
     void clear_body() noexcept {
         std::erase_if(fields_, [](const auto& field) {
-            return detail::iequals(std::string_view(field.first).substr(0, 8), "Content-");
+            std::string_view name = field.first;
+            return detail::iequals(name.substr(0, 8), "Content-") || detail::iequals(name, "ETag") ||
+                   detail::iequals(name, "Last-Modified") || detail::iequals(name, "Cache-Control");
         });
         content_type_.clear();
         if (body_.capacity() > kept_capacity) body_ = std::string();

@@ -21,8 +21,8 @@
 #include <future>
 #include <memory>
 #include <optional>
-#include <set>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -367,7 +367,7 @@ TEST_CASE("hub: other threads leave seats while the app stops and when it has") 
     std::this_thread::sleep_for(50ms);  // the loops end now, which nothing tells before stop() has waited for them
     for (int i = 8; i < 16; ++i) kept[i].leave();
     server.app.stop();
-    std::thread other([&] {
+    std::jthread other([&] {
         for (int i = 16; i < 24; ++i) kept[i].leave();
     });
     for (int i = 24; i < 32; ++i) kept[i].leave();
@@ -682,16 +682,15 @@ TEST_CASE("hub: 500 rounds of join and leave during a storm of broadcasts") {
     });
     server.go();
 
-    std::atomic<bool> over = false;
     std::atomic<std::size_t> sent = 0;
-    auto storm = [&](std::string_view room) {
-        while (!over) {
+    auto storm = [&](std::stop_token over, std::string_view room) {
+        while (!over.stop_requested()) {
             server.hub.broadcast("storm", room);
             ++sent;
-            test::eventually([&] { return over || server.hub.stats().messages + 100 > sent; });
+            test::eventually([&] { return over.stop_requested() || server.hub.stats().messages + 100 > sent; });
         }
     };
-    std::vector<std::thread> storms;
+    std::vector<std::jthread> storms;
     for (std::string_view room : {"", "red", "blue"}) storms.emplace_back(storm, room);
 
     std::size_t joined = 0, stormed = 0;
@@ -709,8 +708,7 @@ TEST_CASE("hub: 500 rounds of join and leave during a storm of broadcasts") {
         crowd.leave(member, round % 3 == 1);
         crowd.rejoin(member, round % 2 ? "/moving" : "/ws?room=blue");
     }
-    over = true;
-    for (std::thread& thread : storms) thread.join();
+    storms.clear();
     CHECK(stormed > 500);
     for (std::size_t i = 0; i < size; ++i) crowd.leave(i);
     CHECK(test::eventually([&] { return server.hub.size() == 0; }));

@@ -283,6 +283,18 @@ TEST_CASE("what is thrown on the first loop, but by no handler, ends run()") {
     app.stop();
 }
 
+TEST_CASE("what is thrown on a loop of start(), but by no handler, is logged") {
+    std::vector<std::string> log;
+    App app;
+    app.logger([&](std::string_view line) { log.emplace_back(line); });
+    app.get("/", hello);
+    test::start(app);
+    boost::asio::post(app.executor(), [] { throw std::runtime_error("posted"); });
+    CHECK(Client(app.port()).get("/").body == "hello");
+    app.stop();
+    CHECK(log == std::vector<std::string>{"kvolt: an exception left a function on a loop: posted"});
+}
+
 TEST_CASE("stop() may come at any moment of the start, and while clients come") {
     for (int i = 0; i < 50; ++i) {
         App app;

@@ -704,7 +704,7 @@ TEST_CASE("websocket: send and close from other threads") {
     auto send_all = [socket](char name) mutable {
         for (int i = 0; i < count; ++i) socket.send(name + std::to_string(i));
     };
-    std::thread a(send_all, 'a'), b(send_all, 'b');
+    std::jthread a(send_all, 'a'), b(send_all, 'b');
     int next_a = 0, next_b = 0;
     for (int i = 0; i < 2 * count; ++i) {
         std::string text = test::read_text(client);
@@ -771,7 +771,7 @@ TEST_CASE("websocket: other threads send and close while the app stops") {
         while (co_await socket.read()) {}
     }, limits, GENERATE(1, 4));
     std::vector<Client> clients;
-    std::vector<std::thread> threads;
+    std::vector<std::jthread> threads;
     for (int i = 0; i < 8; ++i) {
         clients.push_back(server.connect());
         threads.emplace_back([socket = sockets.next(), i]() mutable {
@@ -781,7 +781,7 @@ TEST_CASE("websocket: other threads send and close while the app stops") {
         });
     }
     server.app.stop();
-    for (std::thread& thread : threads) thread.join();
+    threads.clear();
 }
 
 TEST_CASE("websocket: stop() does not wait for peers that do not answer, and not for handlers that hang") {
@@ -924,6 +924,32 @@ TEST_CASE("websocket: a ping flood from a peer that does not read is stopped by 
     CHECK(server.endings.next() == "1006");
     other.send_frame(test::text, "still served");
     CHECK(test::read_text(other) == "still served");
+}
+
+TEST_CASE("websocket: a peer that sends more than the handler reads is slowed down by TCP") {
+    constexpr std::size_t size = 50000;
+    std::atomic<bool> reading = false;
+    std::atomic<std::size_t> read = 0;
+    Server server([&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        boost::asio::steady_timer timer(c.executor());
+        while (!reading) {
+            timer.expires_after(1ms);
+            co_await timer.async_wait(use_awaitable);
+        }
+        while (auto message = co_await socket.read()) read += message->payload.size();
+    });
+    auto client = server.connect();
+    const std::string message = frame(test::binary, std::string(size, 'x'));
+    std::size_t sent = 0, before = test::resident_bytes();
+    while (std::size_t some = client.send_some(std::string_view(message).substr(sent % message.size()), 300)) {
+        sent += some;
+        REQUIRE(sent < 256 * mebibyte);
+    }
+    if (!test::sanitized) CHECK(test::resident_bytes() < before + mebibyte);
+    reading = true;
+    client.send(std::string_view(message).substr(sent % message.size()));
+    CHECK(test::eventually([&] { return read == (sent / message.size() + 1) * size; }));
 }
 
 }  // namespace

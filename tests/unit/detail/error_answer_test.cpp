@@ -18,17 +18,21 @@ TEST_CASE("a JSON string escapes what RFC 8259 says, and nothing else") {
     CHECK(json_string("caf\xC3\xA9 \x7F") == "\"caf\xC3\xA9 \x7F\"");
 }
 
-TEST_CASE("an error becomes its answer, and nothing is left of what the handler had said") {
+TEST_CASE("an error becomes its answer, of what was said before, only what did not describe the body is left") {
     Response response;
     response.status(201);
     response.header("Set-Cookie", "session=1");
     response.header("Content-Type", "text/csv");
+    response.header("ETag", "\"1\"");
+    response.header("Cache-Control", "max-age=60");
     response.body("half a table", "text/plain");
     answer_error(response, HttpError(429, "slow \"down\"").header("Retry-After", "3"));
     CHECK(response.status() == 429);
     CHECK(response.body() == R"({"error":"slow \"down\""})");
     CHECK(response.header("Retry-After") == "3");
-    CHECK(response.header("Set-Cookie").empty());
+    CHECK(response.header("Set-Cookie") == "session=1");
+    CHECK(response.header("ETag").empty());
+    CHECK(response.header("Cache-Control").empty());
     std::string out;
     response.append_to(out, {"date"});
     CHECK(out.find("\r\nContent-Type: application/json\r\n") != out.npos);
