@@ -127,7 +127,7 @@ public:
     /// Send what the peer has room for now; 0 if it takes nothing for so long.
     std::size_t send_some(std::string_view bytes, int milliseconds) {
         pollfd wait{socket_, POLLOUT, 0};
-        ::poll(&wait, 1, milliseconds);
+        if (::poll(&wait, 1, milliseconds) == 0) return 0;
         ssize_t size = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         return size > 0 ? static_cast<std::size_t>(size) : 0;
     }
@@ -177,7 +177,8 @@ public:
     Response read_response(bool head = false) {
         std::size_t end;
         while ((end = received_.find("\r\n\r\n")) == std::string::npos)
-            if (!receive()) throw std::runtime_error("the connection ended inside a response: " + received_.substr(0, 200));
+            if (!receive())
+                throw std::runtime_error("the connection ended inside a response: " + received_.substr(0, 200));
         std::string lines = read(end + 4);
         lines.resize(end + 2);
         if (!lines.starts_with("HTTP/1.1 ")) throw std::runtime_error("not a response: " + lines);

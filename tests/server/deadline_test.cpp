@@ -1,7 +1,6 @@
 #include "../catch.hpp"
 #include "client.hpp"
 #include "start.hpp"
-
 #include <kvolt.hpp>
 
 #include <boost/asio/steady_timer.hpp>
@@ -56,7 +55,9 @@ TEST_CASE("a request past a limit of size is refused") {
     limits.header_fields = 10;
     limits.target_size = 100;
     limits.body_size = 1000;
-    auto target = [](std::size_t size) { return "GET /" + std::string(size - 1, 'a') + " HTTP/1.1\r\nHost: h\r\n\r\n"; };
+    auto target = [](std::size_t size) {
+        return "GET /" + std::string(size - 1, 'a') + " HTTP/1.1\r\nHost: h\r\n\r\n";
+    };
     auto fields = [](int count) {
         std::string bytes = "GET / HTTP/1.1\r\nHost: h\r\n";
         for (int i = 1; i < count; ++i) bytes += "X: y\r\n";
@@ -67,7 +68,8 @@ TEST_CASE("a request past a limit of size is refused") {
         return bytes + std::string(size - bytes.size() - 4, 'x') + "\r\n\r\n";
     };
     auto body = [](std::size_t size) {
-        return "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" + std::string(size, 'x');
+        return "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" +
+               std::string(size, 'x');
     };
     auto chunks = [](int count) {
         std::string bytes = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -75,10 +77,10 @@ TEST_CASE("a request past a limit of size is refused") {
         return bytes + "0\r\n\r\n";
     };
     const std::vector<Case> cases = {
-        {target(100), 200}, {target(101), 414},      {target(1000), 414},     {target(100000), 414},
-        {fields(10), 200},  {fields(11), 431},       {fields(500), 431},      {head(1024), 200},
-        {head(1100), 431},  {head(100000), 431},     {body(1000), 200},       {body(1001), 413},
-        {chunks(10), 200},  {chunks(11), 413},       {body(4000000), 413},    {chunks(40000), 413},
+        {target(100), 200}, {target(101), 414},  {target(1000), 414},  {target(100000), 414},
+        {fields(10), 200},  {fields(11), 431},   {fields(500), 431},   {head(1024), 200},
+        {head(1100), 431},  {head(100000), 431}, {body(1000), 200},    {body(1001), 413},
+        {chunks(10), 200},  {chunks(11), 413},   {body(4000000), 413}, {chunks(40000), 413},
     };
     Echo app(limits);
     app.threads(GENERATE(1u, 4u));
@@ -109,7 +111,7 @@ TEST_CASE("an endless target is a 414, in whatever pieces it comes") {
 
 TEST_CASE("a head that takes too long is a 408, however it drips") {
     Limits limits;
-    limits.header_timeout = 200ms;
+    limits.header_timeout = 400ms;
     Echo app(limits);
     app.threads(GENERATE(1u, 4u));
     test::start(app);
@@ -147,15 +149,15 @@ TEST_CASE("a body that is too slow is a 408, one that keeps up is not") {
     Client steady(app.port());
     steady.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2000\r\n\r\n");
     for (int i = 0; i < 20; ++i) {
+        CHECK_FALSE(steady.readable(25ms));
         steady.send(std::string(100, 'x'));
-        CHECK(steady.readable(25ms) == (i == 19));
     }
     CHECK(steady.read_response().body.size() == 2000);
 }
 
 TEST_CASE("a connection without a request is closed after a while") {
     Limits limits;
-    limits.idle_timeout = 200ms;
+    limits.idle_timeout = 400ms;
     Echo app(limits);
     app.threads(GENERATE(1u, 4u));
     test::start(app);
@@ -166,11 +168,12 @@ TEST_CASE("a connection without a request is closed after a while") {
 
 TEST_CASE("a handler may take its time, whatever the other limits") {
     Limits limits;
-    limits.idle_timeout = limits.header_timeout = limits.body_grace = limits.write_timeout = limits.close_timeout = 100ms;
+    limits.idle_timeout = limits.header_timeout = limits.body_grace = limits.write_timeout = limits.close_timeout =
+        300ms;
     kvolt::App app;
     app.limits(limits);
     app.post("/", [](Context& c) -> kvolt::Task<> {
-        boost::asio::steady_timer timer(c.executor(), 500ms);
+        boost::asio::steady_timer timer(c.executor(), 700ms);
         co_await timer.async_wait(boost::asio::use_awaitable);
         c.text("done");
     });
@@ -181,7 +184,7 @@ TEST_CASE("a handler may take its time, whatever the other limits") {
 
 TEST_CASE("a client that reads slowly gets all of a large response") {
     Limits limits;
-    limits.write_timeout = limits.close_timeout = 800ms;
+    limits.write_timeout = limits.close_timeout = 1s;
     Big app(limits);
     test::start(app);
     for (std::string connection : {"", "Connection: close\r\n"}) {
@@ -193,7 +196,7 @@ TEST_CASE("a client that reads slowly gets all of a large response") {
         for (std::size_t left = big.size(); left > 0; left -= 256 * 1024) {
             bool as_sent = client.read(256 * 1024) == big.substr(0, 256 * 1024);
             REQUIRE(as_sent);
-            std::this_thread::sleep_for(20ms);
+            std::this_thread::sleep_for(25ms);
         }
         if (connection.empty())
             CHECK(client.get("/small").body == "small");

@@ -1,7 +1,6 @@
 #include "../catch.hpp"
 #include "client.hpp"
 #include "start.hpp"
-
 #include <kvolt.hpp>
 
 #include <boost/asio/steady_timer.hpp>
@@ -56,7 +55,8 @@ TEST_CASE("a connection is kept as its version and its Connection field say") {
         for (std::string target : {"/now", "/later/", "/caf%zz"}) {
             INFO(target << ' ' << expected.version << ' ' << expected.field);
             Client client(app.port());
-            auto request = "GET " + target + " HTTP/" + expected.version + "\r\nHost: localhost\r\n" + expected.field + "\r\n";
+            auto request =
+                "GET " + target + " HTTP/" + expected.version + "\r\nHost: localhost\r\n" + expected.field + "\r\n";
             auto response = client.request(request);
             bool bad = target == "/caf%zz";
             CHECK(response.status == (bad ? 400 : 200));
@@ -99,10 +99,10 @@ TEST_CASE("a request may come byte by byte, and behind empty lines") {
     app.threads(GENERATE(1u, 4u));
     test::start(app);
     Client client(app.port());
+    const std::string post = "POST /x HTTP/1.1\r\nHost: localhost\r\n";
     for (std::string request :
-         {"\r\n\r\nGET /x HTTP/1.1\r\nHost: localhost\r\n\r\n"s,
-          "\r\nPOST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello"s,
-          "POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nhe\r\n03\r\nllo\r\n0\r\nX: y\r\n\r\n"s}) {
+         {"\r\n\r\nGET /x HTTP/1.1\r\nHost: localhost\r\n\r\n"s, "\r\n" + post + "Content-Length: 5\r\n\r\nhello",
+          post + "Transfer-Encoding: chunked\r\n\r\n2;a=b\r\nhe\r\n03\r\nllo\r\n0\r\nX: y\r\n\r\n"}) {
         for (char byte : request) client.send({&byte, 1});
         CHECK(client.read_response().body == (request.find("POST") == request.npos ? "/x" : "/xhello"));
     }
@@ -131,7 +131,8 @@ TEST_CASE("chunked bodies") {
     Client client(app.port());
     for (const Case& expected : cases) {
         INFO(expected.chunks.substr(0, 60));
-        auto response = client.request("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: Chunked\r\n\r\n" + expected.chunks);
+        auto response = client.request("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: Chunked\r\n\r\n" +
+                                       expected.chunks);
         CHECK(response.status == 200);
         CHECK(response.body == expected.body);
         CHECK(response.field("x-fields") == "2");
@@ -331,11 +332,11 @@ TEST_CASE("clients that vanish at any point disturb nobody") {
     app.get("/big", [&](Context& c) { c.text(big); });
     test::start(app);
     for (int i = 0; i < 4; ++i) {
-        for (std::string bytes : {"", "GET / HT", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhell",
-                                  "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
-                                  "GET /later/ HTTP/1.1\r\nHost: h\r\n\r\n", "GET /big HTTP/1.1\r\nHost: h\r\n\r\n",
-                                  "GET /big HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
-                                  "GET /x HTTP/1.1\r\n\r\n"}) {
+        for (std::string bytes :
+             {"", "GET / HT", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhell",
+              "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
+              "GET /later/ HTTP/1.1\r\nHost: h\r\n\r\n", "GET /big HTTP/1.1\r\nHost: h\r\n\r\n",
+              "GET /big HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "GET /x HTTP/1.1\r\n\r\n"}) {
             Client(app.port()).send(bytes);
             Client reset(app.port());
             reset.send(bytes);
@@ -355,8 +356,9 @@ TEST_CASE("clients that vanish at any point disturb nobody") {
 TEST_CASE("half a request and then the end is no request") {
     Echo app;
     test::start(app);
-    for (std::string bytes : {"", "GET / HTTP/1.1\r\nHost: h\r\n", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhell",
-                              "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhell\r\n"}) {
+    for (std::string bytes :
+         {"", "GET / HTTP/1.1\r\nHost: h\r\n", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhell",
+          "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhell\r\n"}) {
         Client client(app.port());
         client.send(bytes);
         client.half_close();

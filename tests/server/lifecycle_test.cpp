@@ -2,7 +2,6 @@
 #include "client.hpp"
 #include "eventually.hpp"
 #include "start.hpp"
-
 #include <kvolt.hpp>
 
 #include <boost/asio/post.hpp>
@@ -105,8 +104,9 @@ TEST_CASE("a port in use is an error at once that names the address, and another
 
 TEST_CASE("an address that is none is an invalid argument") {
     App app;
-    for (std::string address : {"", "8080", "localhost", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536",
-                                "127.0.0.1:-1", "example.com:80", "::1:80", "[::1]", "[127.0.0.1]:80", "[::1:80", "unix:"}) {
+    for (std::string address :
+         {"", "8080", "localhost", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "127.0.0.1:-1",
+          "example.com:80", "::1:80", "[::1]", "[127.0.0.1]:80", "[::1:80", "unix:"}) {
         INFO(address);
         CHECK_THROWS_AS(test::start(app, address), std::invalid_argument);
         CHECK_THROWS_AS(test::run(app, address), std::invalid_argument);
@@ -364,7 +364,8 @@ TEST_CASE("the end of an app stops it, also while clients are connected") {
     app->get("/wait", wait_for_ever);
     app->get("/socket", [](Context& c) -> Task<> {
         auto socket = co_await c.upgrade();
-        while (co_await socket.read()) {}
+        while (co_await socket.read()) {
+        }
     });
     bool runs = GENERATE(false, true);
     std::thread server;
@@ -423,14 +424,16 @@ TEST_CASE("stop() answers the requests in flight, refuses new ones and closes We
     app.post("/", [](Context& c) { c.text(std::string(c.body())); });
     app.get("/socket", [](Context& c) -> Task<> {
         auto socket = co_await c.upgrade();
-        while (co_await socket.read()) {}
+        while (co_await socket.read()) {
+        }
     });
     test::start(app);
     Client waiting(app.port()), pipelined(app.port()), sending(app.port()), socket(app.port());
     CHECK(socket.handshake("/socket").status == 101);
     waiting.send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
     pipelined.send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\nGET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
-    CHECK(sending.request("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n").status == 100);
+    CHECK(sending.request("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n").status ==
+          100);
     REQUIRE(eventually([&] { return entered == 2; }));
 
     Background stopper([&] { app.stop(); });
@@ -499,18 +502,22 @@ TEST_CASE("a handler that never ends is destroyed at the drain deadline, before 
         ++entered;
         co_await wait_for_ever(c);
     });
-    app.get("/around", [&](Context&, kvolt::Next next) -> Task<> {
-        Witness witness{gone[1]};
-        co_await next();
-    }, [&](Context& c) -> Task<> {
-        ++entered;
-        co_await wait_for_ever(c);
-    });
+    app.get(
+        "/around",
+        [&](Context&, kvolt::Next next) -> Task<> {
+            Witness witness{gone[1]};
+            co_await next();
+        },
+        [&](Context& c) -> Task<> {
+            ++entered;
+            co_await wait_for_ever(c);
+        });
     app.get("/socket", [&](Context& c) -> Task<> {
         Witness witness{gone[2]};
         auto socket = co_await c.upgrade();
         ++entered;
-        while (co_await socket.read()) {}
+        while (co_await socket.read()) {
+        }
         co_await wait_for_ever(c);
     });
     app.get("/stubborn", [&](Context& c) -> Task<> {

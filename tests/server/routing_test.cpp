@@ -1,7 +1,6 @@
 #include "../catch.hpp"
 #include "client.hpp"
 #include "start.hpp"
-
 #include <kvolt.hpp>
 
 #include <boost/asio/steady_timer.hpp>
@@ -66,8 +65,8 @@ TEST_CASE("a request reaches the route that fits it best, with its parameters") 
     };
     kvolt::App app;
     app.threads(GENERATE(1u, 4u));
-    for (std::string pattern : {"/", "/users/new", "/users/:id", "/users/:id/posts/:post", "/files/*path", "/a/b/c",
-                                "/a/:x/d", "/:any/b/e"})
+    for (std::string pattern :
+         {"/", "/users/new", "/users/:id", "/users/:id/posts/:post", "/files/*path", "/a/b/c", "/a/:x/d", "/:any/b/e"})
         app.get(pattern, [pattern](Context& c) {
             std::string body = pattern;
             for (std::string name : {"id", "post", "path", "x", "any"})
@@ -143,7 +142,9 @@ TEST_CASE("middleware runs from the outermost group inwards, whatever comes firs
             c.text(name + '(' + c.response().body() + ')');
         };
     };
-    auto handler = [](Context& c) { c.text((c.get<std::string>() ? *c.get<std::string>() : std::string()) + "handler"); };
+    auto handler = [](Context& c) {
+        c.text((c.get<std::string>() ? *c.get<std::string>() : std::string()) + "handler");
+    };
     kvolt::App app;
     app.threads(GENERATE(1u, 4u));
     auto outer = app.group("/outer"), sibling = app.group("/sibling");
@@ -151,7 +152,8 @@ TEST_CASE("middleware runs from the outermost group inwards, whatever comes firs
     app.get("/top", handler);
     outer.get("/", handler);
     inner.get("/deep", around("route"), around("route2"), handler);
-    inner.get("/later", [](Context& c) -> Task<> { co_await pause(c); }, handler);
+    inner.get(
+        "/later", [](Context& c) -> Task<> { co_await pause(c); }, handler);
     sibling.get("/", handler);
     inner.use(around("inner"));
     outer.use(around("outer"));
@@ -385,9 +387,9 @@ TEST_CASE("a header field that would split the response is a 500") {
     app.logger([](std::string_view) {});
     test::start(app);
     Client client(app.port());
-    for (std::string target : {"/name?x=Content-Length", "/name?x=transfer-encoding", "/name?x=Connection", "/name?x=Date",
-                               "/name?x=a+b", "/name?x=a:", "/name", "/nul", "/newline", "/newline-error",
-                               "/newline-redirect", "/newline-blob"}) {
+    for (std::string target :
+         {"/name?x=Content-Length", "/name?x=transfer-encoding", "/name?x=Connection", "/name?x=Date", "/name?x=a+b",
+          "/name?x=a:", "/name", "/nul", "/newline", "/newline-error", "/newline-redirect", "/newline-blob"}) {
         INFO(target);
         auto response = client.get(target);
         CHECK(response.status == 500);

@@ -1,7 +1,5 @@
-#include "websocket_server.hpp"
-
 #include "catch.hpp"
-
+#include "websocket_server.hpp"
 #include <kvolt/error.hpp>
 #include <kvolt/upgrade_options.hpp>
 
@@ -29,7 +27,8 @@ auto upgrade_with(UpgradeOptions options) {
 TEST_CASE("upgrade: a good handshake gets the answer that RFC 6455 asks for") {
     Server server(test::echo);
     auto client = server.client();
-    auto answer = client.handshake("/ws", "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n");
+    auto answer =
+        client.handshake("/ws", "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n");
     CHECK(answer.status == 101);
     CHECK(answer.field("upgrade") == "websocket");
     CHECK((answer.field("connection") == "upgrade" || answer.field("connection") == "Upgrade"));
@@ -39,8 +38,9 @@ TEST_CASE("upgrade: a good handshake gets the answer that RFC 6455 asks for") {
 }
 
 TEST_CASE("upgrade: the handshake table") {
-    const std::string start = "GET /ws HTTP/1.1\r\nHost: localhost\r\n", upgrade = "Upgrade: websocket\r\n", connection = "Connection: Upgrade\r\n",
-                      version = "Sec-WebSocket-Version: 13\r\n", key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    const std::string start = "GET /ws HTTP/1.1\r\nHost: localhost\r\n", upgrade = "Upgrade: websocket\r\n",
+                      connection = "Connection: Upgrade\r\n", version = "Sec-WebSocket-Version: 13\r\n",
+                      key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     const std::string good = start + upgrade + connection + version + key;
     struct Case {
         std::string name, request;
@@ -48,9 +48,11 @@ TEST_CASE("upgrade: the handshake table") {
     };
     const std::vector<Case> cases = {
         {"good", good + "\r\n", 101},
-        {"any case", start + "UPGRADE: WebSocket\r\nCONNECTION: uPGRADE\r\nsec-websocket-version: 13\r\n" + key + "\r\n", 101},
+        {"any case",
+         start + "UPGRADE: WebSocket\r\nCONNECTION: uPGRADE\r\nsec-websocket-version: 13\r\n" + key + "\r\n", 101},
         {"Connection list", start + upgrade + "Connection: keep-alive, Upgrade\r\n" + version + key + "\r\n", 101},
-        {"two Connection lines", start + upgrade + "Connection: keep-alive\r\n" + connection + version + key + "\r\n", 101},
+        {"two Connection lines", start + upgrade + "Connection: keep-alive\r\n" + connection + version + key + "\r\n",
+         101},
         {"Upgrade list", start + "Upgrade: h2c, websocket\r\n" + connection + version + key + "\r\n", 101},
         {"two Upgrade lines", start + "Upgrade: h2c\r\n" + upgrade + connection + version + key + "\r\n", 101},
         {"empty body", good + "Content-Length: 0\r\n\r\n", 101},
@@ -62,9 +64,12 @@ TEST_CASE("upgrade: the handshake table") {
         {"no key", start + upgrade + connection + version + "\r\n", 400},
         {"empty key", start + upgrade + connection + version + "Sec-WebSocket-Key:\r\n\r\n", 400},
         {"short key", start + upgrade + connection + version + "Sec-WebSocket-Key: x\r\n\r\n", 400},
-        {"key of 15 bytes", start + upgrade + connection + version + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j\r\n\r\n", 400},
-        {"key of 17 bytes", start + upgrade + connection + version + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZWU=\r\n\r\n", 400},
-        {"key that is no base64", start + upgrade + connection + version + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZ!==\r\n\r\n", 400},
+        {"key of 15 bytes", start + upgrade + connection + version + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j\r\n\r\n",
+         400},
+        {"key of 17 bytes",
+         start + upgrade + connection + version + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZWU=\r\n\r\n", 400},
+        {"key that is no base64",
+         start + upgrade + connection + version + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZ!==\r\n\r\n", 400},
         {"two keys", good + "Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n", 400},
         {"the same key twice", good + key + "\r\n", 400},
         {"no version", start + upgrade + connection + key + "\r\n", 426},
@@ -112,7 +117,8 @@ TEST_CASE("upgrade: what follows a refused handshake is no request") {
 TEST_CASE("upgrade: the origin table") {
     Server server;
     server.app.get("/same", upgrade_with(UpgradeOptions()));
-    server.app.get("/list", upgrade_with(UpgradeOptions().allow_origin("https://Example.com").allow_origin("http://other:8080")));
+    server.app.get(
+        "/list", upgrade_with(UpgradeOptions().allow_origin("https://Example.com").allow_origin("http://other:8080")));
     server.app.get("/any", upgrade_with(UpgradeOptions().allow_any_origin()));
     server.app.get("/required", upgrade_with(UpgradeOptions().require_origin()));
     server.start();
@@ -160,7 +166,8 @@ TEST_CASE("upgrade: the origin table") {
     };
     for (const Case& c : cases) {
         INFO(c.path << " at " << c.host << " from " << (c.origin ? c.origin : "nowhere"));
-        std::string request = test::handshake_request(c.path, c.origin ? "Origin: " + std::string(c.origin) + "\r\n" : "");
+        std::string request =
+            test::handshake_request(c.path, c.origin ? "Origin: " + std::string(c.origin) + "\r\n" : "");
         request.replace(request.find("localhost"), 9, c.host);
         auto client = server.client();
         CHECK(client.request(request).status == (c.allowed ? 101 : 403));
@@ -277,7 +284,8 @@ TEST_CASE("upgrade: bytes behind the handshake are frames and are not lost") {
     server.app.get("/late", late);
     server.start();
     const std::string large(3000, 'x');
-    const std::string frames = test::frame(test::text, "one") + test::frame(test::text, large) + test::frame(test::text, "three");
+    const std::string frames =
+        test::frame(test::text, "one") + test::frame(test::text, large) + test::frame(test::text, "three");
     for (std::string path : {"/ws", "/late"})
         for (std::size_t cut : {std::size_t{1}, std::size_t{9}, std::size_t{10}, std::size_t{1000}, frames.size()}) {
             INFO(path << " with " << cut << " bytes");
@@ -297,7 +305,8 @@ TEST_CASE("upgrade: requests before it on the same connection are answered first
     server.start();
     auto client = server.client();
     CHECK(client.get("/page").body == "a page");
-    client.send("GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n" + test::handshake_request("/ws") + test::frame(test::text, "hi"));
+    client.send("GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n" + test::handshake_request("/ws") +
+                test::frame(test::text, "hi"));
     CHECK(client.read_response().body == "a page");
     CHECK(client.read_response().status == 101);
     CHECK(test::read_text(client) == "hi");
@@ -305,7 +314,8 @@ TEST_CASE("upgrade: requests before it on the same connection are answered first
 
 TEST_CASE("upgrade: it ends the deadlines of HTTP") {
     kvolt::Limits limits;
-    limits.header_timeout = limits.idle_timeout = limits.write_timeout = limits.body_grace = std::chrono::milliseconds(100);
+    limits.header_timeout = limits.idle_timeout = limits.write_timeout = limits.body_grace =
+        std::chrono::milliseconds(100);
     limits.ping_interval = std::chrono::milliseconds(400);
     Server server(test::echo, limits);
     auto client = server.connect();

@@ -5,7 +5,6 @@
 
 #include "client.hpp"
 #include "start.hpp"
-
 #include <kvolt/app.hpp>
 #include <kvolt/context.hpp>
 #include <kvolt/limits.hpp>
@@ -56,7 +55,8 @@ public:
     /// The next one; throws if none comes within 5 s.
     T next() {
         std::unique_lock lock(mutex_);
-        if (!changed_.wait_for(lock, std::chrono::seconds(5), [&] { return !reports_.empty(); })) throw std::runtime_error("no report for 5 s");
+        if (!changed_.wait_for(lock, std::chrono::seconds(5), [&] { return !reports_.empty(); }))
+            throw std::runtime_error("no report for 5 s");
         T report = std::move(reports_.front());
         reports_.pop_front();
         return report;
@@ -74,7 +74,9 @@ private:
 };
 
 /// How a connection ended, such as "1000 bye".
-inline std::string ending(int code, std::string_view reason) { return std::to_string(code) + (reason.empty() ? "" : " " + std::string(reason)); }
+inline std::string ending(int code, std::string_view reason) {
+    return std::to_string(code) + (reason.empty() ? "" : " " + std::string(reason));
+}
 inline std::string ending(const kvolt::WebSocket& socket) { return ending(socket.close_code(), socket.close_reason()); }
 
 /// Skip what comes before the server's close frame, and tell what that says.
@@ -87,7 +89,8 @@ inline std::string closing(Client& client) {
 
 inline std::string read_text(Client& client) {
     Frame frame = client.read_frame();
-    if (frame.opcode != text) throw std::runtime_error("not a text but a frame with opcode " + std::to_string(frame.opcode));
+    if (frame.opcode != text)
+        throw std::runtime_error("not a text but a frame with opcode " + std::to_string(frame.opcode));
     return frame.payload;
 }
 
@@ -100,7 +103,8 @@ public:
 
     /// An app that has the route `/ws` and runs.
     template <kvolt::HandlerFunction Handler>
-    explicit Server(Handler handler, const kvolt::Limits& limits = {}, std::size_t threads = 1) : Server(limits, threads) {
+    explicit Server(Handler handler, const kvolt::Limits& limits = {}, std::size_t threads = 1)
+        : Server(limits, threads) {
         app.any("/ws", std::move(handler));
         start();
     }
@@ -113,7 +117,8 @@ public:
     Client connect(std::string_view path = "/ws", int receive_buffer = 0) {
         Client client(app.port(), receive_buffer);
         auto answer = client.handshake(path);
-        if (answer.status != 101) throw std::runtime_error("handshake: " + std::to_string(answer.status) + ' ' + answer.body);
+        if (answer.status != 101)
+            throw std::runtime_error("handshake: " + std::to_string(answer.status) + ' ' + answer.body);
         return client;
     }
 

@@ -1,8 +1,6 @@
+#include "catch.hpp"
 #include "eventually.hpp"
 #include "websocket_server.hpp"
-
-#include "catch.hpp"
-
 #include <kvolt/message.hpp>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -95,8 +93,9 @@ TEST_CASE("websocket: any mask is taken off") {
 }
 
 TEST_CASE("websocket: fragments, and control frames between them") {
-    const std::string begin = frame(test::text, "a", false), empty = frame(test::text, "", false), middle = frame(test::continuation, "b", false),
-                      nothing = frame(test::continuation, "", false), end = frame(test::continuation, "c"), stop = frame(test::continuation, ""),
+    const std::string begin = frame(test::text, "a", false), empty = frame(test::text, "", false),
+                      middle = frame(test::continuation, "b", false), nothing = frame(test::continuation, "", false),
+                      end = frame(test::continuation, "c"), stop = frame(test::continuation, ""),
                       ping = frame(test::ping, "p"), pong = frame(test::pong, "unasked");
     struct Case {
         std::string bytes, text;
@@ -192,7 +191,8 @@ TEST_CASE("websocket: what breaks the protocol is answered with a close code") {
         {"cut character", frame(test::text, "hello \xE2\x82"), 1007},
         {"bad byte over fragments", frame(test::text, "\xE2", false) + frame(test::continuation, "A"), 1007},
         {"cut character over fragments", frame(test::text, "\xE2", false) + frame(test::continuation, "\x82"), 1007},
-        {"cut character before an empty fragment", frame(test::text, "\xCF", false) + frame(test::continuation, ""), 1007},
+        {"cut character before an empty fragment", frame(test::text, "\xCF", false) + frame(test::continuation, ""),
+         1007},
         {"the same with four bytes", frame(test::text, "\xF0\x9F\x98", false) + frame(test::continuation, ""), 1007},
         {"close of 1 byte", frame(test::close, "\x03"), 1002},
         {"close 0", frame(test::close, test::close_payload(0)), 1002},
@@ -240,7 +240,8 @@ TEST_CASE("websocket: message_size") {
     within.send(frame(test::text, numbered(600), false) + frame(test::continuation, numbered(400)));
     CHECK(test::read_text(within).size() == 1000);
 
-    const std::string one_more = frame(test::text, numbered(1001)), in_pieces = frame(test::text, numbered(600), false) + frame(test::continuation, numbered(401)),
+    const std::string one_more = frame(test::text, numbered(1001)),
+                      in_pieces = frame(test::text, numbered(600), false) + frame(test::continuation, numbered(401)),
                       announced = one_more.substr(0, 8);
     for (const std::string& bytes : {one_more, in_pieces, announced}) {
         auto client = server.connect();
@@ -286,8 +287,9 @@ TEST_CASE("websocket: message_timeout, whatever of the message has come") {
     limits.message_timeout = 300ms;
     EchoServer server(limits);
     const std::string whole = frame(test::text, numbered(1000));
-    const std::vector<std::string> beginnings = {whole.substr(0, 500), whole.substr(0, 8), frame(test::text, "a", false),
-                                                 frame(test::text, "", false), whole + frame(test::text, "", false)};
+    const std::vector<std::string> beginnings = {whole.substr(0, 500), whole.substr(0, 8),
+                                                 frame(test::text, "a", false), frame(test::text, "", false),
+                                                 whole + frame(test::text, "", false)};
     for (const std::string& bytes : beginnings) {
         INFO("beginning " << &bytes - beginnings.data());
         auto client = server.connect();
@@ -299,10 +301,10 @@ TEST_CASE("websocket: message_timeout, whatever of the message has come") {
 
 TEST_CASE("websocket: message_timeout is no limit on how long a connection talks") {
     Limits limits;
-    limits.message_timeout = 300ms;
+    limits.message_timeout = 500ms;
     EchoServer server(limits);
     auto client = server.connect();
-    auto end = std::chrono::steady_clock::now() + 1s;
+    auto end = std::chrono::steady_clock::now() + 1200ms;
     while (std::chrono::steady_clock::now() < end) {
         client.send(frame(test::text, "a", false));
         client.send(frame(test::continuation, "b"));
@@ -313,10 +315,10 @@ TEST_CASE("websocket: message_timeout is no limit on how long a connection talks
 TEST_CASE("websocket: a silent peer is pinged, and is dead if it stays silent") {
     Limits limits;
     limits.ping_interval = 200ms;
-    limits.silence_timeout = 600ms;
+    limits.silence_timeout = 1s;
     EchoServer server(limits);
     auto silent = server.connect(), answering = server.connect();
-    for (int i = 0; i < 5; ++i) {  // longer than silence_timeout
+    for (int i = 0; i < 7; ++i) {  // longer than silence_timeout
         auto ping = answering.read_frame();
         REQUIRE(ping.opcode == test::ping);
         answering.send_frame(test::pong, ping.payload);
@@ -342,12 +344,15 @@ TEST_CASE("websocket: a peer that talks and takes nothing is dead after silence_
     Limits limits;
     limits.silence_timeout = 500ms;
     test::Reports<std::string> endings;
-    Server server([&](Context& c) -> Task<> {
-        auto socket = co_await c.upgrade();
-        while (socket.send(numbered(60000)) == SendResult::queued) co_await socket.drained();
-        while (co_await socket.read()) {}
-        endings.add(test::ending(socket));
-    }, limits);
+    Server server(
+        [&](Context& c) -> Task<> {
+            auto socket = co_await c.upgrade();
+            while (socket.send(numbered(60000)) == SendResult::queued) co_await socket.drained();
+            while (co_await socket.read()) {
+            }
+            endings.add(test::ending(socket));
+        },
+        limits);
     auto client = server.connect("/ws", 4096);
     while (client.send_frame(test::text, "I am here") && endings.empty()) std::this_thread::sleep_for(10ms);
     CHECK(endings.next() == "1006");
@@ -372,7 +377,8 @@ TEST_CASE("websocket: the peer closes") {
     for (const Case& c : cases) {
         INFO(c.seen);
         auto client = server.connect();
-        client.send(frame(test::text, "last") + frame(test::close, c.sent) + frame(test::text, "after") + frame(test::ping, "after"));
+        client.send(frame(test::text, "last") + frame(test::close, c.sent) + frame(test::text, "after") +
+                    frame(test::ping, "after"));
         CHECK(test::read_text(client) == "last");
         CHECK(test::closing(client) == c.answer);
         CHECK(client.ended());
@@ -386,9 +392,9 @@ TEST_CASE("websocket: the handler closes") {
         std::string reason, sent;
     };
     const std::string long_reason = std::string(122, 'x') + "\xC3\xBC";
-    const std::vector<Case> cases = {{1000, "", "1000"},         {1001, "bye", "1001 bye"},
-                                     {1013, "later", "1013 later"}, {3000, "", "3000"},
-                                     {4999, "done", "4999 done"},   {4000, long_reason, "4000 " + std::string(122, 'x')}};
+    const std::vector<Case> cases = {
+        {1000, "", "1000"}, {1001, "bye", "1001 bye"},   {1013, "later", "1013 later"},
+        {3000, "", "3000"}, {4999, "done", "4999 done"}, {4000, long_reason, "4000 " + std::string(122, 'x')}};
     for (const Case& c : cases) {
         INFO(c.sent);
         test::Reports<std::string> endings;
@@ -442,30 +448,35 @@ TEST_CASE("websocket: a peer that does not answer a close is cut off after close
     Limits limits;
     limits.close_timeout = 300ms;
     bool handler_closes = GENERATE(true, false);
-    Server server([=](Context& c) -> Task<> {
-        auto socket = co_await c.upgrade();
-        if (handler_closes) socket.close(4000);
-        while (co_await socket.read()) {}
-    }, limits);
+    Server server(
+        [=](Context& c) -> Task<> {
+            auto socket = co_await c.upgrade();
+            if (handler_closes) socket.close(4000);
+            while (co_await socket.read()) {
+            }
+        },
+        limits);
+    auto since = std::chrono::steady_clock::now();
     auto client = server.connect();
     if (!handler_closes) client.send_frame(test::text, "not masked", true, false);
     CHECK(test::closing(client) == (handler_closes ? "4000" : "1002"));
-    auto since = std::chrono::steady_clock::now();
-    if (handler_closes) {
-        CHECK(client.ended());
+    CHECK(client.ended());
+    if (handler_closes)
         CHECK(std::chrono::steady_clock::now() - since > 150ms);
-    } else {
-        CHECK(client.ended());
+    else
         while (client.send_frame(test::text, "still talking")) std::this_thread::sleep_for(1ms);
-    }
     CHECK(std::chrono::steady_clock::now() - since < 3s);
 }
 
 TEST_CASE("websocket: a peer that vanishes is 1006, wherever it was") {
     EchoServer server({}, GENERATE(1, 4));
     const std::string whole = frame(test::text, numbered(1000));
-    const std::vector<std::string> beginnings = {"", whole.substr(0, 1), whole.substr(0, 7), whole.substr(0, 500),
-                                                 frame(test::text, "a", false), frame(test::ping, "a").substr(0, 3)};
+    const std::vector<std::string> beginnings = {"",
+                                                 whole.substr(0, 1),
+                                                 whole.substr(0, 7),
+                                                 whole.substr(0, 500),
+                                                 frame(test::text, "a", false),
+                                                 frame(test::ping, "a").substr(0, 3)};
     for (const std::string& bytes : beginnings)
         for (std::string how : {"close", "half close", "reset"}) {
             INFO(how << " after " << bytes.size() << " bytes");
@@ -531,7 +542,8 @@ TEST_CASE("websocket: read() ends once, and is over at once from then on") {
     test::Reports<std::string> reports;
     Server server([&](Context& c) -> Task<> {
         auto socket = co_await c.upgrade();
-        while (auto message = co_await socket.read()) reports.add(message->payload + (socket.is_open() ? " open" : " over"));
+        while (auto message = co_await socket.read())
+            reports.add(message->payload + (socket.is_open() ? " open" : " over"));
         for (int i = 0; i < 3; ++i) reports.add(co_await socket.read() ? "again" : "over");
         reports.add(test::ending(socket) + (socket.is_open() ? " open" : " over"));
     });
@@ -588,12 +600,14 @@ TEST_CASE("websocket: a second read() or drained() beside one that waits is refu
             boost::asio::steady_timer turn(c.executor(), 0ms);
             co_await turn.async_wait(use_awaitable);
         }
+        reports.add("full");
         auto drained = co_await (socket.drained() && second_drained(socket));
         reports.add("drained() " + drained);
     });
     auto client = server.connect("/ws", 4096);
     client.send_frame(test::text, "first");
     CHECK(reports.next() == "read() refused");
+    CHECK(reports.next() == "full");
     CHECK(test::closing(client) == "1000");
     CHECK(reports.next() == "drained() refused");
 }
@@ -694,7 +708,8 @@ TEST_CASE("websocket: send and close from other threads") {
     server.app.get("/ws", [&](Context& c) -> Task<> {
         auto socket = co_await c.upgrade();
         sockets.add(socket);
-        while (co_await socket.read()) {}
+        while (co_await socket.read()) {
+        }
         endings.add(test::ending(socket));
     });
     server.start();
@@ -729,11 +744,14 @@ TEST_CASE("websocket: a handle outlives its connection and its app") {
     test::Reports<WebSocket> sockets;
     std::vector<WebSocket> kept;
     {
-        Server server([&](Context& c) -> Task<> {
-            auto socket = co_await c.upgrade();
-            sockets.add(socket);
-            while (co_await socket.read()) {}
-        }, {}, 2);
+        Server server(
+            [&](Context& c) -> Task<> {
+                auto socket = co_await c.upgrade();
+                sockets.add(socket);
+                while (co_await socket.read()) {
+                }
+            },
+            {}, 2);
         {
             auto gone = server.connect();
             kept.push_back(sockets.next());
@@ -765,11 +783,14 @@ TEST_CASE("websocket: other threads send and close while the app stops") {
     test::Reports<WebSocket> sockets;
     Limits limits;
     limits.drain_timeout = 200ms;
-    Server server([&](Context& c) -> Task<> {
-        auto socket = co_await c.upgrade();
-        sockets.add(socket);
-        while (co_await socket.read()) {}
-    }, limits, GENERATE(1, 4));
+    Server server(
+        [&](Context& c) -> Task<> {
+            auto socket = co_await c.upgrade();
+            sockets.add(socket);
+            while (co_await socket.read()) {
+            }
+        },
+        limits, GENERATE(1, 4));
     std::vector<Client> clients;
     std::vector<std::jthread> threads;
     for (int i = 0; i < 8; ++i) {
@@ -787,11 +808,13 @@ TEST_CASE("websocket: other threads send and close while the app stops") {
 TEST_CASE("websocket: stop() does not wait for peers that do not answer, and not for handlers that hang") {
     Limits limits;
     limits.drain_timeout = 300ms;
-    Server server([](Context& c) -> Task<> {
-        auto socket = co_await c.upgrade();
-        boost::asio::steady_timer never(c.executor(), boost::asio::steady_timer::time_point::max());
-        co_await never.async_wait(use_awaitable);
-    }, limits, GENERATE(1, 4));
+    Server server(
+        [](Context& c) -> Task<> {
+            auto socket = co_await c.upgrade();
+            boost::asio::steady_timer never(c.executor(), boost::asio::steady_timer::time_point::max());
+            co_await never.async_wait(use_awaitable);
+        },
+        limits, GENERATE(1, 4));
     auto client = server.connect(), other = server.connect();
     auto since = std::chrono::steady_clock::now();
     server.app.stop();
@@ -813,7 +836,8 @@ TEST_CASE("websocket: an upgrade while the server stops is closed with 1001") {
         timer.expires_after(200ms);  // by then the loop has been told
         co_await timer.async_wait(use_awaitable);
         auto socket = co_await c.upgrade();
-        while (co_await socket.read()) {}
+        while (co_await socket.read()) {
+        }
         reports.add(test::ending(socket));
     });
     auto client = server.client();
@@ -865,18 +889,20 @@ TEST_CASE("websocket: past its backlog send() drops, and tells so") {
     limits.backlog = by_bytes ? kvolt::Backlog{100000, 1000000} : kvolt::Backlog{100 * mebibyte, 10};
     const std::string filler = numbered(20000);
     test::Reports<int> reports;
-    Server server([&](Context& c) -> Task<> {
-        auto socket = co_await c.upgrade();
-        int sent = 0;
-        while (socket.send(std::to_string(sent) + ' ' + filler) != SendResult::dropped) {
-            ++sent;
-            boost::asio::steady_timer turn(c.executor(), 0ms);
-            co_await turn.async_wait(use_awaitable);
-        }
-        reports.add(sent);
-        co_await socket.drained();
-        socket.send("room again");
-    }, limits);
+    Server server(
+        [&](Context& c) -> Task<> {
+            auto socket = co_await c.upgrade();
+            int sent = 0;
+            while (socket.send(std::to_string(sent) + ' ' + filler) != SendResult::dropped) {
+                ++sent;
+                boost::asio::steady_timer turn(c.executor(), 0ms);
+                co_await turn.async_wait(use_awaitable);
+            }
+            reports.add(sent);
+            co_await socket.drained();
+            socket.send("room again");
+        },
+        limits);
     auto client = server.connect("/ws", 4096);
     int sent = reports.next();
     CHECK(sent > 1);
@@ -897,7 +923,8 @@ TEST_CASE("websocket: drained() ends when the connection does") {
         co_await socket.drained();
         co_await socket.drained();
         reports.add("drained");
-        while (co_await socket.read()) {}
+        while (co_await socket.read()) {
+        }
         reports.add(test::ending(socket));
     });
     auto client = server.connect("/ws", 4096);
