@@ -64,20 +64,16 @@ public:
 
     /// Forget the body and what describes it, for another one.
     void clear_body() noexcept {
-        std::erase_if(fields_, [](const auto& field) {
-            std::string_view name = field.first;
-            return detail::iequals(name.substr(0, 8), "Content-") || detail::iequals(name, "ETag") ||
-                   detail::iequals(name, "Last-Modified") || detail::iequals(name, "Cache-Control");
-        });
+        std::erase_if(fields_, [](const auto& field) { return describes_body(field.first); });
         content_type_.clear();
         if (body_.capacity() > kept_capacity) body_ = std::string();
         body_.clear();
     }
 
     void clear() noexcept {
+        fields_.clear();
         clear_body();
         status_ = 200;
-        fields_.clear();
     }
 
     struct Framing {
@@ -119,6 +115,15 @@ public:
     }
 
 private:
+    // RFC 9110, sections 8 and 13.1; the others, such as Content-Security-Policy, guard whatever is answered.
+    static bool describes_body(std::string_view name) noexcept {
+        for (std::string_view known :
+             {"Content-Type", "Content-Encoding", "Content-Language", "Content-Location", "Content-Range",
+              "Content-Disposition", "ETag", "Last-Modified", "Cache-Control", "Expires"})
+            if (detail::iequals(name, known)) return true;
+        return false;
+    }
+
     static void append_field(std::string& out, std::string_view first, std::string_view second) {
         out += first;
         out += second;

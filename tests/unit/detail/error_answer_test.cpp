@@ -22,7 +22,9 @@ TEST_CASE("an error becomes its answer, of what was said before, only what did n
     Response response;
     response.status(201);
     response.header("Set-Cookie", "session=1");
+    response.header("Content-Security-Policy", "default-src 'self'");
     response.header("Content-Type", "text/csv");
+    response.header("Content-Disposition", "attachment");
     response.header("ETag", "\"1\"");
     response.header("Cache-Control", "max-age=60");
     response.body("half a table", "text/plain");
@@ -31,6 +33,8 @@ TEST_CASE("an error becomes its answer, of what was said before, only what did n
     CHECK(response.body() == R"({"error":"slow \"down\""})");
     CHECK(response.header("Retry-After") == "3");
     CHECK(response.header("Set-Cookie") == "session=1");
+    CHECK(response.header("Content-Security-Policy") == "default-src 'self'");  // guards every page, also of an error
+    CHECK(response.header("Content-Disposition").empty());
     CHECK(response.header("ETag").empty());
     CHECK(response.header("Cache-Control").empty());
     std::string out;
