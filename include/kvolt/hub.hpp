@@ -116,15 +116,16 @@ public:
     ///
     /// @param message  Text must be UTF-8. Copied: the caller may reuse it on return.
     /// @param room     At most 255 bytes; the empty room is everyone.
+    /// @returns  false if nobody will get it: the app has stopped, or more is under way than HubOptions::queue allows.
     /// @throws std::length_error  if `room` is too long.
-    /// @note Thread safety: any thread. Never suspends, never blocks. After the app has stopped it does nothing.
-    void broadcast(MessageView message, std::string_view room = {}) {
+    /// @note Thread safety: any thread. Never suspends, never blocks.
+    bool broadcast(MessageView message, std::string_view room = {}) {
         check(room);
         detail::Broadcast broadcast;
         broadcast.room = room;
         detail::append_frame(broadcast.frame, message.binary ? detail::Opcode::binary : detail::Opcode::text,
                              message.payload);
-        core_->broadcast(std::move(broadcast));
+        return core_->broadcast(std::move(broadcast));
     }
 
     /// Who is in a room, as copies, in no particular order; the empty room is everyone.

@@ -40,8 +40,8 @@ public:
     /// Send a message: queued at once, sent when the loop's turn ends, in order with all else on this connection.
     ///
     /// @param message  Text must be UTF-8. Copied: the caller may reuse it on return.
-    /// @returns  what became of it; from a thread that is not the connection's loop, `queued` means handed to that
-    /// loop.
+    /// @returns  what became of it. From a thread that is not the connection's loop, `queued` means handed to that
+    ///           loop, and `dropped` also that more than `Limits::backlog` is on its way there.
     SendResult send(MessageView message) { return peer_->send(message); }
 
     /// Wait until everything that was sent has been taken by the network, or the connection is gone.

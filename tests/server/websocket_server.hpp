@@ -7,14 +7,19 @@
 #include "start.hpp"
 #include <kvolt/app.hpp>
 #include <kvolt/context.hpp>
+#include <kvolt/detail/loop.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/websocket.hpp>
+
+#include <boost/asio/post.hpp>
 
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <fstream>
+#include <future>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -71,6 +76,28 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<T> reports_;
+};
+
+/// Keeps a loop from doing anything for as long as it lives.
+class Blocked {
+public:
+    explicit Blocked(kvolt::detail::Loop& loop) {
+        auto entered = std::make_shared<std::promise<void>>();
+        boost::asio::post(loop.io(), [entered, wait = released_.get_future().share()] {
+            entered->set_value();
+            wait.wait();
+        });
+        entered->get_future().wait();
+    }
+    ~Blocked() { release(); }
+
+    void release() {
+        if (!std::exchange(free_, true)) released_.set_value();
+    }
+
+private:
+    std::promise<void> released_;
+    bool free_ = false;
 };
 
 /// How a connection ended, such as "1000 bye".

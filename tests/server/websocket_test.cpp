@@ -701,6 +701,33 @@ TEST_CASE("websocket: a handler that does not read still sees the end") {
 
 // Handles
 
+TEST_CASE("websocket: other threads cannot send more than the loop takes in") {
+    Limits limits;
+    limits.backlog.bytes = 100000;
+    test::Reports<WebSocket> sockets;
+    Server server(
+        [&](Context& c) -> Task<> {
+            auto socket = co_await c.upgrade();
+            sockets.add(socket);
+            while (co_await socket.read()) {
+            }
+        },
+        limits);
+    auto client = server.connect();
+    auto socket = sockets.next();
+    const std::string filler = numbered(1000);
+    std::size_t sent = 0;
+    {
+        test::Blocked blocked(*server.app.loops()->front());
+        while (socket.send(std::to_string(sent) + ' ' + filler) == SendResult::queued) REQUIRE(++sent < 150);
+        CHECK(sent > 50);
+        CHECK(socket.send("too much") == SendResult::dropped);
+    }
+    for (std::size_t i = 0; i < sent; ++i) REQUIRE(test::read_text(client).starts_with(std::to_string(i) + ' '));
+    CHECK(test::eventually([&] { return socket.send("room again") == SendResult::queued; }));
+    CHECK(test::read_text(client) == "room again");
+}
+
 TEST_CASE("websocket: send and close from other threads") {
     test::Reports<WebSocket> sockets;
     test::Reports<std::string> endings;

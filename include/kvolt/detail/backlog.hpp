@@ -99,11 +99,16 @@ public:
         return all;
     }
 
-    /// Drop every frame that has not been begun.
-    void shed() {
-        for (std::size_t i = begun_ ? 1 : 0; i < frames_.size(); ++i)
-            if (frames_[i].unit != Unit::raw && !frames_[i].dropped) drop(frames_[i]);
+    /// Drop every frame that has not been begun; returns how many messages those were.
+    std::size_t shed() {
+        std::size_t messages = 0;
+        for (std::size_t i = begun_ ? 1 : 0; i < frames_.size(); ++i) {
+            if (frames_[i].unit == Unit::raw || frames_[i].dropped) continue;
+            messages += frames_[i].unit == Unit::droppable;
+            drop(frames_[i]);
+        }
         compact();
+        return messages;
     }
 
 private:

@@ -3,6 +3,7 @@
 
 // Who is where in a hub, and delivery on each loop.
 
+#include <kvolt/detail/charge.hpp>
 #include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/inbox.hpp>
 #include <kvolt/detail/loop.hpp>
@@ -36,6 +37,7 @@ struct HubMember {
 struct Broadcast {
     std::string frame;
     std::string room;
+    Charge charge;  // while it is on its way between loops
 };
 
 /// A hub's members on one loop. All but the counters and the inbox belongs to that loop's thread.
@@ -91,7 +93,7 @@ public:
         std::size_t closed = 0;
         for (Peer* peer : slow) {
             if (peer->over()) continue;  // it has a second seat
-            peer->link()->outbox().shed();
+            dropped += peer->link()->outbox().shed();
             peer->close(close_code::try_again_later, "too slow");
             ++closed;
         }
@@ -149,8 +151,8 @@ public:
     /// Let it leave; from other threads it does so a little later.
     virtual void leave(std::unique_ptr<HubMember> member) noexcept = 0;
 
-    /// Any thread.
-    virtual void broadcast(Broadcast broadcast) = 0;
+    /// Any thread. False if it was dropped.
+    virtual bool broadcast(Broadcast broadcast) = 0;
 
     /// The loops' parts so far. Any thread; they live as long as the hub.
     virtual std::vector<HubShard*> shards() const = 0;

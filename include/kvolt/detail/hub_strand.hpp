@@ -11,6 +11,7 @@
 #include <boost/asio/strand.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -51,18 +52,25 @@ public:
         return result;
     }
 
-    void broadcast(Broadcast broadcast) override {
-        if (Loop::current() == &home_) return order(std::move(broadcast));
-        if (!incoming_.push(std::move(broadcast))) return;
+    bool broadcast(Broadcast broadcast) override {
+        if (under_way_.load(std::memory_order_relaxed) > options_.queue()) {
+            refused_.fetch_add(1, std::memory_order_relaxed);
+            return false;
+        }
+        if (Loop::current() == &home_) return order(std::move(broadcast)), true;
+        charge(broadcast);
+        if (!incoming_.push(std::move(broadcast))) return true;
         bool posted = home_.mailbox()->post([self = this->shared_from_this()] {
             for (Broadcast& next : self->incoming_.take()) self->order(std::move(next));
         });
         if (!posted) incoming_.take();  // the app has stopped
+        return posted;
     }
 
     HubStats stats() const override {
         HubStats stats;
         stats.messages = messages_.load(std::memory_order_relaxed);
+        stats.refused = refused_.load(std::memory_order_relaxed);
         for (const HubShard* shard : shards()) {
             stats.deliveries += shard->deliveries();
             stats.dropped += shard->dropped();
@@ -115,7 +123,10 @@ private:
                 own = shard;
                 continue;
             }
-            if (!shared) shared = std::make_shared<const Broadcast>(broadcast);
+            if (!shared) {
+                charge(broadcast);
+                shared = std::make_shared<const Broadcast>(std::move(broadcast));
+            }
             if (shard->inbox().push(shared))
                 shard->loop().mailbox()->post([self = this->shared_from_this(), shard] {
                     for (const auto& next : shard->inbox().take()) shard->deliver(*next);
@@ -124,16 +135,22 @@ private:
         if (own) own->deliver(shared ? *shared : broadcast);
     }
 
+    void charge(Broadcast& broadcast) {
+        static constexpr std::size_t overhead = 128;  // of an empty one, about
+        broadcast.charge = Charge(under_way_, broadcast.frame.size() + overhead);
+    }
+
     std::shared_ptr<Loops> loops_;
     const Limits& limits_;
     const HubOptions options_;
     Loop& home_;
     boost::asio::strand<Loop::executor_type> strand_;
+    std::atomic<std::size_t> under_way_{0};  // bytes
     Inbox<Broadcast> incoming_;
     mutable std::mutex mutex_;
     std::mutex leaving_;  // when the loops have ended, several threads may leave one shard
     std::vector<std::unique_ptr<HubShard>> shards_;
-    std::atomic<std::uint64_t> messages_{0};
+    std::atomic<std::uint64_t> messages_{0}, refused_{0};
 };
 
 }  // namespace kvolt::detail

@@ -100,11 +100,12 @@ public:
         return taken;
     }
 
-    /// Drop every waiting frame that has not been begun, so that a close frame can follow soon.
-    void shed() {
-        if (!backlog_) return;
-        backlog_->shed();
+    /// Drop every waiting frame that has not been begun, so that a close frame can follow soon; returns how many.
+    std::size_t shed() {
+        if (!backlog_) return 0;
+        std::size_t dropped = backlog_->shed();
         if (backlog_->empty()) drop_backlog();
+        return dropped;
     }
 
     /// Forget everything: the connection is gone.

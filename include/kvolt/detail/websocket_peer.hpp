@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_WEBSOCKET_PEER_HPP
 #define KVOLT_DETAIL_WEBSOCKET_PEER_HPP
 
+#include <kvolt/detail/charge.hpp>
 #include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/peer.hpp>
@@ -14,6 +15,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -41,11 +43,11 @@ public:
 
     SendResult send(MessageView message) override {
         if (on_loop()) return send_here(message);
-        if (over()) return SendResult::dropped;
+        if (over() || under_way_.load(std::memory_order_relaxed) > limit_.bytes) return SendResult::dropped;
+        Charge charge(under_way_, message.payload.size() + overhead);
         bool posted = mailbox()->post(
-            [self = this->shared_from_this(), message = Message{std::string(message.payload), message.binary}] {
-                self->send_here(message);
-            });
+            [self = this->shared_from_this(), charge = std::move(charge),
+             message = Message{std::string(message.payload), message.binary}] { self->send_here(message); });
         return posted ? SendResult::queued : SendResult::dropped;
     }
 
@@ -157,8 +159,11 @@ private:
         loop().post([taken = std::move(taken), error]() mutable { taken(error); });
     }
 
+    static constexpr std::size_t overhead = 128;  // bytes of a post, about
+
     Session* session_;
     const Backlog limit_;
+    std::atomic<std::size_t> under_way_{0};  // bytes from other threads to the loop
     std::optional<Message> message_;
     Wait reader_;
     Wait drainer_;
