@@ -8,12 +8,14 @@
 #include <kvolt/config.hpp>
 #include <kvolt/context.hpp>
 #include <kvolt/error.hpp>
+#include <kvolt/events.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/hub.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/message.hpp>
 #include <kvolt/request.hpp>
 #include <kvolt/response.hpp>
+#include <kvolt/response_stream.hpp>
 #include <kvolt/router.hpp>
 #include <kvolt/server.hpp>
 #include <kvolt/upgrade_options.hpp>

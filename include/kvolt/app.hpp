@@ -9,6 +9,7 @@
 #include <kvolt/router.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <functional>
 #include <iostream>
@@ -49,7 +50,8 @@ class Group {
 public:
     /// Add a route: `get("/users/:id", handler)`, or with middleware of its own, `get("/users/:id", auth, handler)`.
     ///
-    /// The pattern may hold `:name` for one segment and end in `*name` for all that is left.
+    /// The pattern may hold `:name` for one segment and end in `*name` for all that is left. With `kvolt::stream_body`
+    /// in front of the handler, the request's body is read by the handler, part by part.
     ///
     /// @throws std::invalid_argument  for a bad pattern, and for a route that means the same as another one.
     /// @throws std::logic_error       if the server runs already.
@@ -103,13 +105,19 @@ private:
     template <class... Steps>
     void add(std::string method, std::string_view pattern, Steps... steps) const {
         static_assert(sizeof...(Steps) > 0, "a route needs a handler");
-        static_assert((MiddlewareFunction<Steps> && ...),
+        static_assert(((MiddlewareFunction<Steps> || std::same_as<Steps, StreamBody>)&&...),
                       "a handler is void(kvolt::Context&) or kvolt::Task<>(kvolt::Context&); middleware may also be "
                       "kvolt::Task<>(kvolt::Context&, kvolt::Next)");
         detail::Chain chain;
-        (chain.add(detail::make_step(std::move(steps))), ...);
+        (add_to(chain, std::move(steps)), ...);
         add_route(std::move(method), pattern, std::move(chain));
     }
+
+    template <MiddlewareFunction F>
+    static void add_to(detail::Chain& chain, F function) {
+        chain.add(detail::make_step(std::move(function)));
+    }
+    static void add_to(detail::Chain& chain, StreamBody) { chain.stream_body(); }
 
     void add_route(std::string method, std::string_view pattern, detail::Chain chain) const;
     void use_step(detail::Step step) const;
@@ -293,7 +301,7 @@ private:
         }
         for (auto& route : router_.routes()) {
             detail::Chain chain = groups_[route.group].guards;
-            chain.add(route.chain.steps());
+            chain.add(route.chain);
             route.chain = std::move(chain);
         }
     }

@@ -1,10 +1,13 @@
 #ifndef KVOLT_CONTEXT_HPP
 #define KVOLT_CONTEXT_HPP
 
+#include <kvolt/detail/exchange.hpp>
 #include <kvolt/detail/path_pattern.hpp>
+#include <kvolt/events.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/request.hpp>
 #include <kvolt/response.hpp>
+#include <kvolt/response_stream.hpp>
 #include <kvolt/upgrade_options.hpp>
 #include <kvolt/websocket.hpp>
 
@@ -29,18 +32,6 @@ struct PathMatch {
     const std::vector<std::string>* names = nullptr;
     std::array<std::string_view, PathPattern::max_parameters> values;
     std::size_t size = 0;
-};
-
-/// The connection that a request came over, for what a Context cannot do by itself.
-class Exchange {
-public:
-    virtual std::string remote_address() const = 0;
-    virtual Task<>::executor_type executor() = 0;
-    /// Answer a handshake with 101 and speak WebSocket from now on, or throw the HttpError that refuses it.
-    virtual std::shared_ptr<Peer> upgrade(const Request& request, const UpgradeOptions& options) = 0;
-
-protected:
-    ~Exchange() = default;
 };
 
 }  // namespace detail
@@ -90,7 +81,16 @@ public:
     /// The request's first header field of this name, whatever its case; empty if there is none.
     std::string_view header(std::string_view name) const noexcept { return request_.header(name); }
 
+    /// The request's body, whole. On a route with `kvolt::stream_body`: the part that read_some() returned last.
     std::string_view body() const noexcept { return request_.body(); }
+
+    /// The next part of the request's body, as it comes in; nothing at its end. The peer is slowed down by TCP.
+    ///
+    /// For routes with `kvolt::stream_body`, whose bodies may be of any size; of other routes' requests, the whole body
+    /// is one part. The view is valid until the next call. One call at a time.
+    ///
+    /// @throws HttpError  if the rest is malformed, too slow (see Limits) or will not come. Leave it to the server.
+    Task<std::optional<std::string_view>> read_some() { return exchange_.read_some(); }
 
     const Request& request() const noexcept { return request_; }
 
@@ -103,6 +103,7 @@ public:
     ///
     /// @throws std::invalid_argument  for another status.
     Context& status(int status) {
+        check_head();
         response_.status(status);
         answered_ = true;
         return *this;
@@ -113,6 +114,7 @@ public:
     /// @throws std::invalid_argument  for CR, LF or NUL in it, for a name that is no token, and for the fields that are
     ///                                the server's own: Content-Length, Transfer-Encoding, Connection, Date.
     Context& header(std::string_view name, std::string_view value) {
+        check_head();
         response_.header(name, value);
         return *this;
     }
@@ -140,6 +142,30 @@ public:
         response_.status(status);
         answer({}, {});
     }
+
+    /// Answer with a body that is sent in parts as the handler makes them. Set status and header fields before.
+    ///
+    ///     auto stream = c.stream("text/csv");
+    ///     for (auto& row : rows) if (!co_await stream.write(row)) break;
+    ///
+    /// @throws std::logic_error  if the request was answered already.
+    ResponseStream stream(std::string_view content_type = "application/octet-stream") {
+        begin_stream(detail::Exchange::Streaming::bytes, content_type);
+        return ResponseStream(exchange_);
+    }
+
+    /// Answer with server-sent events, for a browser's EventSource. Set header fields before.
+    ///
+    /// @throws std::logic_error  if the request was answered already.
+    EventStream events() {
+        response_.header("Cache-Control", "no-cache");
+        response_.header("X-Accel-Buffering", "no");  // nginx would wait for more
+        begin_stream(detail::Exchange::Streaming::events, "text/event-stream");
+        return EventStream(exchange_, header("Last-Event-ID"));
+    }
+
+    /// True once the answer's body comes by stream() or events().
+    bool streamed() const noexcept { return streamed_; }
 
     /// The answer as it stands, for middleware that looks at it after `co_await next()`.
     Response& response() noexcept { return response_; }
@@ -197,7 +223,20 @@ public:
     }
 
 private:
+    void check_head() const {
+        if (streamed_) throw std::logic_error("kvolt: a response is changed after stream() or events() has begun it");
+    }
+
+    void begin_stream(detail::Exchange::Streaming kind, std::string_view content_type) {
+        if (answered_ && (upgraded_ || streamed_ || !response_.body().empty()))
+            throw std::logic_error("kvolt: stream() or events() of a request that was answered already");
+        response_.body({}, content_type);
+        exchange_.begin_stream(kind);
+        answered_ = streamed_ = true;
+    }
+
     void answer(std::string body, std::string_view content_type) {
+        check_head();
         response_.body(std::move(body), content_type);
         answered_ = true;
     }
@@ -212,6 +251,7 @@ private:
     std::list<std::any> values_;  // which stay where they are
     bool answered_ = false;
     bool upgraded_ = false;
+    bool streamed_ = false;
 };
 
 namespace detail {

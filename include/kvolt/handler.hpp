@@ -52,6 +52,16 @@ public:
         for (const Step& step : steps) add(step);
     }
 
+    void add(const Chain& chain) {
+        add(chain.steps_);
+        streams_body_ = streams_body_ || chain.streams_body_;
+    }
+
+    void stream_body() noexcept { streams_body_ = true; }
+
+    /// True if the handler reads the request's body part by part: it is called before that has come.
+    bool streams_body() const noexcept { return streams_body_; }
+
     const std::vector<Step>& steps() const noexcept { return steps_; }
 
     /// True if no step is a coroutine: it can be run by a mere call.
@@ -60,6 +70,7 @@ public:
 private:
     std::vector<Step> steps_;
     bool plain_ = true;
+    bool streams_body_ = false;
 };
 
 void run_plain(const Chain& chain, Context& context);
@@ -76,6 +87,12 @@ concept HandlerFunction = detail::PlainFunction<F> || detail::CoroutineFunction<
 /// they end the chain by answering or throwing.
 template <class F>
 concept MiddlewareFunction = HandlerFunction<F> || detail::AroundFunction<F>;
+
+/// Said of a route: its handler takes the request's body, of any size, by `co_await context.read_some()`.
+///
+///     app.post("/upload", kvolt::stream_body, upload);
+struct StreamBody {};
+inline constexpr StreamBody stream_body{};
 
 /// The rest of the chain, for middleware to await.
 class Next {

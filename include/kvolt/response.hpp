@@ -81,6 +81,7 @@ public:
         bool keep_alive = true;  ///< If not, says `Connection: close`.
         bool http_1_0 = false;   ///< The peer needs to be told that the connection is kept.
         bool head = false;       ///< The answer to HEAD: everything but the body.
+        bool chunked = false;  ///< The body follows in chunks (RFC 9112, section 7.1), or, by HTTP/1.0, until the end.
     };
 
     /// Append the response in the form of RFC 9112.
@@ -99,7 +100,9 @@ public:
         if (!content_type_.empty() && header("Content-Type").empty())
             append_field(out, "\r\nContent-Type: ", content_type_);
         bool bodiless = status_ == 204 || status_ == 304;  // RFC 9110, section 6.4.1
-        if (!bodiless) {
+        if (!bodiless && framing.chunked) {
+            if (!framing.http_1_0) out += "\r\nTransfer-Encoding: chunked";
+        } else if (!bodiless) {
             out += "\r\nContent-Length: ";
             append_number(out, body_.size());
         }
@@ -111,7 +114,15 @@ public:
         else if (framing.http_1_0)
             out += "\r\nConnection: keep-alive";
         out += "\r\n\r\n";
-        if (!bodiless && !framing.head) out += body_;
+        if (!bodiless && !framing.head && !framing.chunked) out += body_;
+    }
+
+    /// Append a part of a chunked body; the empty one is the last.
+    static void append_chunk(std::string& out, std::string_view part) {
+        char digits[16];
+        out.append(digits, std::to_chars(digits, digits + sizeof digits, part.size(), 16).ptr);
+        append_field(out, "\r\n", part);
+        out += "\r\n";
     }
 
 private:

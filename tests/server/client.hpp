@@ -193,8 +193,32 @@ public:
             if (!first) place->second += ", " + value;
         }
         bool bodiless = head || response.status < 200 || response.status == 204 || response.status == 304;
-        if (!bodiless) response.body = read(std::stoul(response.fields.at("content-length")));
+        if (bodiless) return response;
+        if (response.fields.contains("content-length"))
+            response.body = read(std::stoul(response.fields.at("content-length")));
+        else if (response.field("transfer-encoding") == "chunked")
+            while (read_chunk(response.body)) {
+            }
+        else
+            response.body = read_to_end();
         return response;
+    }
+
+    /// Append the next chunk of a body; false if it is the last one, which is empty.
+    bool read_chunk(std::string& body) {
+        std::size_t size = std::stoul(read_line(), nullptr, 16);
+        body += read(size);
+        if (!read_line().empty()) throw std::runtime_error("a chunk is longer than it says");
+        return size > 0;
+    }
+
+    std::string read_line() {
+        std::size_t end;
+        while ((end = received_.find("\r\n")) == std::string::npos)
+            if (!receive()) throw std::runtime_error("the connection ended inside a line: " + received_.substr(0, 200));
+        std::string line = read(end + 2);
+        line.resize(end);
+        return line;
     }
 
     Response request(std::string_view bytes) {

@@ -9,6 +9,7 @@
 
 #include <exception>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -35,7 +36,17 @@ public:
         return nullptr;
     }
 
+    Task<std::optional<std::string_view>> read_some() override { co_return std::nullopt; }
+    void begin_stream(Streaming kind) override { streams.push_back(kind); }
+    Task<bool> write(std::string_view part) override {
+        written += part;
+        co_return streaming();
+    }
+    bool streaming() const noexcept override { return true; }
+
     boost::asio::io_context io;
+    std::vector<Streaming> streams;
+    std::string written;
     std::vector<std::string> upgrades;
 };
 

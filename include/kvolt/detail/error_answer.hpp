@@ -4,6 +4,7 @@
 #include <kvolt/error.hpp>
 #include <kvolt/response.hpp>
 
+#include <exception>
 #include <string>
 #include <string_view>
 
@@ -39,6 +40,38 @@ inline void answer_error(Response& response, int status, std::string_view messag
 inline void answer_error(Response& response, const HttpError& error) {
     answer_error(response, error.status(), error.what());
     for (const auto& [name, value] : error.headers()) response.add_header(name, value);
+}
+
+/// What an exception says.
+inline std::string describe(const std::exception_ptr& failure) {
+    try {
+        std::rethrow_exception(failure);
+    } catch (const std::exception& error) {
+        return error.what();
+    } catch (...) {
+        return "an exception that is no std::exception";
+    }
+}
+
+/// Make `response` the answer to an exception that left a handler.
+///
+/// @returns  what is to be logged; empty for an HttpError.
+inline std::string answer_failure(Response& response, const std::exception_ptr& failure) {
+    std::string fault;
+    try {
+        std::rethrow_exception(failure);
+    } catch (const HttpError& error) {
+        try {
+            answer_error(response, error);
+            return {};
+        } catch (const std::exception& bad_field) {
+            fault = bad_field.what();
+        }
+    } catch (...) {
+        fault = describe(failure);
+    }
+    answer_error(response, 500, "Internal Server Error");
+    return fault;
 }
 
 }  // namespace kvolt::detail

@@ -6,18 +6,21 @@
 #include <kvolt/detail/address.hpp>
 #include <kvolt/detail/error_answer.hpp>
 #include <kvolt/detail/handshake.hpp>
-#include <kvolt/detail/request_parser.hpp>
+#include <kvolt/detail/request_reader.hpp>
+#include <kvolt/detail/response_writer.hpp>
+#include <kvolt/detail/wait_point.hpp>
 #include <kvolt/detail/websocket_session.hpp>
 #include <kvolt/detail/wire.hpp>
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,7 +41,8 @@ public:
           limits_(app.limits()),
           remote_(std::move(remote)),
           wire_(loop, std::move(stream), *this),
-          buffer_(limits_.header_size + read_size) {}
+          reader_(request_, limits_),
+          writer_(wire_, request_, response_) {}
 
     ~HttpSession() { wire_.loop().connections().fetch_sub(1, std::memory_order_relaxed); }
 
@@ -60,10 +64,7 @@ public:
 
     std::shared_ptr<Peer> upgrade(const Request& request, const UpgradeOptions& options) override {
         check_handshake(request, options, false);
-        auto behind = buffer_.data();
-        wire_.left_over(std::string(static_cast<const char*>(behind.data()), behind.size()));
-        buffer_ = boost::beast::flat_buffer();
-        parser_.reset();
+        wire_.left_over(reader_.take_rest());
         websocket_ = std::make_unique<WebSocketSession<Stream>>(wire_, limits_, agree_on_protocol(request, options));
         try {
             websocket_->accept(request, this->weak_from_this());
@@ -76,45 +77,87 @@ public:
         return websocket_->peer();
     }
 
+    Task<std::optional<std::string_view>> read_some() override {
+        if (websocket_) throw std::logic_error("kvolt: read_some() of a request that was upgraded");
+        auto self = this->shared_from_this();
+        std::string& part = request_.body_buffer();
+        if (!chain_->streams_body()) {
+            if (std::exchange(body_given_, true) || part.empty()) co_return std::nullopt;
+            co_return part;
+        }
+        if (part_.waiting()) throw std::logic_error("kvolt: read_some() while another call of it waits");
+        part.clear();
+        while (part.empty() && reader_.stage() == Stage::body) {
+            if (auto refusal = reader_.parse_body()) throw HttpError(refusal->status, std::string(refusal->reason));
+            if (!part.empty() || reader_.stage() == Stage::done) continue;
+            invite_body();
+            if (wire_.closed()) body_failure_ = incomplete;
+            if (!body_failure_) {
+                read(self);
+                since_ += wire_.loop().now() - unread_since_;  // that was the handler's own time
+                wire_.arm_at(body_deadline());
+                co_await part_.wait(wire_.loop(), self);
+                unread_since_ = wire_.loop().now();
+            }
+            if (body_failure_) throw HttpError(body_failure_->status, std::string(body_failure_->reason));
+        }
+        if (part.empty()) co_return std::nullopt;
+        co_return part;
+    }
+
+    void begin_stream(Streaming kind) override {
+        writer_.stream(kind);
+        arm();
+    }
+
+    bool streaming() const noexcept override { return writer_.open() && !(writer_.events() && stopping_); }
+
+    Task<bool> write(std::string_view part) override {
+        auto self = this->shared_from_this();
+        co_await writer_.write(part, self);
+        co_return streaming();
+    }
+
     // Protocol
 
     void on_backlog() override { wire_.arm(limits_.write_timeout); }
 
     void on_drained() override {
+        writer_.on_drained();
         if (paused_) return proceed(this->shared_from_this());
         if (stopping_) return on_shut_down();
         arm();
     }
 
-    void on_lost() override {}
+    void on_lost() override {
+        body_failure_ = incomplete;
+        part_.wake_later(wire_.loop());
+        writer_.on_drained();
+    }
 
     void on_late() override {
         if (wire_.outbox().backlog() > 0) return wire_.abort();
-        switch (state_) {
-            case State::idle: return wire_.finish(limits_.close_timeout);
-            case State::head: return refuse({408, "Request Timeout"});
-            case State::body:
-                if (body_deadline() > wire_.loop().now()) return arm();
-                return refuse({408, "Request Timeout"});
-            default: return;
-        }
+        if (handling_) return on_late_handler();
+        if (reader_.stage() == Stage::idle) return wire_.finish(limits_.close_timeout);
+        if (reader_.stage() == Stage::body && body_deadline() > wire_.loop().now()) return arm();
+        refuse({408, "Request Timeout"});
     }
 
     void on_shut_down() override {
         stopping_ = true;
-        if (state_ == State::idle && wire_.outbox().backlog() == 0) wire_.finish(Loop::tick_length);
+        if (idle() && wire_.outbox().backlog() == 0) wire_.finish(Loop::tick_length);
     }
 
 private:
-    enum class State { idle, head, body, handling };
+    using Stage = RequestReader::Stage;
 
-    static constexpr std::size_t read_size = 4096;
+    static constexpr Refusal incomplete{400, "the request's body is incomplete"};
 
     // Go on as far as the bytes at hand allow: parse, handle, answer, and so on; then read.
     void proceed(Self self) {
         proceeding_ = true;
         while (!wire_.finishing() && !wire_.closed() && !websocket_) {
-            if (state_ == State::handling) {
+            if (handling_) {
                 if (!handled_) break;  // the handler goes on later
                 respond();
                 continue;
@@ -133,92 +176,72 @@ private:
     }
 
     void read(Self self) {
-        std::size_t most = buffer_.max_size() - buffer_.size();
-        auto space = buffer_.prepare(std::min(most, state_ == State::body ? std::max(read_size, most) : read_size));
-        wire_.read(space, [this, self = std::move(self)](Error error, std::size_t size) mutable {
+        if (std::exchange(reading_, true)) return;
+        wire_.read(reader_.prepare(), [this, self = std::move(self)](Error error, std::size_t size) mutable {
+            reading_ = false;
+            reader_.commit(size);
+            if (handling_) return on_body(error);
             if (error) {
                 // The peer will not send any more; it may still want its answers.
                 if (error == boost::asio::error::eof && wire_.outbox().backlog() > 0)
                     return wire_.finish(limits_.write_timeout);
                 return wire_.finish(limits_.close_timeout);
             }
-            buffer_.commit(size);
-            received_ += size;
             proceed(std::move(self));
         });
     }
 
-    std::string_view bytes() const noexcept {
-        auto data = buffer_.data();
-        return {static_cast<const char*>(data.data()), data.size()};
+    // On behalf of read_some().
+    void on_body(Error error) {
+        if (error) body_failure_ = incomplete;
+        part_.wake_now();
     }
 
-    // Parse what is there. True if a whole request is; false if more bytes are needed or the request was refused.
+    // Parse what is there. True if a request can be handled; false if more bytes are needed or it was refused.
     bool parse() {
-        if (!parser_) {
-            while (bytes().starts_with("\r\n")) buffer_.consume(2);  // RFC 9112, section 2.2
-            state_ = State::idle;
-            if (buffer_.size() == 0 || bytes() == "\r") return false;
-            parser_.emplace(request_, limits_);
-            request_.clear();
-            parsed_ = received_ = 0;
-            since_ = wire_.loop().now();
-            state_ = State::head;
+        if (reader_.stage() == Stage::idle || reader_.stage() == Stage::head) {
+            bool new_one = reader_.stage() == Stage::idle;
+            auto refusal = reader_.parse_head();
+            if (new_one && reader_.stage() != Stage::idle) since_ = wire_.loop().now();
+            if (refusal) return refuse(*refusal), false;
+            if (reader_.stage() == Stage::idle || reader_.stage() == Stage::head) return false;
+            since_ = unread_since_ = wire_.loop().now();
+            match_ = PathMatch();
+            chain_ = &app_.find(request_, match_);
+            refusal = reader_.begin_body(chain_->streams_body() ? RequestReader::unlimited : limits_.body_size);
+            if (refusal) return refuse(*refusal), false;
         }
-        Error error;
-        if (parsed_ < buffer_.size()) parsed_ += parser_->put(buffer_.data() + parsed_, error);
-        if (state_ == State::head && parser_->is_header_done()) {
-            state_ = State::body;
-            since_ = wire_.loop().now();
-            std::string_view head = bytes().substr(0, bytes().find("\r\n\r\n") + 2);
-            if (auto refusal = check_request(request_, head)) return refuse(*refusal), false;
-        }
-        if (error && error != boost::beast::http::error::need_more)
-            return refuse(parser_->refusal(error, bytes())), false;
-        if (parser_->is_done()) {
-            buffer_.consume(parsed_);
-            return true;
-        }
-        if (state_ == State::body) {
-            buffer_.consume(parsed_);
-            parsed_ = 0;
-            if (buffer_.size() > limits_.header_size)
-                return refuse({400, "Bad Request"}), false;  // a chunk head without end
-            invite_body();
-        } else if (buffer_.size() >= limits_.header_size) {
-            return refuse(parser_->refusal(boost::beast::http::error::header_limit, bytes())), false;
-        }
-        return false;
+        if (chain_->streams_body()) return true;
+        if (auto refusal = reader_.parse_body()) return refuse(*refusal), false;
+        invite_body();
+        return reader_.stage() == Stage::done;
     }
 
-    // Expect: 100-continue (RFC 9110, section 10.1.1)
     void invite_body() {
-        if (invited_ || request_.version() < 11 || request_.count("Expect") == 0 || !request_.body().empty()) return;
-        invited_ = true;
-        send([](std::string& out) { out += "HTTP/1.1 100 Continue\r\n\r\n"; });
+        if (reader_.invite()) writer_.append([](std::string& out) { out += "HTTP/1.1 100 Continue\r\n\r\n"; });
     }
 
     void handle() {
-        state_ = State::handling;
+        handling_ = true;
         handled_ = false;
-        invited_ = false;
         failure_ = nullptr;
-        keep_alive_ = parser_->keep_alive();
+        // Behind a handshake that comes to nothing may be frames, which are no requests.
+        writer_.start(reader_.keep_alive() && !request_.has_token("Upgrade", "websocket"));
+        body_given_ = false;
+        body_failure_.reset();
         response_.clear();
-        PathMatch match;
-        const Chain& chain = app_.find(request_, match);
         context_.emplace(request_, response_, *this);
-        context_->match(match);
-        if (chain.plain()) {
+        context_->match(match_);
+        if (chain_->plain()) {
             try {
-                run_plain(chain, *context_);
+                run_plain(*chain_, *context_);
             } catch (...) {
                 failure_ = std::current_exception();
             }
             handled_ = true;
             return;
         }
-        boost::asio::co_spawn(executor(), run(chain, 0, *context_),
+        boost::asio::co_spawn(executor(), run(*chain_, 0, *context_),
                               [self = this->shared_from_this()](std::exception_ptr failure) mutable {
                                   self->failure_ = std::move(failure);
                                   self->on_handled(self);
@@ -229,7 +252,7 @@ private:
         handled_ = true;
         if (websocket_) {
             websocket_->handler_done(failure_ ? close_code::internal_error : close_code::normal);
-            if (failure_) log_failure();
+            if (failure_) log(describe(failure_));
             context_.reset();
         } else if (!proceeding_) {
             proceed(std::move(self));
@@ -237,46 +260,39 @@ private:
     }
 
     void respond() {
-        if (failure_) answer_failure();
-        // Behind a handshake that came to nothing may be frames, which are no requests.
-        keep_alive_ = keep_alive_ && !stopping_ && !request_.has_token("Upgrade", "websocket");
-        send([&](std::string& out) {
-            response_.append_to(
-                out, {wire_.loop().date(), keep_alive_, request_.version() < 11, request_.method() == "HEAD"});
-        });
+        if (reader_.stage() == Stage::body && (reader_.parse_body() || reader_.stage() == Stage::body))
+            writer_.close_after();  // the rest of the body is not waited for
+        if (stopping_) writer_.close_after();
+        if (failure_ && writer_.begun()) {
+            log(describe(failure_));
+            writer_.cut_off();
+        } else {
+            if (failure_) answer_failure();
+            writer_.end();
+        }
         context_.reset();
-        parser_.reset();
-        request_.clear();
+        reader_.next();
         response_.clear();
         served_ = true;
         since_ = wire_.loop().now();
-        state_ = State::idle;
-        if (!keep_alive_) wire_.finish(limits_.close_timeout);
+        handling_ = false;
+        if (!writer_.keep_alive()) wire_.finish(limits_.close_timeout);
     }
 
     void answer_failure() {
-        try {
-            std::rethrow_exception(failure_);
-        } catch (const HttpError& error) {
-            try {
-                answer_error(response_, error);
-                return;
-            } catch (const std::exception& fault) {
-                log(fault.what());
-            }
-        } catch (...) {
-            log_failure();
-        }
-        answer_error(response_, 500, "Internal Server Error");
+        writer_.forget_stream();
+        std::string fault = detail::answer_failure(response_, failure_);
+        if (!fault.empty()) log(fault);
     }
 
-    void log_failure() const {
-        try {
-            std::rethrow_exception(failure_);
-        } catch (const std::exception& error) {
-            log(error.what());
-        } catch (...) {
-            log("an exception that is no std::exception");
+    void on_late_handler() {
+        if (part_.waiting()) {
+            if (body_deadline() > wire_.loop().now()) return wire_.arm_at(body_deadline());
+            body_failure_ = Refusal{408, "Request Timeout"};
+            part_.wake_later(wire_.loop());
+        } else if (writer_.events()) {
+            if (streaming()) writer_.comment();
+            arm();
         }
     }
 
@@ -290,34 +306,31 @@ private:
 
     // Answer what is no proper request, and close.
     void refuse(const Refusal& refusal) {
+        writer_.start(false);
         answer_error(response_, refusal.status, refusal.reason);
-        send([&](std::string& out) {
-            response_.append_to(out, {wire_.loop().date(), false, false, request_.method() == "HEAD"});
-        });
+        writer_.end();
         wire_.finish(limits_.close_timeout);
     }
 
-    template <class Write>
-    void send(Write&& write) {
-        std::size_t begin = wire_.loop().begin_append();
-        write(wire_.loop().outgoing());
-        wire_.send(begin, wire_.loop().outgoing().size(), Unit::raw);
-    }
+    // Between two requests, or before the first one.
+    bool idle() const noexcept { return !handling_ && reader_.stage() == Stage::idle; }
 
     // A body must come within body_grace, and at body_rate from then on.
     Tick body_deadline() const noexcept {
-        auto earned = std::chrono::milliseconds(limits_.body_rate == 0 ? 0 : received_ * 1000 / limits_.body_rate);
+        auto earned =
+            std::chrono::milliseconds(limits_.body_rate == 0 ? 0 : reader_.body_received() * 1000 / limits_.body_rate);
         return since_ + Loop::ticks(limits_.body_grace + earned);
     }
 
     void arm() {
         if (wire_.finishing() || wire_.closed() || wire_.outbox().backlog() > 0) return;
-        switch (state_) {
-            case State::idle:
-                return wire_.arm_at(since_ + Loop::ticks(served_ ? limits_.idle_timeout : limits_.header_timeout));
-            case State::head: return wire_.arm_at(since_ + Loop::ticks(limits_.header_timeout));
-            case State::body: return wire_.arm_at(body_deadline());
-            default: return;
+        if (handling_) {
+            if (writer_.events()) wire_.arm(limits_.ping_interval);
+        } else if (reader_.stage() == Stage::body) {
+            wire_.arm_at(body_deadline());
+        } else {
+            bool waits = served_ && reader_.stage() == Stage::idle;
+            wire_.arm_at(since_ + Loop::ticks(waits ? limits_.idle_timeout : limits_.header_timeout));
         }
     }
 
@@ -325,22 +338,25 @@ private:
     const Limits& limits_;
     Endpoint remote_;
     Wire<Stream> wire_;
-    boost::beast::flat_buffer buffer_;
-    std::optional<RequestParser> parser_;
     Request request_;
     Response response_;
+    RequestReader reader_;
+    ResponseWriter<Stream> writer_;
+    PathMatch match_;
+    const Chain* chain_ = nullptr;  // of the request under way
     std::optional<Context> context_;
+    WaitPoint<> part_;  // the handler in read_some()
+    std::optional<Refusal> body_failure_;
     std::exception_ptr failure_;
-    std::size_t parsed_ = 0;    // bytes at the front of buffer_ that the parser has seen
-    std::size_t received_ = 0;  // bytes of the request under way
-    Tick since_ = 0;            // when its head or body began, or the wait for it
-    State state_ = State::idle;
-    bool served_ = false;  // a request, before
+    Tick since_ = 0;         // when its head or body began, or the wait for it
+    Tick unread_since_ = 0;  // when the handler was last given a part of the body
+    bool served_ = false;    // a request, before
+    bool handling_ = false;
     bool handled_ = false;
     bool proceeding_ = false;
     bool paused_ = false;  // until the backlog is empty
-    bool keep_alive_ = true;
-    bool invited_ = false;
+    bool reading_ = false;
+    bool body_given_ = false;  // by read_some(), whole
     bool stopping_ = false;
     std::unique_ptr<WebSocketSession<Stream>> websocket_;  // destroyed first
 };

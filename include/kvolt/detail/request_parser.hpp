@@ -18,13 +18,24 @@ namespace kvolt::detail {
 
 /// Beast's parser, filling a Request within limits.
 ///
-/// Feed it with the unconsumed bytes by put() of the base; when that fails, refusal() is the answer.
+/// Feed it with the unconsumed bytes by put() of the base: first until the head is done, then, after begin_body(),
+/// until it is done. When that fails, refusal() is the answer.
 class RequestParser : public boost::beast::http::basic_parser<true> {
 public:
     RequestParser(Request& request, const Limits& limits) : request_(request), limits_(limits) {
         header_limit(static_cast<std::uint32_t>(limits.header_size + 4));
-        body_limit(limits.body_size);
+        body_limit(boost::none);
+    }
+
+    /// The head was good: go on with the body.
+    ///
+    /// @param limit  Bytes.
+    /// @returns  why the request is refused, if it is too long.
+    std::optional<Refusal> begin_body(std::uint64_t limit) {
         eager(true);
+        body_left_ = limit;
+        if (content_length() && *content_length() > limit) return too_long;
+        return std::nullopt;
     }
 
     /// What an error of put() is answered with.
@@ -35,13 +46,14 @@ public:
         std::size_t line_end = head.find("\r\n");
         if (error == http_error::header_limit && line_end == head.npos && !head_done_) return {414, "URI Too Long"};
         if (error == http_error::header_limit) return {431, "Request Header Fields Too Large"};
-        if (error == http_error::body_limit) return {413, "Content Too Large"};
         if (error == http_error::bad_version && has_version(head.substr(0, line_end)))
             return {505, "HTTP Version Not Supported"};
         return {400, "Bad Request"};
     }
 
 private:
+    static constexpr Refusal too_long{413, "Content Too Large"};
+
     using http_error = boost::beast::http::error;
     using Error = boost::system::error_code;
     using View = boost::beast::string_view;
@@ -76,21 +88,26 @@ private:
 
     void on_body_init_impl(const boost::optional<std::uint64_t>&, Error&) override {}
 
-    std::size_t on_body_impl(View body, Error&) override {
+    std::size_t on_body_impl(View body, Error& error) override {
+        if (body.size() > body_left_) {
+            refuse(too_long.status, too_long.reason, error);
+            return 0;
+        }
+        body_left_ -= body.size();
         request_.body_buffer() += std_view(body);
         return body.size();
     }
 
-    void on_chunk_header_impl(std::uint64_t, View extensions, Error& error) override {
+    void on_chunk_header_impl(std::uint64_t size, View extensions, Error& error) override {
+        if (size > body_left_) return refuse(too_long.status, too_long.reason, error);
         if (extensions.size() > 256) return refuse(400, "chunk extension too long", error);
         for (char c : extensions)
             if ((static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7F)
                 return refuse(400, "bad chunk extension", error);
     }
 
-    std::size_t on_chunk_body_impl(std::uint64_t, View body, Error&) override {
-        request_.body_buffer() += std_view(body);
-        return body.size();
+    std::size_t on_chunk_body_impl(std::uint64_t, View body, Error& error) override {
+        return on_body_impl(body, error);
     }
 
     void on_response_impl(int, View, int, Error&) override {}
@@ -99,6 +116,7 @@ private:
     Request& request_;
     const Limits& limits_;
     std::optional<Refusal> refusal_;
+    std::uint64_t body_left_ = 0;  // what the limit still allows
     bool head_done_ = false;
 };
 

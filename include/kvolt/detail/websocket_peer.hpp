@@ -5,15 +5,9 @@
 #include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/peer.hpp>
-#include <kvolt/detail/waiter.hpp>
+#include <kvolt/detail/wait_point.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/message.hpp>
-
-#include <boost/asio/associated_cancellation_slot.hpp>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/cancellation_type.hpp>
-#include <boost/asio/error.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -62,8 +56,8 @@ public:
         if (!on_loop())
             throw std::logic_error("kvolt: WebSocket::read() off its loop; await it in the handler that upgraded");
         if (!message_ && !over()) {
-            if (reader_.waiter) throw std::logic_error("kvolt: WebSocket::read() while another read of it waits");
-            co_await wait(&WebSocketPeer::reader_);
+            if (reader_.waiting()) throw std::logic_error("kvolt: WebSocket::read() while another read of it waits");
+            co_await reader_.wait(loop(), self);
         }
         std::optional<Message> message = std::exchange(message_, std::nullopt);
         if (message && session_) session_->read_more();
@@ -76,9 +70,9 @@ public:
             throw std::logic_error("kvolt: WebSocket::drained() off its loop; await it in the handler that upgraded");
         if (link()) link()->flush();
         if (!link() || link()->outbox().backlog() == 0) co_return;
-        if (drainer_.waiter)
+        if (drainer_.waiting())
             throw std::logic_error("kvolt: WebSocket::drained() while another wait for it is under way");
-        co_await wait(&WebSocketPeer::drainer_);
+        co_await drainer_.wait(loop(), self);
     }
 
     // For the session
@@ -88,17 +82,17 @@ public:
     /// A message has come; a handler that waits for it runs at once.
     void deliver(Message message) {
         message_ = std::move(message);
-        if (reader_.waiter) reader_.waiter(Error());
+        reader_.wake_now();
     }
 
     /// No more messages, for this reason; only the first one counts. The handler runs on later, not within this call.
     void end(std::uint16_t code, std::string_view reason) {
         if (over()) return;
         set_over(code, reason);
-        resume_later(reader_);
+        reader_.wake_later(loop());
     }
 
-    void on_drained() { resume_later(drainer_); }
+    void on_drained() { drainer_.wake_later(loop()); }
 
     /// The connection is gone.
     void detach() {
@@ -109,13 +103,6 @@ public:
     }
 
 private:
-    using Error = boost::system::error_code;
-    struct Wait {
-        Waiter<Error> waiter;
-        std::uint64_t number = 0;
-    };
-    using Place = Wait WebSocketPeer::*;
-
     SendResult send_here(MessageView message) {
         if (!link() || link()->outbox().finished()) return SendResult::dropped;
         std::size_t begin = loop().begin_append();
@@ -135,39 +122,14 @@ private:
         end(code, reason);
     }
 
-    // Suspend until what is put there is called; when the wait is cancelled, with an error.
-    Task<> wait(Place where) {
-        auto initiate = [](auto handler, WebSocketPeer* self, Place place) {
-            auto cancellation = boost::asio::get_associated_cancellation_slot(handler);
-            self->*place = Wait{Waiter<Error>(std::move(handler)), ++self->waits_};
-            if (!cancellation.is_connected()) return;
-            cancellation.assign(
-                [weak = self->weak_from_this(), place, number = self->waits_](boost::asio::cancellation_type) {
-                    auto peer = weak.lock();
-                    if (peer && ((*peer).*place).number == number)
-                        peer->resume_later((*peer).*place, boost::asio::error::operation_aborted);
-                });
-        };
-        return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(Error)>(
-            initiate, boost::asio::use_awaitable, this, where);
-    }
-
-    void resume_later(Wait& wait, Error error = {}) {
-        if (!wait.waiter) return;
-        Waiter<Error> taken = std::move(wait.waiter);
-        if (loop().cleared()) return;  // nothing will run any more: the waiting coroutine is destroyed here
-        loop().post([taken = std::move(taken), error]() mutable { taken(error); });
-    }
-
     static constexpr std::size_t overhead = 128;  // bytes of a post, about
 
     Session* session_;
     const Backlog limit_;
     std::atomic<std::size_t> under_way_{0};  // bytes from other threads to the loop
     std::optional<Message> message_;
-    Wait reader_;
-    Wait drainer_;
-    std::uint64_t waits_ = 0;
+    WaitPoint<> reader_;
+    WaitPoint<> drainer_;
 };
 
 }  // namespace kvolt::detail

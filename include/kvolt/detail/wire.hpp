@@ -100,8 +100,9 @@ public:
         finishing_ = true;
         outbox().finish();
         arm(limit);
+        if (peer_ended_) return flush();  // while somebody keeps this wire alive: no read will
         shut_down_send();
-        if (!reading_ && !peer_ended_) discard(owner_.lock());
+        if (!reading_) discard(owner_.lock());
     }
 
     bool finishing() const noexcept { return finishing_; }

@@ -26,6 +26,7 @@ Parsed parse(Request& request, std::string_view bytes, const Limits& limits = {}
     Parsed result;
     RequestParser parser(request, limits);
     std::size_t begin = 0, end = 0;
+    bool begun = false;
     while (!parser.is_done() && result.status == 0 && end < bytes.size()) {
         end = std::min(bytes.size(), end + step);
         boost::system::error_code error;
@@ -33,6 +34,10 @@ Parsed parse(Request& request, std::string_view bytes, const Limits& limits = {}
             std::size_t used = parser.put(boost::asio::buffer(bytes.data() + begin, end - begin), error);
             begin += used;
             if (error || used == 0) break;
+            if (!begun && parser.is_header_done()) {
+                begun = true;
+                if (auto refusal = parser.begin_body(limits.body_size)) result.status = refusal->status;
+            }
         }
         if (error && error != boost::beast::http::error::need_more) result.status = parser.refusal(error, bytes).status;
     }

@@ -1,0 +1,49 @@
+#ifndef KVOLT_DETAIL_EXCHANGE_HPP
+#define KVOLT_DETAIL_EXCHANGE_HPP
+
+#include <kvolt/detail/peer.hpp>
+#include <kvolt/handler.hpp>
+#include <kvolt/request.hpp>
+#include <kvolt/upgrade_options.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace kvolt::detail {
+
+/// The connection that a request came over, for what a Context cannot do by itself. This is a seam: behind it Beast
+/// begins, which files that only define handlers need not compile.
+class Exchange {
+public:
+    virtual std::string remote_address() const = 0;
+    virtual Task<>::executor_type executor() = 0;
+
+    /// Answer a handshake with 101 and speak WebSocket from now on, or throw the HttpError that refuses it.
+    virtual std::shared_ptr<Peer> upgrade(const Request& request, const UpgradeOptions& options) = 0;
+
+    /// The next part of the request's body; nothing at its end. Throws an HttpError if the rest will not come.
+    virtual Task<std::optional<std::string_view>> read_some() = 0;
+
+    enum class Streaming {
+        bytes,   ///< The head goes with the first part.
+        events,  ///< The head goes at once, and a comment whenever there was nothing to say for a while.
+    };
+
+    /// From now on the response's body comes by write().
+    virtual void begin_stream(Streaming kind) = 0;
+
+    /// Send a part of the body, and wait while the peer has much to take. False once the peer takes no more.
+    virtual Task<bool> write(std::string_view part) = 0;
+
+    /// False once what is written reaches nobody.
+    virtual bool streaming() const noexcept = 0;
+
+protected:
+    ~Exchange() = default;
+};
+
+}  // namespace kvolt::detail
+
+#endif

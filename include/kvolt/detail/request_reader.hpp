@@ -1,0 +1,141 @@
+#ifndef KVOLT_DETAIL_REQUEST_READER_HPP
+#define KVOLT_DETAIL_REQUEST_READER_HPP
+
+#include <kvolt/detail/request_check.hpp>
+#include <kvolt/detail/request_parser.hpp>
+#include <kvolt/limits.hpp>
+#include <kvolt/request.hpp>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace kvolt::detail {
+
+/// Makes requests, one after the other, of the bytes that come in on a connection. Pure: no socket and no clock.
+class RequestReader {
+public:
+    enum class Stage {
+        idle,  ///< Nothing of the next request has come.
+        head,  ///< Its head is incomplete.
+        body,  ///< Its body is incomplete.
+        done,
+    };
+
+    static constexpr std::uint64_t unlimited = static_cast<std::uint64_t>(-1);
+
+    RequestReader(Request& request, const Limits& limits)
+        : request_(request), limits_(limits), buffer_(limits.header_size + read_size) {}
+
+    Stage stage() const noexcept {
+        if (!parser_) return Stage::idle;
+        if (!parser_->is_header_done()) return Stage::head;
+        return parser_->is_done() ? Stage::done : Stage::body;
+    }
+
+    /// Where the next bytes go; commit() says how many have come.
+    boost::asio::mutable_buffer prepare() {
+        std::size_t room = buffer_.max_size() - buffer_.size();
+        return buffer_.prepare(stage() == Stage::body ? room : std::min(room, read_size));
+    }
+    void commit(std::size_t size) noexcept { buffer_.commit(size); }
+
+    /// Parse up to the end of the head: past that the stage is `body` or `done`.
+    ///
+    /// @returns  why the request must be refused and its connection closed, if it must.
+    std::optional<Refusal> parse_head() {
+        if (!parser_) {
+            while (bytes().starts_with("\r\n")) buffer_.consume(2);  // RFC 9112, section 2.2
+            if (buffer_.size() == 0 || bytes() == "\r") return std::nullopt;
+            request_.clear();
+            parser_.emplace(request_, limits_);
+            parsed_ = body_received_ = 0;
+            invited_ = false;
+        }
+        Error error;
+        if (parsed_ < buffer_.size()) parsed_ += parser_->put(buffer_.data() + parsed_, error);
+        if (error && error != boost::beast::http::error::need_more) return parser_->refusal(error, bytes());
+        if (parser_->is_header_done()) {
+            if (auto refusal = check_request(request_, bytes().substr(0, bytes().find("\r\n\r\n") + 2))) return refusal;
+            buffer_.consume(parsed_);
+        } else if (buffer_.size() >= limits_.header_size) {
+            return parser_->refusal(boost::beast::http::error::header_limit, bytes());
+        }
+        return std::nullopt;
+    }
+
+    /// The head is complete: go on with the body.
+    ///
+    /// @param limit  Bytes of the body.
+    /// @returns  like parse_head().
+    std::optional<Refusal> begin_body(std::uint64_t limit) { return parser_->begin_body(limit); }
+
+    /// Parse what is there of the body, into the request's. Returns like parse_head().
+    std::optional<Refusal> parse_body() {
+        if (stage() != Stage::body || buffer_.size() == 0) return std::nullopt;
+        Error error;
+        std::size_t used = parser_->put(buffer_.data(), error);
+        body_received_ += used;
+        buffer_.consume(used);
+        if (error && error != boost::beast::http::error::need_more) return parser_->refusal(error, {});
+        if (stage() == Stage::body && buffer_.size() > limits_.header_size)
+            return Refusal{400, "Bad Request"};  // a chunk head without end
+        return std::nullopt;
+    }
+
+    /// Bytes that have come of the body, with what frames its chunks.
+    std::uint64_t body_received() const noexcept { return body_received_; }
+
+    /// True once, if the client waits for a word before it sends the body (RFC 9110, section 10.1.1).
+    bool invite() noexcept {
+        bool waits =
+            stage() == Stage::body && body_received_ == 0 && request_.version() >= 11 && request_.count("Expect") != 0;
+        return waits && !std::exchange(invited_, true);
+    }
+
+    /// True if the request lets the connection be kept (RFC 9112, section 9.3).
+    bool keep_alive() const { return parser_->keep_alive(); }
+
+    /// The request was dealt with.
+    void next() noexcept {
+        parser_.reset();
+        request_.clear();
+    }
+
+    /// The bytes behind the request, which are no request: the connection becomes another one.
+    std::string take_rest() {
+        std::string rest(bytes());
+        parser_.reset();
+        buffer_ = boost::beast::flat_buffer();
+        return rest;
+    }
+
+private:
+    using Error = boost::system::error_code;
+
+    static constexpr std::size_t read_size = 4096;
+
+    std::string_view bytes() const noexcept {
+        auto data = buffer_.data();
+        return {static_cast<const char*>(data.data()), data.size()};
+    }
+
+    Request& request_;
+    const Limits& limits_;
+    boost::beast::flat_buffer buffer_;
+    std::optional<RequestParser> parser_;
+    std::size_t parsed_ = 0;  // bytes at the front of buffer_ that the parser has seen, of a head
+    std::uint64_t body_received_ = 0;
+    bool invited_ = false;
+};
+
+}  // namespace kvolt::detail
+
+#endif

@@ -1,0 +1,145 @@
+#ifndef KVOLT_DETAIL_RESPONSE_WRITER_HPP
+#define KVOLT_DETAIL_RESPONSE_WRITER_HPP
+
+#include <kvolt/detail/exchange.hpp>
+#include <kvolt/detail/wait_point.hpp>
+#include <kvolt/detail/wire.hpp>
+#include <kvolt/request.hpp>
+#include <kvolt/response.hpp>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace kvolt::detail {
+
+/// Sends the responses of one connection, one after the other: whole, or in parts as the handler makes them.
+template <class Stream>
+class ResponseWriter {
+public:
+    ResponseWriter(Wire<Stream>& wire, const Request& request, const Response& response)
+        : wire_(wire), request_(request), response_(response) {}
+
+    /// The next response.
+    ///
+    /// @param keep_alive  Whether the request lets the connection be kept.
+    void start(bool keep_alive) noexcept {
+        keep_alive_ = keep_alive;
+        begun_ = streaming_ = events_ = chunked_ = bodiless_ = false;
+    }
+
+    /// Whether the connection is kept behind this response; what is said before its head goes is told to the peer.
+    bool keep_alive() const noexcept { return keep_alive_; }
+    void close_after() noexcept { keep_alive_ = false; }
+
+    /// From now on the body comes by write().
+    void stream(Exchange::Streaming kind) {
+        streaming_ = true;
+        events_ = kind == Exchange::Streaming::events;
+        if (events_) begin();
+    }
+
+    /// What was said of a stream is void: the response is another one.
+    void forget_stream() noexcept { streaming_ = events_ = false; }
+
+    bool events() const noexcept { return events_; }
+    bool begun() const noexcept { return begun_; }
+
+    /// False once what is written reaches nobody.
+    bool open() const noexcept { return streaming_ && !bodiless_ && !wire_.closed() && !wire_.finishing(); }
+
+    /// Send a part of the body, and wait while the peer has much to take.
+    Task<> write(std::string_view part, std::shared_ptr<void> owner) {
+        if (drained_.waiting()) throw std::logic_error("kvolt: write() of a response while another one waits");
+        begin();
+        while (!part.empty() && open()) {
+            std::string_view piece = part.substr(0, piece_size);
+            part.remove_prefix(piece.size());
+            send(piece);
+            if (wire_.outbox().pending() < piece_size && wire_.outbox().backlog() == 0) continue;
+            wire_.flush();
+            if (wire_.outbox().backlog() > 0)
+                co_await drained_.wait(wire_.loop(), owner);
+            else  // the peer is fast: let other connections have a turn
+                co_await boost::asio::post(Task<>::executor_type(wire_.get_executor()), boost::asio::use_awaitable);
+        }
+    }
+
+    /// The peer has taken everything, or is gone.
+    void on_drained() { drained_.wake_later(wire_.loop()); }
+
+    /// Keep a stream of events open, and find out whether the peer is still there.
+    void comment() {
+        if (open()) send(":\n\n");
+    }
+
+    /// The response is complete.
+    void end() {
+        begin();
+        if (!streaming_ || bodiless_) return;
+        if (chunked_)
+            append([](std::string& out) { Response::append_chunk(out, {}); });
+        else
+            keep_alive_ = false;
+    }
+
+    /// The rest of a response that has begun will not come: let the peer know that this was not all.
+    void cut_off() {
+        keep_alive_ = false;
+        if (!chunked_) wire_.abort();
+    }
+
+    /// Send bytes that are no part of a response's body.
+    template <class Write>
+    void append(Write&& write) {
+        std::size_t begin = wire_.loop().begin_append();
+        write(wire_.loop().outgoing());
+        wire_.send(begin, wire_.loop().outgoing().size(), Unit::raw);
+    }
+
+private:
+    static constexpr std::size_t piece_size = 64 * 1024;
+
+    // Send the head, and the body if it is there.
+    void begin() {
+        if (std::exchange(begun_, true)) return;
+        bool http_1_0 = request_.version() < 11, head = request_.method() == "HEAD";
+        bodiless_ = head || response_.status() == 204 || response_.status() == 304;
+        chunked_ = streaming_ && !http_1_0;
+        if (streaming_ && http_1_0 && !bodiless_) keep_alive_ = false;  // its end is the end of the body
+        append([&](std::string& out) {
+            response_.append_to(out, {wire_.loop().date(), keep_alive_, http_1_0, head, streaming_});
+        });
+    }
+
+    void send(std::string_view piece) {
+        append([&](std::string& out) {
+            if (chunked_)
+                Response::append_chunk(out, piece);
+            else
+                out += piece;
+        });
+    }
+
+    Wire<Stream>& wire_;
+    const Request& request_;
+    const Response& response_;
+    WaitPoint<> drained_;
+    bool keep_alive_ = true;
+    bool begun_ = false;      // the head was sent
+    bool streaming_ = false;  // the body comes in parts
+    bool events_ = false;
+    bool chunked_ = false;
+    bool bodiless_ = false;
+};
+
+}  // namespace kvolt::detail
+
+#endif

@@ -1,0 +1,115 @@
+#ifndef KVOLT_EVENTS_HPP
+#define KVOLT_EVENTS_HPP
+
+// Server-sent events, as browsers' EventSource takes them (HTML Standard, section 9.2).
+
+#include <kvolt/detail/exchange.hpp>
+#include <kvolt/handler.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace kvolt {
+
+/// One server-sent event: `Event("23 °C").name("temperature").id("7")`.
+class Event {
+public:
+    /// @param data  UTF-8, in any number of lines.
+    explicit Event(std::string data = {}) : data_(std::move(data)) {}
+
+    /// What the page listens for by `addEventListener(name, ...)`; without one, `onmessage` gets it.
+    ///
+    /// @throws std::invalid_argument  for a line end in it.
+    Event& name(std::string name) {
+        check(name);
+        name_ = std::move(name);
+        return *this;
+    }
+
+    /// What the browser will send as Last-Event-ID when it comes back.
+    ///
+    /// @throws std::invalid_argument  for a line end or NUL in it.
+    Event& id(std::string id) {
+        check(id);
+        id_ = std::move(id);
+        has_id_ = true;
+        return *this;
+    }
+
+    /// How long the browser waits before it comes back after a lost connection.
+    Event& retry(std::chrono::milliseconds delay) noexcept {
+        retry_ = delay;
+        return *this;
+    }
+
+    /// The event as it is sent, with the empty line that ends it.
+    std::string text() const {
+        std::string out;
+        if (!name_.empty()) add(out, "event: ", name_);
+        if (has_id_) add(out, "id: ", id_);
+        if (retry_.count() >= 0) add(out, "retry: ", std::to_string(retry_.count()));
+        std::string_view rest = data_;
+        while (true) {
+            std::size_t end = rest.find_first_of("\r\n");
+            add(out, "data: ", rest.substr(0, end));
+            if (end == rest.npos) break;
+            rest.remove_prefix(end + (rest.substr(end, 2) == "\r\n" ? 2 : 1));
+        }
+        return out += '\n';
+    }
+
+private:
+    static void add(std::string& out, std::string_view field, std::string_view value) {
+        out += field;
+        out += value;
+        out += '\n';
+    }
+
+    static void check(std::string_view value) {
+        if (value.find_first_of(std::string_view("\r\n\0", 3)) != value.npos)
+            throw std::invalid_argument("kvolt: a line end or NUL in the name or id of an event");
+    }
+
+    std::string data_, name_, id_;
+    bool has_id_ = false;
+    std::chrono::milliseconds retry_{-1};
+};
+
+/// A response of server-sent events, made by `context.events()`. It ends when the handler returns.
+///
+/// While nothing is sent for `Limits::ping_interval`, a comment keeps the connection open and finds out whether the
+/// browser is still there.
+///
+/// @note Lifetime: that of the handler.
+/// @note Thread safety: none; for the connection's loop, where the handler runs.
+class EventStream {
+public:
+    EventStream(detail::Exchange& exchange, std::string_view last_id) noexcept
+        : exchange_(&exchange), last_id_(last_id) {}
+
+    /// Send an event; completes like ResponseStream::write().
+    ///
+    /// @returns  false if nobody wants more: the browser is gone, or the server stops. Then return.
+    Task<bool> send(const Event& event) { return send_text(event.text()); }
+    Task<bool> send(std::string_view data) { return send_text(Event(std::string(data)).text()); }
+
+    /// The id of the last event that the browser has got before it came back; empty at first.
+    std::string_view last_id() const noexcept { return last_id_; }
+
+    /// False once what is sent reaches nobody.
+    bool is_open() const noexcept { return exchange_->streaming(); }
+
+private:
+    Task<bool> send_text(std::string text) { co_return co_await exchange_->write(text); }
+
+    detail::Exchange* exchange_;
+    std::string_view last_id_;
+};
+
+}  // namespace kvolt
+
+#endif

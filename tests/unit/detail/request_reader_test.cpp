@@ -1,0 +1,184 @@
+#include "catch.hpp"
+#include <kvolt/detail/request_reader.hpp>
+
+#include <boost/asio/buffer.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using kvolt::Limits;
+using kvolt::Request;
+using kvolt::detail::RequestReader;
+using Stage = RequestReader::Stage;
+
+namespace {
+
+const std::string post = "POST /a HTTP/1.1\r\nHost: h\r\n";
+
+struct Fixture {
+    explicit Fixture(const Limits& its_limits = {}) : limits(its_limits) {}
+
+    // As a connection does: hand over bytes as there is room, and parse. Returns the bytes that found none.
+    std::string_view feed(std::string_view bytes, std::uint64_t body_limit = RequestReader::unlimited) {
+        do {
+            auto room = reader.prepare();
+            std::size_t size = std::min(room.size(), bytes.size());
+            std::memcpy(room.data(), bytes.data(), size);
+            reader.commit(size);
+            bytes.remove_prefix(size);
+            parse(body_limit);
+        } while (!bytes.empty() && status == 0 && reader.stage() != Stage::done);
+        return bytes;
+    }
+
+    void parse(std::uint64_t body_limit = RequestReader::unlimited) {
+        auto judge = [&](const auto& refusal) { status = refusal ? refusal->status : 0; };
+        if (reader.stage() == Stage::idle || reader.stage() == Stage::head) {
+            judge(reader.parse_head());
+            if (status != 0 || reader.stage() == Stage::idle || reader.stage() == Stage::head) return;
+            judge(reader.begin_body(body_limit));
+        }
+        if (status == 0) judge(reader.parse_body());
+    }
+
+    Limits limits;
+    Request request;
+    RequestReader reader{request, limits};
+    int status = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a reader tells how far a request has come") {
+    Fixture f;
+    CHECK(f.reader.stage() == Stage::idle);
+    for (std::string_view nothing : {"\r\n", "\r", "\n", "\r\n"}) {
+        f.feed(nothing);
+        CHECK(f.reader.stage() == Stage::idle);
+    }
+    f.feed("P");
+    CHECK(f.reader.stage() == Stage::head);
+    f.feed(post.substr(1) + "Content-Length: 4\r\n\r");
+    CHECK(f.reader.stage() == Stage::head);
+    f.feed("\n");
+    CHECK(f.reader.stage() == Stage::body);
+    f.feed("he");
+    CHECK(f.request.body() == "he");
+    CHECK(f.reader.body_received() == 2);
+    CHECK(f.reader.stage() == Stage::body);
+    f.feed("re");
+    CHECK(f.reader.stage() == Stage::done);
+    CHECK(f.request.body() == "here");
+    CHECK(f.reader.keep_alive());
+    f.reader.next();
+    CHECK(f.reader.stage() == Stage::idle);
+    CHECK(f.status == 0);
+}
+
+TEST_CASE("requests that come at once are made one by one") {
+    Fixture f;
+    std::string all;
+    for (int i = 0; i < 20; ++i)
+        all += "POST /" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc";
+    std::string_view rest = all;
+    for (int i = 0; i < 20; ++i) {
+        if (i == 0)
+            rest = f.feed(rest);
+        else
+            f.parse();
+        REQUIRE(f.reader.stage() == Stage::done);
+        CHECK(f.request.target() == "/" + std::to_string(i));
+        CHECK(f.request.body() == "abc");
+        f.reader.next();
+    }
+    CHECK(rest.empty());
+}
+
+TEST_CASE("a body of any size takes little room if it is taken part by part") {
+    const std::string text(100000, 'x');
+    for (bool chunked : {false, true}) {
+        Fixture f;
+        f.feed(post + (chunked ? "Transfer-Encoding: chunked\r\n\r\n186a0\r\n" : "Content-Length: 100000\r\n\r\n"));
+        REQUIRE(f.reader.stage() == Stage::body);
+        std::string wire = text + (chunked ? "\r\n0\r\n\r\n" : ""), body;
+        std::string_view rest = wire;
+        while (!rest.empty()) {
+            f.request.body_buffer().clear();
+            rest = f.feed(rest.substr(0, 5000)).empty() ? rest.substr(std::min<std::size_t>(5000, rest.size())) : rest;
+            CHECK(f.request.body().size() <= 5000);
+            body += f.request.body();
+        }
+        CHECK(f.reader.stage() == Stage::done);
+        CHECK(body == text);
+    }
+}
+
+TEST_CASE("a body past its limit is refused, when it is announced or when it comes") {
+    struct Case {
+        std::string bytes;
+        int status;
+    };
+    const std::vector<Case> cases = {
+        {post + "Content-Length: 10\r\n\r\n0123456789", 0},
+        {post + "Content-Length: 11\r\n\r\n", 413},
+        {post + "Content-Length: 18446744073709551615\r\n\r\n", 413},
+        {post + "Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n", 0},
+        {post + "Transfer-Encoding: chunked\r\n\r\nb\r\n", 413},
+        {post + "Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n6\r\n", 413},
+        {post + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", 413},
+    };
+    for (const Case& c : cases) {
+        INFO(c.bytes);
+        Fixture f;
+        f.feed(c.bytes, 10);
+        CHECK(f.status == c.status);
+    }
+}
+
+TEST_CASE("the body is invited once, if the client waits for that") {
+    struct Case {
+        std::string fields, behind;
+        bool invited;
+        std::string version = "1.1";
+    };
+    const std::vector<Case> cases = {
+        {"Content-Length: 2\r\nExpect: 100-continue\r\n", "", true},
+        {"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n", "", true},
+        {"Content-Length: 2\r\n", "", false},
+        {"Content-Length: 2\r\nExpect: 100-continue\r\n", "a", false},  // it has not waited
+        {"Content-Length: 2\r\nExpect: 100-continue\r\n", "ab", false},
+        {"Content-Length: 0\r\nExpect: 100-continue\r\n", "", false},
+        {"Content-Length: 2\r\nExpect: 100-continue\r\n", "", false, "1.0"},
+    };
+    for (const Case& c : cases) {
+        INFO(c.fields << c.behind);
+        Fixture f;
+        f.feed("POST / HTTP/" + c.version + "\r\nHost: h\r\n" + c.fields + "\r\n" + c.behind);
+        CHECK(f.status == 0);
+        CHECK(f.reader.invite() == c.invited);
+        CHECK_FALSE(f.reader.invite());
+    }
+}
+
+TEST_CASE("a head or a chunk's head without end is refused within the limit") {
+    Limits limits;
+    limits.header_size = 1000;
+    Fixture head(limits), chunk(limits);
+    head.feed("GET / HTTP/1.1\r\nX: " + std::string(100000, 'x'));
+    CHECK(head.status == 431);
+    chunk.feed(post + "Transfer-Encoding: chunked\r\n\r\n1;" + std::string(100000, 'x'));
+    CHECK(chunk.status == 400);
+}
+
+TEST_CASE("what comes behind a request can be taken out") {
+    Fixture f;
+    f.feed("GET / HTTP/1.1\r\nHost: h\r\n\r\nframes");
+    REQUIRE(f.reader.stage() == Stage::done);
+    CHECK(f.reader.take_rest() == "frames");
+    CHECK(f.request.target() == "/");
+    CHECK(f.reader.stage() == Stage::idle);
+}
