@@ -910,6 +910,27 @@ TEST_CASE("websocket: drained() waits for a slow reader, and then all has arrive
     CHECK(test::closing(client) == "1000");
 }
 
+TEST_CASE("websocket: send() tells of backpressure before it drops, also within one turn") {
+    test::Reports<SendResult> results;
+    Server server([&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        auto size = co_await socket.read();
+        const std::string filler = numbered(std::stoul(size->payload));
+        for (auto last = SendResult::queued; last != SendResult::dropped;) {
+            auto result = socket.send(filler);
+            if (result != last) results.add(result);
+            last = result;
+        }
+    });
+    for (int size = 200000; size < 500000; size += 20000) {  // whatever the kernel's buffers have room for
+        INFO(size);
+        auto client = server.connect("/ws", 4096);
+        client.send_frame(test::text, std::to_string(size));
+        CHECK(results.next() == SendResult::backpressure);
+        CHECK(results.next() == SendResult::dropped);
+    }
+}
+
 TEST_CASE("websocket: past its backlog send() drops, and tells so") {
     Limits limits;
     bool by_bytes = GENERATE(true, false);

@@ -279,7 +279,8 @@ inline Link::~Link() { loop_.remove(*this); }
 
 inline Outbox::Added Link::send(std::size_t begin, std::size_t end, Unit unit, const Backlog& limit,
                                 SlowPolicy policy) {
-    if (outbox_.pending() > limit.bytes) flush();  // before the policy judges a peer that was not even tried
+    // Try the peer before the limit is near: who sends on is told of backpressure before anything is dropped.
+    if (outbox_.pending() > 0 && outbox_.pending() + (end - begin) > limit.bytes / 2) flush();
     auto added = outbox_.add(loop_.outgoing(), begin, end, unit, limit, policy);
     if (added == Outbox::Added::queued && !dirty_) loop_.mark(*this);
     return added;
