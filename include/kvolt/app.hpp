@@ -51,7 +51,8 @@ public:
     /// Add a route: `get("/users/:id", handler)`, or with middleware of its own, `get("/users/:id", auth, handler)`.
     ///
     /// The pattern may hold `:name` for one segment and end in `*name` for all that is left. With `kvolt::stream_body`
-    /// in front of the handler, the request's body is read by the handler, part by part.
+    /// in front of the handler, the request's body is read by the handler, part by part. In a group the pattern may be
+    /// empty: that is the group's prefix itself.
     ///
     /// @throws std::invalid_argument  for a bad pattern, and for a route that means the same as another one.
     /// @throws std::logic_error       if the server runs already.
@@ -89,12 +90,18 @@ public:
     }
 
     /// Add middleware: a `Task<>(Context&, Next)` around the rest, or a handler that runs before it.
-    template <MiddlewareFunction Middleware>
+    template <class Middleware>
     void use(Middleware middleware) const {
-        use_step(detail::make_step(std::move(middleware)));
+        static_assert(MiddlewareFunction<Middleware>,
+                      "middleware is kvolt::Task<>(kvolt::Context&, kvolt::Next), void(kvolt::Context&) or "
+                      "kvolt::Task<>(kvolt::Context&), and can be copied");
+        if constexpr (MiddlewareFunction<Middleware>) use_step(detail::make_step(std::move(middleware)));
     }
 
     /// A group inside of this one.
+    ///
+    /// @param prefix  Such as `/api`; the empty one makes a group that only shares middleware.
+    /// @throws std::invalid_argument  for a prefix that does not begin with '/' or ends with it.
     Group group(std::string_view prefix) const;
 
 private:
@@ -107,10 +114,12 @@ private:
         static_assert(sizeof...(Steps) > 0, "a route needs a handler");
         static_assert(((MiddlewareFunction<Steps> || std::same_as<Steps, StreamBody>)&&...),
                       "a handler is void(kvolt::Context&) or kvolt::Task<>(kvolt::Context&); middleware may also be "
-                      "kvolt::Task<>(kvolt::Context&, kvolt::Next)");
-        detail::Chain chain;
-        (add_to(chain, std::move(steps)), ...);
-        add_route(std::move(method), pattern, std::move(chain));
+                      "kvolt::Task<>(kvolt::Context&, kvolt::Next); all can be copied");
+        if constexpr (((MiddlewareFunction<Steps> || std::same_as<Steps, StreamBody>)&&...)) {
+            detail::Chain chain;
+            (add_to(chain, std::move(steps)), ...);
+            add_route(std::move(method), pattern, std::move(chain));
+        }
     }
 
     template <MiddlewareFunction F>
@@ -187,7 +196,7 @@ public:
         return result;
     }
 
-    /// Serve until SIGINT, SIGTERM or stop().
+    /// Serve until SIGINT, SIGTERM or stop(). The file that calls this includes `kvolt.hpp` or `kvolt/server.hpp`.
     ///
     /// Then no connection is accepted any more, requests that are being handled are answered, WebSockets are closed
     /// with 1001, and what is left after `Limits::drain_timeout` is cut off. Handlers have ended when it returns.
@@ -227,7 +236,8 @@ public:
         return server_ ? server_->port() : static_cast<unsigned short>(0);
     }
 
-    /// The first loop's executor, for timers and other Asio objects; also before the start, when nothing runs yet.
+    /// The first loop's executor, for timers, `co_spawn` and other Asio objects; also before the start, when nothing
+    /// runs yet. An exception that leaves what runs on it ends run(), and is logged where start() was called.
     detail::Loop::executor_type executor() noexcept { return loops_->front()->executor(); }
 
     // For the server and hubs
@@ -247,7 +257,7 @@ public:
         auto found = router_.find(request.method(), request.raw_path());
         match = found.match;
         if (found.route) return found.route->chain;
-        return groups_[found.neighbour ? found.neighbour->group : 0].fallback;
+        return groups_[found.neighbour ? common_group(request.raw_path()) : 0].fallback;
     }
 
 private:
@@ -265,7 +275,7 @@ private:
 
     virtual std::size_t add_group(std::size_t parent, std::string_view prefix) {
         check_setup();
-        if (!prefix.starts_with('/') || prefix.ends_with('/'))
+        if (!prefix.empty() && (!prefix.starts_with('/') || prefix.ends_with('/')))
             throw std::invalid_argument("kvolt: a group's prefix begins with '/' and does not end with it: \"" +
                                         std::string(prefix) + '"');
         groups_.push_back({groups_[parent].prefix + std::string(prefix), parent, {}, {}, {}});
@@ -304,6 +314,16 @@ private:
             chain.add(route.chain);
             route.chain = std::move(chain);
         }
+    }
+
+    // The innermost group that all routes of a path belong to: its middleware guards also what none of them takes.
+    std::size_t common_group(std::string_view path) const {
+        auto routes = router_.at(path);
+        std::size_t common = routes.front()->group;
+        for (const Router::Route* route : routes)
+            for (std::size_t other = route->group; other != common;)  // a group comes after its parent
+                (other > common ? other : common) = groups_[std::max(other, common)].parent;
+        return common;
     }
 
     void answer_without_route(Context& c) const {

@@ -18,7 +18,12 @@ public:
 
     /// @param status   The HTTP status code, 400 to 599.
     /// @param message  Shown to the client: no internals.
-    HttpError(int status, const std::string& message) : std::runtime_error(message), status_(status) {}
+    /// @throws std::invalid_argument  for another status.
+    HttpError(int status, const std::string& message) : std::runtime_error(message), status_(status) {
+        if (status < 400 || status > 599)
+            throw std::invalid_argument("kvolt: the status of an HttpError is 400 to 599, not " +
+                                        std::to_string(status));
+    }
 
     int status() const noexcept { return status_; }
 

@@ -24,14 +24,16 @@ class Next;
 namespace detail {
 
 template <class F>
-concept PlainFunction = std::invocable<F&, Context&> && std::is_void_v<std::invoke_result_t<F&, Context&>>;
+concept PlainFunction =
+    std::copy_constructible<F> && std::invocable<F&, Context&> && std::is_void_v<std::invoke_result_t<F&, Context&>>;
 
 template <class F>
-concept CoroutineFunction = std::invocable<F&, Context&> && std::same_as<std::invoke_result_t<F&, Context&>, Task<>>;
+concept CoroutineFunction = std::copy_constructible<F> && std::invocable<F&, Context&> &&
+    std::same_as<std::invoke_result_t<F&, Context&>, Task<>>;
 
 template <class F>
-concept AroundFunction =
-    std::invocable<F&, Context&, Next> && std::same_as<std::invoke_result_t<F&, Context&, Next>, Task<>>;
+concept AroundFunction = std::copy_constructible<F> && std::invocable<F&, Context&, Next> &&
+    std::same_as<std::invoke_result_t<F&, Context&, Next>, Task<>>;
 
 /// One step of what happens to a request: exactly one of the three is set.
 struct Step {
@@ -84,7 +86,8 @@ template <class F>
 concept HandlerFunction = detail::PlainFunction<F> || detail::CoroutineFunction<F>;
 
 /// Middleware: `Task<>(Context&, Next)` runs around the rest of the chain. The two forms of a handler run before it;
-/// they end the chain by answering or throwing.
+/// they end the chain by answering or throwing. What is thrown further in, an HttpError for a 404, say, passes through
+/// `co_await next()` as an exception.
 template <class F>
 concept MiddlewareFunction = HandlerFunction<F> || detail::AroundFunction<F>;
 

@@ -65,7 +65,9 @@ public:
     /// The methods that a path has routes for, as the Allow field lists them (RFC 9110, section 10.2.1).
     std::string allowed(std::string_view path) const {
         std::vector<std::string_view> methods;
-        collect(root_, path, methods);
+        for (const Route* route : at(path))
+            if (std::find(methods.begin(), methods.end(), route->method) == methods.end())
+                methods.push_back(route->method);
         auto has = [&](std::string_view method) {
             return std::find(methods.begin(), methods.end(), method) != methods.end();
         };
@@ -74,6 +76,13 @@ public:
         std::string list;
         for (std::string_view method : methods) (list += list.empty() ? "" : ", ") += method;
         return list;
+    }
+
+    /// All routes that match a path, whatever their method.
+    std::vector<const Route*> at(std::string_view path) const {
+        std::vector<const Route*> result;
+        if (path.starts_with('/')) collect(root_, path, result);
+        return result;
     }
 
     const std::deque<Route>& routes() const noexcept { return routes_; }
@@ -152,19 +161,17 @@ private:
         return false;
     }
 
-    static void collect(const Node& node, std::string_view path, std::vector<std::string_view>& methods) {
+    static void collect(const Node& node, std::string_view path, std::vector<const Route*>& result) {
         auto take = [&](const std::vector<Entry>& entries) {
-            for (const Entry& entry : entries)
-                if (std::find(methods.begin(), methods.end(), entry.method) == methods.end())
-                    methods.push_back(entry.method);
+            for (const Entry& entry : entries) result.push_back(entry.route);
         };
         if (path.empty()) return take(node.here);
         std::string_view behind = path.substr(1);
         std::string_view segment = behind.substr(0, behind.find('/'));
         std::string_view further = behind.substr(segment.size());
         for (const auto& [text, child] : node.texts)
-            if (detail::segment_equals(segment, text)) collect(*child, further, methods);
-        if (node.parameter && !segment.empty()) collect(*node.parameter, further, methods);
+            if (detail::segment_equals(segment, text)) collect(*child, further, result);
+        if (node.parameter && !segment.empty()) collect(*node.parameter, further, result);
         take(node.rest);
     }
 

@@ -35,28 +35,28 @@ public:
     /// Cancelling the wait loses no message: `co_await (socket.read() || timer.async_wait(use_awaitable))` works.
     ///
     /// @throws std::logic_error  if another read of this connection is waiting.
-    Task<std::optional<Message>> read() { return peer_->read(); }
+    Task<std::optional<Message>> read() const { return peer_->read(); }
 
     /// Send a message: queued at once, sent when the loop's turn ends, in order with all else on this connection.
     ///
     /// @param message  Text must be UTF-8. Copied: the caller may reuse it on return.
     /// @returns  what became of it. From a thread that is not the connection's loop, `queued` means handed to that
     ///           loop, and `dropped` also that more than `Limits::backlog` is on its way there.
-    SendResult send(MessageView message) { return peer_->send(message); }
+    SendResult send(MessageView message) const { return peer_->send(message); }
 
     /// Wait until everything that was sent has been taken by the network, or the connection is gone.
     ///
     /// For whoever sends much: after `backpressure`, await this before more.
     ///
     /// @throws std::logic_error  if another wait of this kind is under way.
-    Task<> drained() { return peer_->drained(); }
+    Task<> drained() const { return peer_->drained(); }
 
     /// Close: what was sent goes out, then the close frame. `read` ends at once, with this code.
     ///
     /// @param code    1000 to 1014 as far as RFC 6455 allows them to be sent, or 3000 to 4999.
     /// @param reason  UTF-8, cut to 123 bytes.
     /// @throws std::invalid_argument  for a code that must not be sent.
-    void close(std::uint16_t code = close_code::normal, std::string_view reason = {}) {
+    void close(std::uint16_t code = close_code::normal, std::string_view reason = {}) const {
         bool sendable = (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
                         (code >= 3000 && code <= 4999);
         if (!sendable) throw std::invalid_argument("kvolt: close code " + std::to_string(code) + " must not be sent");

@@ -250,7 +250,7 @@ TEST_CASE("an error that nobody answers is a 500 and is logged, wherever it come
         {"/behind/page", 500, internal, "kvolt: GET /behind/page: secret"},
         {"/gone", 410, R"({"error":"\"gone\""})", ""},
         {"/gone-later", 410, R"({"error":"gone"})", ""},
-        {"/bad-status", 500, internal, "kvolt: GET /bad-status: kvolt: a response status is 200 to 599, not 42"},
+        {"/bad-status", 500, internal, "kvolt: GET /bad-status: kvolt: the status of an HttpError is 400 to 599, not 42"},
         {"/fine", 200, "fine", ""},
     };
     std::vector<std::string> log;
@@ -370,6 +370,36 @@ TEST_CASE("a handler sees the request and shapes the answer") {
     CHECK(client.get("/redirect/308").status == 308);
     CHECK(client.get("/redirect/308").field("location") == "/there");
     CHECK(client.get("/redirect/200").status == 500);
+}
+
+TEST_CASE("what no route of a path takes is guarded by what guards them all, whichever came first") {
+    auto guard = [](std::string name) {
+        return [name](Context& c) {
+            if (c.header("Authorization") != name) throw kvolt::HttpError(401, name);
+        };
+    };
+    auto handler = [](Context& c) { c.text(std::string(c.method())); };
+    for (bool guarded_first : {true, false}) {
+        kvolt::App app;
+        auto api = app.group("/api"), pub = api.group(""), admin = api.group("");
+        admin.use(guard("admin"));
+        if (guarded_first) admin.del("/items", handler);
+        pub.get("/items", handler);
+        if (!guarded_first) admin.del("/items", handler);
+        admin.get("/secret", handler);
+        admin.post("/secret", handler);
+        test::start(app);
+        Client client(app.port());
+        auto status = [&](std::string request) {
+            return client.request(request + " HTTP/1.1\r\nHost: h\r\n\r\n").status;
+        };
+        CHECK(status("GET /api/items") == 200);
+        CHECK(status("DELETE /api/items") == 401);
+        CHECK(status("PUT /api/items") == 405);
+        CHECK(status("OPTIONS /api/items") == 204);
+        CHECK(status("PUT /api/secret") == 401);
+        CHECK(status("PUT /api/none") == 404);
+    }
 }
 
 TEST_CASE("a header field that would split the response is a 500") {

@@ -67,7 +67,7 @@ TEST_CASE("two routes that mean the same are refused across groups") {
 
 TEST_CASE("setup mistakes throw at setup") {
     App app;
-    for (const char* prefix : {"", "/", "api", "/api/", "api/"}) {
+    for (const char* prefix : {"/", "api", "/api/", "api/"}) {
         CAPTURE(prefix);
         CHECK_THROWS_AS(app.group(prefix), std::invalid_argument);
     }

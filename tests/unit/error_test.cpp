@@ -2,6 +2,7 @@
 #include <kvolt/error.hpp>
 
 #include <exception>
+#include <stdexcept>
 #include <string>
 
 using kvolt::HttpError;
@@ -21,4 +22,10 @@ TEST_CASE("an HttpError with fields can be thrown in one expression and keeps th
         REQUIRE(error != nullptr);
         CHECK(error->headers() == HttpError::Fields{{"Allow", "GET"}});
     }
+}
+
+TEST_CASE("a status that is no error's is refused where it is thrown") {
+    for (int status : {-1, 0, 100, 200, 302, 399, 600, 1000})
+        CHECK_THROWS_AS(HttpError(status, "x"), std::invalid_argument);
+    for (int status : {400, 404, 599}) CHECK(HttpError(status, "x").status() == status);
 }

@@ -58,7 +58,7 @@ public:
         clean.set(http::field::sec_websocket_version, "13");
         websocket_.set_option(
             boost::beast::websocket::stream_base::decorator([this](boost::beast::websocket::response_type& response) {
-                response.set(http::field::server, "KVolt");
+                response.erase(http::field::server);
                 if (!peer_->protocol().empty()) response.set(http::field::sec_websocket_protocol, peer_->protocol());
             }));
         websocket_.read_message_max(limits_.message_size);
