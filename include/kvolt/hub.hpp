@@ -24,7 +24,8 @@
 namespace kvolt {
 
 /// Broadcasts to all its members, or to those in one room. All members see one and the same order of messages, on
-/// whatever loops their connections live; a sender gets its own message in that order, too.
+/// whatever loops their connections live; a sender gets its own message in that order, too. Of two broadcasts, that
+/// which returned before the other was called comes first, whatever threads they were made on.
 ///
 /// A member that stops reading delays nobody: what it does not take waits in its own backlog, and when that is full
 /// the hub's policy decides (see HubOptions).

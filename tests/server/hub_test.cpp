@@ -18,6 +18,7 @@
 #include <ctime>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <stop_token>
@@ -175,6 +176,23 @@ TEST_CASE("hub: broadcasts come from main, from a timer, from other handlers") {
     }
     std::thread([&] { server.hub.broadcast("from a thread"); }).join();
     all_get("from a thread");
+}
+
+TEST_CASE("hub: what was broadcast before, on any thread, comes before") {
+    HubServer server({}, GENERATE(1, 4));
+    server.go();
+    std::vector<Client> clients;
+    for (int i = 0; i < 4; ++i) clients.push_back(server.join());
+    for (const auto& loop : *server.app.loops()) {
+        boost::asio::post(loop->io(), [&] {
+            std::thread([&] { server.hub.broadcast("first"); }).join();
+            server.hub.broadcast("second");
+        });
+        for (Client& client : clients) {
+            CHECK(test::read_text(client) == "first");
+            CHECK(test::read_text(client) == "second");
+        }
+    }
 }
 
 TEST_CASE("hub: broadcasts that come faster than a loop deals with them are refused, not hoarded") {

@@ -57,12 +57,14 @@ public:
             refused_.fetch_add(1, std::memory_order_relaxed);
             return false;
         }
-        if (Loop::current() == &home_) return order(std::move(broadcast)), true;
+        if (Loop::current() == &home_) {
+            order_incoming();  // which came before
+            order(std::move(broadcast));
+            return true;
+        }
         charge(broadcast);
         if (!incoming_.push(std::move(broadcast))) return true;
-        bool posted = home_.mailbox()->post([self = this->shared_from_this()] {
-            for (Broadcast& next : self->incoming_.take()) self->order(std::move(next));
-        });
+        bool posted = home_.mailbox()->post([self = this->shared_from_this()] { self->order_incoming(); });
         if (!posted) incoming_.take();  // the app has stopped
         return posted;
     }
@@ -106,6 +108,11 @@ private:
     }
 
     // On the home loop.
+    void order_incoming() {
+        if (incoming_.empty()) return;
+        for (Broadcast& next : incoming_.take()) order(std::move(next));
+    }
+
     void order(Broadcast broadcast) {
         boost::asio::dispatch(strand_, [self = this->shared_from_this(), broadcast = std::move(broadcast)]() mutable {
             self->deal(std::move(broadcast));

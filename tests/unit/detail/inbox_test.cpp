@@ -13,7 +13,9 @@ using kvolt::detail::Inbox;
 TEST_CASE("only what makes an inbox non-empty asks for the reader to be woken") {
     Inbox<int> inbox;
     CHECK(inbox.take().empty());
+    CHECK(inbox.empty());
     CHECK(inbox.push(1));
+    CHECK_FALSE(inbox.empty());
     CHECK_FALSE(inbox.push(2));
     CHECK_FALSE(inbox.push(3));
     CHECK(inbox.take() == std::vector<int>{1, 2, 3});
