@@ -2,6 +2,7 @@
 #define KVOLT_APP_HPP
 
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/server_handle.hpp>
 #include <kvolt/detail/stream.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/handler.hpp>
@@ -25,22 +26,11 @@
 namespace kvolt {
 
 class App;
+class Tls;
 
 namespace detail {
-
-/// A running server, as its App sees it.
-class ServerHandle {
-public:
-    virtual ~ServerHandle() = default;
-    virtual void stop() = 0;
-    virtual void wait() = 0;
-    virtual unsigned short port() const noexcept = 0;
-};
-
-template <class Stream>
-class Server;
-
-}  // namespace detail
+class TlsStream;
+}
 
 /// A part of an app's routes with a common prefix and common middleware. A cheap handle: copies mean the same group.
 ///
@@ -196,23 +186,59 @@ public:
         return result;
     }
 
-    /// Serve until SIGINT, SIGTERM or stop(). The file that calls this includes `kvolt.hpp` or `kvolt/server.hpp`.
+    /// Listen on one more address; clients wait there until run() or start().
+    ///
+    /// @param address  `:8080`, `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`; port 0 takes a free one.
+    /// @returns  the port; 0 for a Unix socket, and after a stop(), when nothing is done.
+    /// @throws std::invalid_argument  for a bad address.
+    /// @throws std::system_error      with the address in its message if it cannot be listened on.
+    /// @throws std::logic_error       if the server runs already.
+    template <class Stream = detail::PlainStream>
+    unsigned short listen(std::string_view address);
+
+    /// Serve on all addresses of listen(), until SIGINT, SIGTERM or stop(). The file that calls this includes
+    /// `kvolt.hpp` or `kvolt/server.hpp`.
     ///
     /// Then no connection is accepted any more, requests that are being handled are answered, WebSockets are closed
     /// with 1001, and what is left after `Limits::drain_timeout` is cut off. Handlers have ended when it returns.
     ///
-    /// @param address  `:8080`, `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`; port 0 takes a free one.
-    /// @param ready    Called once clients can connect, with the address to open, such as `http://localhost:8080`.
-    /// @throws std::invalid_argument  for a bad address.
-    /// @throws std::system_error      with the address in its message if it cannot be listened on.
-    /// @throws std::logic_error       if the app was started before. After a stop() it returns at once.
+    /// @param ready  Called once clients can connect, for each address with what to open: `http://localhost:8080`.
+    /// @throws std::logic_error  if nothing is listened on, or the app was started before. After a stop() it returns at
+    ///                           once.
+    template <class Self = App>
+    void run(std::function<void(std::string_view url)> ready = {});
+
+    /// listen(), then run(). Throws like both.
     template <class Stream = detail::PlainStream>
-    void run(std::string_view address, std::function<void(std::string_view url)> ready = {});
+    void run(std::string_view address, std::function<void(std::string_view url)> ready = {}) {
+        listen<Stream>(address);
+        run(std::move(ready));
+    }
 
     /// Start to serve in threads of its own and return as soon as clients can connect. Signals are left to the caller.
     /// Throws like run().
+    template <class Self = App>
+    void start();
+
+    /// listen(), then start(). Throws like both.
     template <class Stream = detail::PlainStream>
-    void start(std::string_view address);
+    void start(std::string_view address) {
+        listen<Stream>(address);
+        start();
+    }
+
+    /// listen() for HTTPS and wss://. Include <kvolt/tls.hpp>.
+    template <class Stream = detail::TlsStream>
+    unsigned short listen_tls(std::string_view address, const Tls& tls);
+
+    /// listen_tls(), then run(). Include <kvolt/tls.hpp>.
+    template <class Stream = detail::TlsStream>
+    void run_tls(std::string_view address, const Tls& tls, std::function<void(std::string_view url)> ready = {});
+
+    /// The same with one certificate. Throws like Tls, too.
+    template <class Stream = detail::TlsStream>
+    void run_tls(std::string_view address, std::string certificate_file, std::string key_file,
+                 std::function<void(std::string_view url)> ready = {});
 
     /// Stop as run() describes, and wait for the end unless called in a handler. Once stopped, an app does not start
     /// again.
@@ -222,6 +248,8 @@ public:
             std::lock_guard lock(mutex_);
             stopped_ = true;
             server = server_;
+            if (!server)
+                for (const auto& listener : listeners_) listener->close();
         }
         if (!server) return;
         server->stop();
@@ -230,10 +258,10 @@ public:
         if (!in_handler) server->wait();
     }
 
-    /// The port that is listened on; 0 before the start and for a Unix socket.
+    /// The port of the first address that is listened on; 0 before that and for a Unix socket.
     unsigned short port() const noexcept {
         std::lock_guard lock(mutex_);
-        return server_ ? server_->port() : static_cast<unsigned short>(0);
+        return listeners_.empty() ? static_cast<unsigned short>(0) : listeners_.front()->port();
     }
 
     /// The first loop's executor, for timers, `co_spawn` and other Asio objects; also before the start, when nothing
@@ -340,13 +368,24 @@ private:
         c.header("Allow", allowed).status(204);
     }
 
-    // Listen; nothing if the app was stopped before.
-    template <class Stream>
-    std::shared_ptr<detail::Server<Stream>> open(std::string_view address, bool own_threads) {
+    // `make` listens and returns the Listener.
+    template <class Make>
+    unsigned short add_listener(Make make) {
         std::lock_guard lock(mutex_);
-        if (server_ && !stopped_) throw std::logic_error("kvolt: an app is started once");
+        if (stopped_) return 0;
+        if (server_) throw std::logic_error("kvolt: an app is started once, and listen() comes before that");
+        listeners_.push_back(make());
+        return listeners_.back()->port();
+    }
+
+    // Nothing if the app was stopped before.
+    template <class Self>
+    std::shared_ptr<detail::Server<Self>> open(bool own_threads) {
+        std::lock_guard lock(mutex_);
         if (stopped_) return nullptr;
-        auto server = std::make_shared<detail::Server<Stream>>(*this, address, own_threads);
+        if (server_) throw std::logic_error("kvolt: an app is started once");
+        if (listeners_.empty()) throw std::logic_error("kvolt: an app needs an address: call listen() first");
+        auto server = std::make_shared<detail::Server<Self>>(*this, listeners_, own_threads);
         freeze();
         server_ = server;
         return server;
@@ -355,6 +394,7 @@ private:
     std::shared_ptr<detail::Loops> loops_;  // destroyed last
     std::shared_ptr<App*> self_ = std::make_shared<App*>(this);
     mutable std::mutex mutex_;
+    std::vector<std::shared_ptr<detail::ListenerHandle>> listeners_;
     std::shared_ptr<detail::ServerHandle> server_;
     bool stopped_ = false;
     Router router_;

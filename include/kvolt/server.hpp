@@ -1,7 +1,7 @@
 #ifndef KVOLT_SERVER_HPP
 #define KVOLT_SERVER_HPP
 
-// App::run() and App::start(). Everything behind them is compiled only in the file that calls one of the two.
+// App::listen(), run() and start(). Everything behind them is compiled only in the file that calls one of them.
 
 #include <kvolt/app.hpp>
 #include <kvolt/detail/listener.hpp>
@@ -29,34 +29,36 @@ namespace kvolt {
 
 namespace detail {
 
-template <class Stream>
+template <class App>
 class Server final : public ServerHandle {
 public:
-    /// Listens, but serves nobody yet. Throws like Listener.
+    using Listeners = std::vector<std::shared_ptr<ListenerHandle>>;
+
+    /// Serves nobody yet.
     ///
     /// @param own_threads  Whether start() will be called, or run().
-    Server(App& app, std::string_view address, bool own_threads)
-        : app_(app), loops_(app.loops()), listener_(app, address), port_(listener_.port()), own_threads_(own_threads) {
+    Server(App& app, Listeners listeners, bool own_threads)
+        : app_(app), loops_(app.loops()), listeners_(std::move(listeners)), own_threads_(own_threads) {
         while (loops_->size() < app.threads()) loops_->push_back(std::make_unique<Loop>());
     }
 
     ~Server() override { wait(); }
 
-    unsigned short port() const noexcept override { return port_; }
-
     /// Serve in this thread, and in one more for every further loop, until stopped or a signal comes.
     void run(std::function<void(std::string_view)> ready) {
         std::optional<Signals> signals(std::in_place, loops_->front()->io(), SIGINT, SIGTERM);
         await_signal(*signals, false);
-        listener_.accept();
+        accept();
         if (ready)  // on the loop, where it may stop the app like a handler
-            boost::asio::post(loops_->front()->io(), [ready = std::move(ready), url = listener_.url()] { ready(url); });
+            boost::asio::post(loops_->front()->io(), [ready = std::move(ready), listeners = listeners_] {
+                for (const auto& listener : listeners) ready(listener->url());
+            });
         try {
             for (std::size_t i = 1; i < loops_->size(); ++i) start_thread(*loops_->at(i));
             loops_->front()->run();
         } catch (...) {  // from ready(), or from what the user has posted to App::executor()
             for (auto& loop : *loops_) loop->stop();
-            listener_.close();
+            close_listeners();
             signals.reset();
             finish();
             throw;
@@ -68,14 +70,14 @@ public:
     /// Serve in threads of its own.
     void start() {
         std::lock_guard lock(mutex_);
-        listener_.accept();
+        accept();
         for (auto& loop : *loops_) start_thread(*loop);
     }
 
     /// Begin to stop; any thread, also twice.
     void stop() override {
         loops_->front()->mailbox()->post([this] {
-            listener_.close();
+            close_listeners();
             if (std::exchange(stopping_, true)) return;
             undrained_ = loops_->size();
             for (auto& loop : *loops_)
@@ -94,6 +96,14 @@ public:
 private:
     using Error = boost::system::error_code;
     using Signals = boost::asio::basic_signal_set<Loop::executor_type>;
+
+    void accept() {
+        for (const auto& listener : listeners_) listener->accept();
+    }
+
+    void close_listeners() {
+        for (const auto& listener : listeners_) listener->close();
+    }
 
     void start_thread(Loop& loop) {
         threads_.emplace_back([this, &loop] {
@@ -135,9 +145,8 @@ private:
     }
 
     App& app_;
-    std::shared_ptr<Loops> loops_;  // destroyed behind the listener, also where an app goes before its run() returns
-    Listener<Stream> listener_;
-    const unsigned short port_;
+    std::shared_ptr<Loops> loops_;  // destroyed behind the listeners, also where an app goes before its run() returns
+    const Listeners listeners_;
     const bool own_threads_;
     bool stopping_ = false;  // on the first loop
     std::atomic<std::size_t> undrained_{0};
@@ -150,13 +159,19 @@ private:
 }  // namespace detail
 
 template <class Stream>
-void App::run(std::string_view address, std::function<void(std::string_view)> ready) {
-    if (auto server = open<Stream>(address, false)) server->run(std::move(ready));
+unsigned short App::listen(std::string_view address) {
+    auto plain = [](detail::PlainStream stream, std::string&) { return stream; };
+    return add_listener([&] { return std::make_shared<detail::Listener<Stream>>(*this, address, plain); });
 }
 
-template <class Stream>
-void App::start(std::string_view address) {
-    if (auto server = open<Stream>(address, true)) server->start();
+template <class Self>
+void App::run(std::function<void(std::string_view)> ready) {
+    if (auto server = open<Self>(false)) server->run(std::move(ready));
+}
+
+template <class Self>
+void App::start() {
+    if (auto server = open<Self>(true)) server->start();
 }
 
 }  // namespace kvolt

@@ -8,8 +8,14 @@ namespace test {
 
 void start(kvolt::App& app, std::string_view address) { app.start(address); }
 
+void start_listening(kvolt::App& app) { app.start(); }
+
+unsigned short listen(kvolt::App& app, std::string_view address) { return app.listen(address); }
+
 void run(kvolt::App& app, std::string_view address, std::function<void(std::string_view)> ready) {
     app.run(address, std::move(ready));
 }
+
+void run_listening(kvolt::App& app, std::function<void(std::string_view)> ready) { app.run(std::move(ready)); }
 
 }  // namespace test

@@ -5,6 +5,8 @@
 #include <kvolt/detail/address.hpp>
 #include <kvolt/detail/http_session.hpp>
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/server_handle.hpp>
+#include <kvolt/detail/stream.hpp>
 
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/basic_stream_socket.hpp>
@@ -21,6 +23,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,69 +32,55 @@
 
 namespace kvolt::detail {
 
-/// Accepts connections on the first loop and deals each to the loop that has the fewest.
+/// Accepts connections on the first loop and deals each to the loop that has the fewest, also by other listeners.
 template <class Stream>
-class Listener {
+class Listener final : public ListenerHandle {
 public:
     using Error = boost::system::error_code;
-    using Protocol = typename Stream::protocol_type;
+    using Protocol = PlainStream::protocol_type;
+
+    /// Makes the stream of a connection out of its socket, on its loop, and takes the bytes that have come in already
+    /// if they are its own.
+    using Open = std::function<Stream(PlainStream, std::string& early)>;
 
     /// Listen at once.
     ///
     /// @throws std::invalid_argument  for a bad address.
     /// @throws std::system_error      that names the address, if it cannot be listened on.
-    Listener(const App& app, std::string_view address)
+    Listener(const App& app, std::string_view address, Open open_stream)
         : app_(app),
           loops_(*app.loops()),
           address_(Address::parse(address)),
+          open_stream_(std::move(open_stream)),
           acceptor_(loops_.front()->io()),
           pause_(loops_.front()->io()) {
         Error error = open();
         if (error) throw std::system_error(error, "kvolt: cannot listen on " + std::string(address));
-        most_ = app.limits().connections ? app.limits().connections : descriptors_for_connections();
+        acceptor_.non_blocking(true, error);
+        address_.endpoint = acceptor_.local_endpoint(error);
+        if (address_.unix_path.empty()) port_ = port_of(address_.endpoint);
     }
 
-    ~Listener() { close(); }
+    ~Listener() override { close(); }
 
-    unsigned short port() const {
-        Error ignored;
-        auto endpoint = acceptor_.local_endpoint(ignored);
-        if (ignored || !address_.unix_path.empty()) return 0;
-        boost::asio::ip::tcp::endpoint tcp;
-        tcp.resize(endpoint.size());
-        std::memcpy(tcp.data(), endpoint.data(), endpoint.size());
-        return tcp.port();
-    }
+    unsigned short port() const noexcept override { return port_; }
 
-    /// What to open in a browser, such as `http://localhost:8080`; the address itself for a Unix socket.
-    std::string url() const {
+    std::string url() const override {
         if (!address_.unix_path.empty()) return "unix:" + address_.unix_path;
-        if (address_.any_interface) return "http://localhost:" + std::to_string(port());
-        Error ignored;
-        return "http://" + to_string(acceptor_.local_endpoint(ignored));
+        std::string scheme = is_secure<Stream>() ? "https://" : "http://";
+        return scheme + (address_.any_interface ? "localhost:" + std::to_string(port_) : to_string(address_.endpoint));
     }
 
-    /// Accept connections until close(). On the first loop, or before it runs.
-    void accept() {
+    // Waits for a connection and only then decides on its loop, so that no listener holds a place for one to come.
+    void accept() override {
         if (!acceptor_.is_open()) return;
-        Loop& loop = emptiest();
-        if (total_ >= most_) return accept_later();
-        // Counted from now on, so that a burst spreads, too.
-        loop.connections().fetch_add(1, std::memory_order_relaxed);
-        acceptor_.async_accept(loop.io(), remote_, [this, &loop](Error error, Stream stream) {
-            if (!error) {
-                welcome(loop, std::move(stream));
-                return accept();
-            }
-            loop.connections().fetch_sub(1, std::memory_order_relaxed);
-            if (error == boost::asio::error::connection_aborted)
-                accept();
-            else if (error != boost::asio::error::operation_aborted)
-                accept_later();  // out of descriptors or memory, mostly
+        most_ = app_.limits().connections ? app_.limits().connections : descriptors_for_connections();
+        acceptor_.async_wait(boost::asio::socket_base::wait_read, [this](Error error) {
+            if (!error) accept_waiting();
         });
     }
 
-    void close() {
+    void close() override {
         if (!acceptor_.is_open()) return;
         Error ignored;
         if (!address_.unix_path.empty()) ::unlink(address_.unix_path.c_str());  // first: it may be another's next
@@ -106,11 +95,8 @@ private:
             ::unlink(address_.unix_path.c_str());  // left behind by a server that died
             error = bind();
         } else if (error == boost::asio::error::address_family_not_supported && address_.any_interface) {
-            boost::asio::ip::tcp::endpoint any6;
-            any6.resize(address_.endpoint.size());
-            std::memcpy(any6.data(), address_.endpoint.data(), address_.endpoint.size());
-            address_.endpoint =
-                boost::asio::ip::tcp::endpoint(boost::asio::ip::tcp::v4(), any6.port());  // a machine without IPv6
+            address_.endpoint = boost::asio::ip::tcp::endpoint(boost::asio::ip::tcp::v4(),
+                                                               port_of(address_.endpoint));  // a machine without IPv6
             error = bind();
         }
         return error;
@@ -138,6 +124,13 @@ private:
         return error == boost::asio::error::connection_refused;
     }
 
+    static unsigned short port_of(const typename Protocol::endpoint& endpoint) {
+        boost::asio::ip::tcp::endpoint tcp;
+        tcp.resize(endpoint.size());
+        std::memcpy(tcp.data(), endpoint.data(), endpoint.size());
+        return tcp.port();
+    }
+
     static std::size_t descriptors_for_connections() {
         rlimit limit{};
         if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 1000000;
@@ -159,6 +152,20 @@ private:
         return *best;
     }
 
+    void accept_waiting() {
+        for (int i = 0; i < most_in_a_turn && acceptor_.is_open(); ++i) {
+            Loop& loop = emptiest();
+            if (total_ >= most_) return accept_later();
+            Error error;
+            PlainStream stream = acceptor_.accept(loop.io(), remote_, error);
+            if (error == boost::asio::error::would_block || error == boost::asio::error::try_again) break;
+            if (error) return accept_later();  // out of descriptors or memory, mostly
+            loop.connections().fetch_add(1, std::memory_order_relaxed);
+            welcome(loop, std::move(stream));
+        }
+        accept();
+    }
+
     void accept_later() {
         pause_.expires_after(std::chrono::milliseconds(100));
         pause_.async_wait([this](Error error) {
@@ -166,11 +173,13 @@ private:
         });
     }
 
-    void welcome(Loop& loop, Stream stream) {
+    void welcome(Loop& loop, PlainStream stream) {
         Error ignored;
         if (address_.unix_path.empty()) stream.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
-        auto begin = [&app = app_, &loop, stream = std::move(stream), remote = remote_]() mutable {
-            std::make_shared<HttpSession<Stream>>(app, loop, std::move(stream), std::move(remote))->start();
+        auto begin = [this, &loop, socket = std::move(stream), remote = remote_]() mutable {
+            std::string early;
+            Stream opened = open_stream_(std::move(socket), early);
+            std::make_shared<HttpSession<Stream>>(app_, loop, std::move(opened), std::move(remote))->start();
         };
         if (&loop == loops_.front().get())
             begin();
@@ -178,13 +187,17 @@ private:
             loop.mailbox()->post(std::move(begin));
     }
 
+    static constexpr int most_in_a_turn = 64;
+
     const App& app_;
     const Loops& loops_;
     Address address_;
+    const Open open_stream_;
     boost::asio::basic_socket_acceptor<Protocol, Loop::executor_type> acceptor_;
     Loop::Timer pause_;
     typename Protocol::endpoint remote_;
-    std::size_t most_ = 0;
+    unsigned short port_ = 0;
+    std::size_t most_ = 0;   // connections at once
     std::size_t total_ = 0;  // connections at the last count
 };
 

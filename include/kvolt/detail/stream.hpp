@@ -12,6 +12,15 @@ namespace kvolt::detail {
 using PlainStream =
     boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, boost::asio::io_context::executor_type>;
 
+/// Whether others on the way can neither read nor change what goes through.
+template <class Stream>
+constexpr bool is_secure() {
+    if constexpr (requires { Stream::is_secure; })
+        return Stream::is_secure;
+    else
+        return false;
+}
+
 }  // namespace kvolt::detail
 
 #endif

@@ -1,0 +1,39 @@
+#ifndef KVOLT_DETAIL_SERVER_HANDLE_HPP
+#define KVOLT_DETAIL_SERVER_HANDLE_HPP
+
+#include <string>
+
+namespace kvolt::detail {
+
+/// An address that is listened on, whatever is spoken there.
+class ListenerHandle {
+public:
+    virtual ~ListenerHandle() = default;
+
+    /// The port; 0 for a Unix socket. Any thread.
+    virtual unsigned short port() const noexcept = 0;
+
+    /// What to open in a browser, such as `http://localhost:8080`; the address itself for a Unix socket.
+    virtual std::string url() const = 0;
+
+    /// Accept connections until close(). On the first loop, or before it runs.
+    virtual void accept() = 0;
+
+    virtual void close() = 0;
+};
+
+/// A running server, as its App sees it.
+class ServerHandle {
+public:
+    virtual ~ServerHandle() = default;
+    virtual void stop() = 0;
+    virtual void wait() = 0;
+};
+
+/// A template so that only files which run an app compile it.
+template <class App>
+class Server;
+
+}  // namespace kvolt::detail
+
+#endif
