@@ -97,6 +97,12 @@ public:
     /// The client's address and port, such as `127.0.0.1:50312` or `[::1]:50312`; `unix` for a Unix socket.
     std::string remote_address() const { return exchange_.remote_address(); }
 
+    /// True if the client speaks TLS.
+    bool secure() const { return exchange_.secure(); }
+
+    /// `https` or `http`.
+    std::string_view scheme() const { return secure() ? "https" : "http"; }
+
     // The answer: what is said last counts. A handler that says nothing answers 200 with an empty body.
 
     /// Set the status, 200 to 599. This counts as an answer: plain middleware that sets one ends the chain.

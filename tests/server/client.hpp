@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -77,6 +78,14 @@ inline std::string handshake_request(std::string_view path, std::string_view fie
            std::string(fields) + "\r\n";
 }
 
+/// What a client speaks over its socket, such as TLS; like ::send and ::recv.
+class Layer {
+public:
+    virtual ~Layer() = default;
+    virtual ssize_t send(const char* bytes, std::size_t size) = 0;
+    virtual ssize_t receive(char* bytes, std::size_t size) = 0;
+};
+
 /// Whatever it reads has to come within 5 s, or it throws.
 class Client {
 public:
@@ -108,14 +117,22 @@ public:
     }
 
     Client(Client&& other) noexcept
-        : socket_(std::exchange(other.socket_, -1)), received_(std::move(other.received_)) {}
+        : socket_(std::exchange(other.socket_, -1)),
+          received_(std::move(other.received_)),
+          layer_(std::move(other.layer_)) {}
     Client& operator=(Client&&) = delete;
     ~Client() { close(); }
+
+    int socket() const { return socket_; }
+
+    /// Speak by way of this from now on.
+    void layer(std::unique_ptr<Layer> layer) { layer_ = std::move(layer); }
 
     /// False if the peer is gone.
     bool send(std::string_view bytes) {
         while (!bytes.empty()) {
-            ssize_t size = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+            ssize_t size = layer_ ? layer_->send(bytes.data(), bytes.size())
+                                  : ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
             if (size < 0 && errno == EINTR) continue;
             if (size < 0 && (errno == EPIPE || errno == ECONNRESET)) return false;
             if (size < 0) fail("send");
@@ -282,7 +299,7 @@ private:
     bool receive() {
         char bytes[16384];
         ssize_t size;
-        do size = ::recv(socket_, bytes, sizeof bytes, 0);
+        do size = layer_ ? layer_->receive(bytes, sizeof bytes) : ::recv(socket_, bytes, sizeof bytes, 0);
         while (size < 0 && errno == EINTR);
         if (size < 0 && errno != ECONNRESET) fail(errno == EAGAIN ? "nothing received for 5 s" : "receive");
         if (size > 0) received_.append(bytes, static_cast<std::size_t>(size));
@@ -293,6 +310,7 @@ private:
 
     int socket_ = -1;
     std::string received_;
+    std::unique_ptr<Layer> layer_;
 };
 
 }  // namespace test

@@ -18,6 +18,7 @@ namespace kvolt::detail {
 class Exchange {
 public:
     virtual std::string remote_address() const = 0;
+    virtual bool secure() const { return false; }
     virtual Task<>::executor_type executor() = 0;
 
     /// Answer a handshake with 101 and speak WebSocket from now on, or throw the HttpError that refuses it.

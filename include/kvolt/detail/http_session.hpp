@@ -8,6 +8,7 @@
 #include <kvolt/detail/handshake.hpp>
 #include <kvolt/detail/request_reader.hpp>
 #include <kvolt/detail/response_writer.hpp>
+#include <kvolt/detail/stream.hpp>
 #include <kvolt/detail/wait_point.hpp>
 #include <kvolt/detail/websocket_session.hpp>
 #include <kvolt/detail/wire.hpp>
@@ -60,10 +61,11 @@ public:
     // Exchange
 
     std::string remote_address() const override { return to_string(remote_); }
+    bool secure() const override { return is_secure<Stream>(); }
     Task<>::executor_type executor() override { return wire_.get_executor(); }
 
     std::shared_ptr<Peer> upgrade(const Request& request, const UpgradeOptions& options) override {
-        check_handshake(request, options, false);
+        check_handshake(request, options, secure());
         wire_.left_over(reader_.take_rest());
         websocket_ = std::make_unique<WebSocketSession<Stream>>(wire_, limits_, agree_on_protocol(request, options));
         try {

@@ -55,9 +55,12 @@ public:
     std::size_t pending() const noexcept { return pending_; }
 
     /// Bytes that the socket would not take.
-    std::size_t backlog() const noexcept { return backlog_ ? backlog_->size() : 0; }
+    std::size_t backlog() const noexcept { return (backlog_ ? backlog_->size() : 0) + unsent_; }
 
-    bool empty() const noexcept { return pending_ == 0 && !backlog_; }
+    bool empty() const noexcept { return pending_ == 0 && !backlog_ && unsent_ == 0; }
+
+    /// How many bytes the stream has taken, encrypted and not sent yet. They count as backlog.
+    void unsent(std::size_t bytes) noexcept { unsent_ = bytes; }
 
     /// Nothing more is taken from now on: a close frame was the last.
     void finish() noexcept { finished_ = true; }
@@ -113,6 +116,7 @@ public:
         ranges_.clear();
         pending_ = 0;
         backlog_.reset();
+        unsent_ = 0;
         finished_ = true;
     }
 
@@ -147,6 +151,7 @@ private:
 
     std::vector<Range> ranges_;
     std::size_t pending_ = 0;
+    std::size_t unsent_ = 0;
     std::unique_ptr<FrameQueue> backlog_;
     std::uint64_t dropped_ = 0;
     bool finished_ = false;

@@ -289,8 +289,29 @@ private:
         return 0;
     }
 
+    // What a stream keeps back for itself: ciphertext.
+    std::size_t unsent() const noexcept {
+        if constexpr (requires { stream_.unsent(); })
+            return stream_.unsent();
+        else
+            return 0;
+    }
+
+    // Offer what waits to the socket. True if it took some.
+    bool drain() {
+        std::size_t before = unsent();
+        if constexpr (requires(Error & error) { stream_.flush(error); }) {
+            Error error;
+            stream_.flush(error);
+            lost_ = lost_ || error;
+        }
+        std::size_t size = outbox().drain([this](const auto& buffers) { return write(buffers); });
+        return size > 0 || unsent() < before;
+    }
+
     void after_write(bool progress) {
         if (lost_) return abort();
+        outbox().unsent(unsent());
         if (outbox().backlog() == 0) {
             shut_down_send();
             if (!progress) return;
@@ -309,8 +330,9 @@ private:
         stream_.async_wait(boost::asio::socket_base::wait_write, [this, self = owner_.lock()](Error error) {
             waiting_ = false;
             if (error || closed_) return;
-            std::size_t size = outbox().drain([this](const auto& buffers) { return write(buffers); });
-            if (size > 0 || lost_ || outbox().backlog() == 0)  // the hub may have dropped it all
+            bool progress = drain();
+            outbox().unsent(unsent());
+            if (progress || lost_ || outbox().backlog() == 0)  // the hub may have dropped it all
                 after_write(true);
             else
                 wait_writable();
@@ -323,9 +345,11 @@ private:
 
     void shut_down_send() {
         if (!finishing_ || said_end_ || !outbox().empty()) return;
+        Error error;
+        stream_.shutdown(boost::asio::socket_base::shutdown_send, error);
+        outbox().unsent(unsent());
+        if (!outbox().empty()) return wait_writable();  // for the room that a close_notify needs
         said_end_ = true;
-        Error ignored;
-        stream_.shutdown(boost::asio::socket_base::shutdown_send, ignored);
         if (peer_ended_) abort();
     }
 
