@@ -12,7 +12,9 @@
 #include <kvolt/handler.hpp>
 #include <kvolt/hub.hpp>
 #include <kvolt/limits.hpp>
+#include <kvolt/listen_options.hpp>
 #include <kvolt/message.hpp>
+#include <kvolt/proxy_headers.hpp>
 #include <kvolt/request.hpp>
 #include <kvolt/response.hpp>
 #include <kvolt/response_stream.hpp>

@@ -1,12 +1,15 @@
 #ifndef KVOLT_APP_HPP
 #define KVOLT_APP_HPP
 
+#include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/server_handle.hpp>
 #include <kvolt/detail/stream.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/limits.hpp>
+#include <kvolt/listen_options.hpp>
+#include <kvolt/proxy_headers.hpp>
 #include <kvolt/router.hpp>
 
 #include <algorithm>
@@ -174,6 +177,18 @@ public:
         return *this;
     }
 
+    /// Believe these peers what they tell about the client: its address, scheme and host, as Context then shows them.
+    /// They must set or remove the header fields of which `headers` speaks, whatever the client sends.
+    ///
+    /// @param peers    Addresses and networks, such as `10.0.0.0/8` and `::1`, and `unix` for Unix sockets.
+    /// @throws std::invalid_argument  that names what is none of them.
+    App& trust_proxies(const std::vector<std::string>& peers, ProxyHeaders headers = ProxyHeaders::x_forwarded) {
+        check_setup();
+        proxies_ = detail::TrustedPeers(peers);
+        proxy_headers_ = headers;
+        return *this;
+    }
+
     struct Route {
         std::string method;  ///< `*` for every method.
         std::string pattern;
@@ -194,7 +209,7 @@ public:
     /// @throws std::system_error      with the address in its message if it cannot be listened on.
     /// @throws std::logic_error       if the server runs already.
     template <class Stream = detail::PlainStream>
-    unsigned short listen(std::string_view address);
+    unsigned short listen(std::string_view address, const ListenOptions& options = {});
 
     /// Serve on all addresses of listen(), until SIGINT, SIGTERM or stop(). The file that calls this includes
     /// `kvolt.hpp` or `kvolt/server.hpp`.
@@ -203,8 +218,8 @@ public:
     /// with 1001, and what is left after `Limits::drain_timeout` is cut off. Handlers have ended when it returns.
     ///
     /// @param ready  Called once clients can connect, for each address with what to open: `http://localhost:8080`.
-    /// @throws std::logic_error  if nothing is listened on, or the app was started before. After a stop() it returns at
-    ///                           once.
+    /// @throws std::logic_error  if nothing is listened on, a listener demands the PROXY protocol but no proxies are
+    ///                           trusted, or the app was started before. After a stop() it returns at once.
     template <class Self = App>
     void run(std::function<void(std::string_view url)> ready = {});
 
@@ -229,7 +244,7 @@ public:
 
     /// listen() for HTTPS and wss://. Include <kvolt/tls.hpp>.
     template <class Stream = detail::TlsStream>
-    unsigned short listen_tls(std::string_view address, const Tls& tls);
+    unsigned short listen_tls(std::string_view address, const Tls& tls, const ListenOptions& options = {});
 
     /// listen_tls(), then run(). Include <kvolt/tls.hpp>.
     template <class Stream = detail::TlsStream>
@@ -271,6 +286,9 @@ public:
     // For the server and hubs
 
     const std::shared_ptr<detail::Loops>& loops() const noexcept { return loops_; }
+
+    const detail::TrustedPeers& proxies() const noexcept { return proxies_; }
+    ProxyHeaders proxy_headers() const noexcept { return proxy_headers_; }
 
     /// Tells whether the app is still there.
     std::weak_ptr<App*> self() const noexcept { return self_; }
@@ -385,6 +403,7 @@ private:
         if (stopped_) return nullptr;
         if (server_) throw std::logic_error("kvolt: an app is started once");
         if (listeners_.empty()) throw std::logic_error("kvolt: an app needs an address: call listen() first");
+        for (const auto& listener : listeners_) listener->check();
         auto server = std::make_shared<detail::Server<Self>>(*this, listeners_, own_threads);
         freeze();
         server_ = server;
@@ -400,6 +419,8 @@ private:
     Router router_;
     std::vector<GroupData> groups_;
     Limits limits_;
+    detail::TrustedPeers proxies_;
+    ProxyHeaders proxy_headers_ = ProxyHeaders::x_forwarded;
     std::size_t threads_ = 1;
     std::function<void(std::string_view)> log_;
 };

@@ -94,10 +94,14 @@ public:
 
     const Request& request() const noexcept { return request_; }
 
-    /// The client's address and port, such as `127.0.0.1:50312` or `[::1]:50312`; `unix` for a Unix socket.
+    /// The client's address and port, such as `127.0.0.1:50312` or `[::1]:50312`; `unix` for a Unix socket. Behind
+    /// proxies that App::trust_proxies() names, what they tell; port 0 if they do not say.
     std::string remote_address() const { return exchange_.remote_address(); }
 
-    /// True if the client speaks TLS.
+    /// What the client calls the server, such as `example.com` or `localhost:8080`; by way of trusted proxies, too.
+    std::string host() const { return exchange_.host(); }
+
+    /// True if the client speaks TLS, with us or with a trusted proxy.
     bool secure() const { return exchange_.secure(); }
 
     /// `https` or `http`.

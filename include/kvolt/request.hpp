@@ -36,6 +36,15 @@ public:
         return slash == path.npos ? std::string_view("/") : path.substr(slash);
     }
 
+    /// The host, with the port if it was given: of the target's absolute form, else of the Host field (RFC 9112,
+    /// section 3.2.2).
+    std::string_view host() const noexcept {
+        std::size_t colon = target().find("://");
+        if (target().starts_with('/') || colon > target().find_first_of("/?")) return header("Host");
+        std::string_view rest = target().substr(colon + 3);
+        return rest.substr(0, rest.find_first_of("/?"));
+    }
+
     /// The query of the target without its `?`, not decoded.
     std::string_view raw_query() const noexcept {
         std::size_t mark = target().find('?');

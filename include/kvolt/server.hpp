@@ -159,9 +159,9 @@ private:
 }  // namespace detail
 
 template <class Stream>
-unsigned short App::listen(std::string_view address) {
+unsigned short App::listen(std::string_view address, const ListenOptions& options) {
     auto plain = [](detail::PlainStream stream, std::string&) { return stream; };
-    return add_listener([&] { return std::make_shared<detail::Listener<Stream>>(*this, address, plain); });
+    return add_listener([&] { return std::make_shared<detail::Listener<Stream>>(*this, address, options, plain); });
 }
 
 template <class Self>

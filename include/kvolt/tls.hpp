@@ -63,11 +63,12 @@ private:
 };
 
 template <class Stream>
-unsigned short App::listen_tls(std::string_view address, const Tls& tls) {
+unsigned short App::listen_tls(std::string_view address, const Tls& tls, const ListenOptions& options) {
     auto encrypt = [context = tls.context()](detail::PlainStream stream, std::string& early) {
         return Stream(std::move(stream), context->connection(std::exchange(early, {})));
     };
-    return add_listener([&] { return std::make_shared<detail::Listener<Stream>>(*this, address, std::move(encrypt)); });
+    return add_listener(
+        [&] { return std::make_shared<detail::Listener<Stream>>(*this, address, options, std::move(encrypt)); });
 }
 
 template <class Stream>

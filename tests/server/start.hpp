@@ -3,6 +3,8 @@
 
 // App::listen(), start() and run(), compiled once for all tests: the transport behind them takes half a minute.
 
+#include <kvolt/listen_options.hpp>
+
 #include <functional>
 #include <string>
 #include <string_view>
@@ -16,11 +18,13 @@ namespace test {
 
 void start(kvolt::App& app, std::string_view address = "127.0.0.1:0");
 void start_listening(kvolt::App& app);  // on what listen() was called for
-unsigned short listen(kvolt::App& app, std::string_view address = "127.0.0.1:0");
+unsigned short listen(kvolt::App& app, std::string_view address = "127.0.0.1:0",
+                      const kvolt::ListenOptions& options = {});
 void run(kvolt::App& app, std::string_view address = "127.0.0.1:0", std::function<void(std::string_view)> ready = {});
 void run_listening(kvolt::App& app, std::function<void(std::string_view)> ready = {});
 
-unsigned short listen_tls(kvolt::App& app, const kvolt::Tls& tls, std::string_view address = "127.0.0.1:0");
+unsigned short listen_tls(kvolt::App& app, const kvolt::Tls& tls, std::string_view address = "127.0.0.1:0",
+                          const kvolt::ListenOptions& options = {});
 void run_tls(kvolt::App& app, std::string_view address, const std::string& certificate_file,
              const std::string& key_file, std::function<void(std::string_view)> ready = {});
 

@@ -5,8 +5,9 @@
 
 namespace test {
 
-unsigned short listen_tls(kvolt::App& app, const kvolt::Tls& tls, std::string_view address) {
-    return app.listen_tls(address, tls);
+unsigned short listen_tls(kvolt::App& app, const kvolt::Tls& tls, std::string_view address,
+                          const kvolt::ListenOptions& options) {
+    return app.listen_tls(address, tls, options);
 }
 
 void run_tls(kvolt::App& app, std::string_view address, const std::string& certificate_file,

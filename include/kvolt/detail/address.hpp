@@ -1,14 +1,22 @@
 #ifndef KVOLT_DETAIL_ADDRESS_HPP
 #define KVOLT_DETAIL_ADDRESS_HPP
 
+#include <kvolt/detail/ip.hpp>
+
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <arpa/inet.h>
 #include <charconv>
 #include <cstddef>
 #include <cstring>
+#include <netinet/in.h>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -59,19 +67,30 @@ struct Address {
     }
 };
 
-/// `127.0.0.1:8080`, `[::1]:8080`; `unix` for a Unix socket. An IPv4 address that came in over IPv6 is shown as IPv4.
+/// The IP address and port; nothing for a Unix socket.
+inline std::optional<IpEndpoint> ip_endpoint(const boost::asio::generic::stream_protocol::endpoint& endpoint) {
+    IpEndpoint result;
+    if (endpoint.protocol().family() == AF_INET) {
+        sockaddr_in address{};
+        std::memcpy(&address, endpoint.data(), std::min(endpoint.size(), sizeof address));
+        result = {Ip::v4(&address.sin_addr), ntohs(address.sin_port)};
+    } else if (endpoint.protocol().family() == AF_INET6) {
+        sockaddr_in6 address{};
+        std::memcpy(&address, endpoint.data(), std::min(endpoint.size(), sizeof address));
+        std::memcpy(result.ip.bytes.data(), &address.sin6_addr, result.ip.bytes.size());
+        result.port = ntohs(address.sin6_port);
+    } else {
+        return std::nullopt;
+    }
+    return result;
+}
+
+/// `127.0.0.1:8080`, `[::1]:8080`; `unix` for a Unix socket.
+inline std::string to_string(const std::optional<IpEndpoint>& endpoint) {
+    return endpoint ? endpoint->to_string() : "unix";
+}
 inline std::string to_string(const boost::asio::generic::stream_protocol::endpoint& endpoint) {
-    using boost::asio::ip::tcp;
-    int family = endpoint.protocol().family();
-    if (family != BOOST_ASIO_OS_DEF(AF_INET) && family != BOOST_ASIO_OS_DEF(AF_INET6)) return "unix";
-    tcp::endpoint address;
-    address.resize(endpoint.size());
-    std::memcpy(address.data(), endpoint.data(), endpoint.size());
-    auto ip = address.address();
-    if (ip.is_v6() && ip.to_v6().is_v4_mapped())
-        ip = boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, ip.to_v6());
-    std::string text = ip.is_v6() ? '[' + ip.to_string() + ']' : ip.to_string();
-    return text + ':' + std::to_string(address.port());
+    return to_string(ip_endpoint(endpoint));
 }
 
 }  // namespace kvolt::detail

@@ -19,6 +19,7 @@ class Exchange {
 public:
     virtual std::string remote_address() const = 0;
     virtual bool secure() const { return false; }
+    virtual std::string host() const { return {}; }
     virtual Task<>::executor_type executor() = 0;
 
     /// Answer a handshake with 101 and speak WebSocket from now on, or throw the HttpError that refuses it.

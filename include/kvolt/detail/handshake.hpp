@@ -17,14 +17,15 @@ inline bool is_websocket_key(std::string_view key) {
     return key.size() == 24 && key.ends_with("==") && key.substr(0, 22).find_first_not_of(alphabet) == key.npos;
 }
 
-inline bool origin_allowed(const Request& request, const UpgradeOptions& options, bool secure) {
+/// @param host  What the client calls the server.
+inline bool origin_allowed(const Request& request, const UpgradeOptions& options, bool secure, std::string_view host) {
     std::size_t count = request.count("Origin");
     if (count == 0) return !options.requires_origin();
     if (options.allows_any_origin()) return true;
     if (count > 1) return false;
     auto origin = Origin::parse(request.header("Origin"));
     if (!origin) return false;
-    auto own = Origin::parse((secure ? "https://" : "http://") + std::string(request.header("Host")));
+    auto own = Origin::parse((secure ? "https://" : "http://") + std::string(host));
     return origin == own ||
            std::find(options.origins().begin(), options.origins().end(), *origin) != options.origins().end();
 }
@@ -48,8 +49,9 @@ inline std::string agree_on_protocol(const Request& request, const UpgradeOption
 
 /// Check a client's opening handshake (RFC 6455, section 4.2.1) and who it comes from.
 ///
+/// @param secure, host  How the client reaches the server, for the same origin.
 /// @throws HttpError  with the answer that a refused handshake gets.
-inline void check_handshake(const Request& request, const UpgradeOptions& options, bool secure) {
+inline void check_handshake(const Request& request, const UpgradeOptions& options, bool secure, std::string_view host) {
     if (!request.has_token("Upgrade", "websocket") || !request.has_token("Connection", "upgrade"))
         throw HttpError(426, "this resource is a WebSocket").header("Upgrade", "websocket");
     if (request.method() != "GET" || request.version() < 11)
@@ -64,7 +66,10 @@ inline void check_handshake(const Request& request, const UpgradeOptions& option
         (request.count("Content-Length") != 0 &&
          request.header("Content-Length").find_first_not_of('0') != std::string_view::npos))
         throw HttpError(400, "a WebSocket handshake has no body");
-    if (!origin_allowed(request, options, secure)) throw HttpError(403, "origin not allowed");
+    if (!origin_allowed(request, options, secure, host)) throw HttpError(403, "origin not allowed");
+}
+inline void check_handshake(const Request& request, const UpgradeOptions& options, bool secure) {
+    check_handshake(request, options, secure, request.host());
 }
 
 }  // namespace kvolt::detail

@@ -5,7 +5,9 @@
 #include <kvolt/context.hpp>
 #include <kvolt/detail/address.hpp>
 #include <kvolt/detail/error_answer.hpp>
+#include <kvolt/detail/forwarded.hpp>
 #include <kvolt/detail/handshake.hpp>
+#include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/request_reader.hpp>
 #include <kvolt/detail/response_writer.hpp>
 #include <kvolt/detail/stream.hpp>
@@ -33,17 +35,20 @@ namespace kvolt::detail {
 template <class Stream>
 class HttpSession final : public Protocol, public Exchange, public std::enable_shared_from_this<HttpSession<Stream>> {
 public:
-    using Endpoint = typename Stream::protocol_type::endpoint;
     using Error = boost::system::error_code;
     using Self = std::shared_ptr<HttpSession>;
 
-    HttpSession(const App& app, Loop& loop, Stream stream, Endpoint remote)
+    /// @param peer   Who it is from; nothing for a Unix socket.
+    /// @param early  What has come in already.
+    HttpSession(const App& app, Loop& loop, Stream stream, std::optional<IpEndpoint> peer, std::string_view early)
         : app_(app),
           limits_(app.limits()),
-          remote_(std::move(remote)),
+          peer_(std::move(peer)),
           wire_(loop, std::move(stream), *this),
           reader_(request_, limits_),
-          writer_(wire_, request_, response_) {}
+          writer_(wire_, request_, response_) {
+        if (!early.empty()) reader_.commit(boost::asio::buffer_copy(reader_.prepare(), boost::asio::buffer(early)));
+    }
 
     ~HttpSession() { wire_.loop().connections().fetch_sub(1, std::memory_order_relaxed); }
 
@@ -60,12 +65,14 @@ public:
 
     // Exchange
 
-    std::string remote_address() const override { return to_string(remote_); }
-    bool secure() const override { return is_secure<Stream>(); }
+    std::string remote_address() const override { return to_string(client().address); }
+    bool secure() const override { return client().secure; }
+    std::string host() const override { return client().host; }
     Task<>::executor_type executor() override { return wire_.get_executor(); }
 
     std::shared_ptr<Peer> upgrade(const Request& request, const UpgradeOptions& options) override {
-        check_handshake(request, options, secure());
+        Client from = client();
+        check_handshake(request, options, from.secure, from.host);
         wire_.left_over(reader_.take_rest());
         websocket_ = std::make_unique<WebSocketSession<Stream>>(wire_, limits_, agree_on_protocol(request, options));
         try {
@@ -175,6 +182,12 @@ private:
             handle();
         }
         proceeding_ = false;
+    }
+
+    Client client() const {
+        Client peer{peer_, is_secure<Stream>(), std::string(request_.host())};
+        if (app_.proxies().empty()) return peer;
+        return find_client(request_, std::move(peer), app_.proxies(), app_.proxy_headers());
     }
 
     void read(Self self) {
@@ -338,7 +351,7 @@ private:
 
     const App& app_;
     const Limits& limits_;
-    Endpoint remote_;
+    std::optional<IpEndpoint> peer_;
     Wire<Stream> wire_;
     Request request_;
     Response response_;

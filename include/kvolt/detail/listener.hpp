@@ -4,9 +4,12 @@
 #include <kvolt/app.hpp>
 #include <kvolt/detail/address.hpp>
 #include <kvolt/detail/http_session.hpp>
+#include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/proxy_session.hpp>
 #include <kvolt/detail/server_handle.hpp>
 #include <kvolt/detail/stream.hpp>
+#include <kvolt/listen_options.hpp>
 
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/basic_stream_socket.hpp>
@@ -25,6 +28,8 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -47,10 +52,11 @@ public:
     ///
     /// @throws std::invalid_argument  for a bad address.
     /// @throws std::system_error      that names the address, if it cannot be listened on.
-    Listener(const App& app, std::string_view address, Open open_stream)
+    Listener(const App& app, std::string_view address, const ListenOptions& options, Open open_stream)
         : app_(app),
           loops_(*app.loops()),
           address_(Address::parse(address)),
+          options_(options),
           open_stream_(std::move(open_stream)),
           acceptor_(loops_.front()->io()),
           pause_(loops_.front()->io()) {
@@ -69,6 +75,11 @@ public:
         if (!address_.unix_path.empty()) return "unix:" + address_.unix_path;
         std::string scheme = is_secure<Stream>() ? "https://" : "http://";
         return scheme + (address_.any_interface ? "localhost:" + std::to_string(port_) : to_string(address_.endpoint));
+    }
+
+    void check() const override {
+        if (options_.demands_proxy_protocol() && app_.proxies().empty())
+            throw std::logic_error("kvolt: a listener with proxy_protocol() needs trust_proxies(): " + url());
     }
 
     // Waits for a connection and only then decides on its loop, so that no listener holds a place for one to come.
@@ -176,10 +187,11 @@ private:
     void welcome(Loop& loop, PlainStream stream) {
         Error ignored;
         if (address_.unix_path.empty()) stream.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
-        auto begin = [this, &loop, socket = std::move(stream), remote = remote_]() mutable {
-            std::string early;
-            Stream opened = open_stream_(std::move(socket), early);
-            std::make_shared<HttpSession<Stream>>(app_, loop, std::move(opened), std::move(remote))->start();
+        auto begin = [this, &loop, socket = std::move(stream), peer = ip_endpoint(remote_)]() mutable {
+            if (options_.demands_proxy_protocol())
+                await_preamble(loop, std::move(socket), std::move(peer));
+            else
+                start(loop, std::move(socket), std::move(peer), {});
         };
         if (&loop == loops_.front().get())
             begin();
@@ -187,11 +199,27 @@ private:
             loop.mailbox()->post(std::move(begin));
     }
 
+    void start(Loop& loop, PlainStream socket, std::optional<IpEndpoint> peer, std::string early) {
+        Stream stream = open_stream_(std::move(socket), early);
+        std::make_shared<HttpSession<Stream>>(app_, loop, std::move(stream), std::move(peer), early)->start();
+    }
+
+    void await_preamble(Loop& loop, PlainStream socket, std::optional<IpEndpoint> peer) {
+        bool trusted = app_.proxies().trusts(peer);
+        auto begin = [this, &loop](PlainStream taken, std::optional<IpEndpoint> client, std::string early) {
+            start(loop, std::move(taken), std::move(client), std::move(early));
+        };
+        auto session =
+            std::make_shared<ProxySession<decltype(begin)>>(loop, std::move(socket), std::move(peer), std::move(begin));
+        if (trusted) session->start(app_.limits().header_timeout);
+    }
+
     static constexpr int most_in_a_turn = 64;
 
     const App& app_;
     const Loops& loops_;
     Address address_;
+    const ListenOptions options_;
     const Open open_stream_;
     boost::asio::basic_socket_acceptor<Protocol, Loop::executor_type> acceptor_;
     Loop::Timer pause_;

@@ -16,6 +16,9 @@ public:
     /// What to open in a browser, such as `http://localhost:8080`; the address itself for a Unix socket.
     virtual std::string url() const = 0;
 
+    /// @throws std::logic_error  if something that it needs was not set up.
+    virtual void check() const = 0;
+
     /// Accept connections until close(). On the first loop, or before it runs.
     virtual void accept() = 0;
 

@@ -1,0 +1,140 @@
+#ifndef KVOLT_DETAIL_FORWARDED_HPP
+#define KVOLT_DETAIL_FORWARDED_HPP
+
+// Who the client is behind proxies, by what they have written into the header.
+
+#include <kvolt/detail/ip.hpp>
+#include <kvolt/proxy_headers.hpp>
+#include <kvolt/request.hpp>
+#include <kvolt/url.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kvolt::detail {
+
+/// What a connection, or a proxy that is trusted, tells about the client.
+struct Client {
+    std::optional<IpEndpoint> address;  ///< Nothing for a Unix socket.
+    bool secure = false;
+    std::string host;  ///< What it calls the server: the Host field.
+};
+
+/// One proxy's account of the peer that it has got the request from.
+struct Hop {
+    std::string address, scheme, host;  ///< Empty where it does not say.
+};
+
+/// The text up to the next separator outside of quotes; `text` becomes the rest.
+inline std::string_view take_item(std::string_view& text, char separator) noexcept {
+    bool quoted = false;
+    std::size_t end = 0;
+    for (; end < text.size() && (quoted || text[end] != separator); ++end) {
+        if (text[end] == '"') quoted = !quoted;
+        if (text[end] == '\\' && quoted) ++end;
+    }
+    end = std::min(end, text.size());
+    std::string_view item = text.substr(0, end);
+    text.remove_prefix(std::min(text.size(), end + 1));
+    while (item.starts_with(' ') || item.starts_with('\t')) item.remove_prefix(1);
+    while (item.ends_with(' ') || item.ends_with('\t')) item.remove_suffix(1);
+    return item;
+}
+
+/// Without the quotes of a quoted string; nothing if these are broken (RFC 9110, section 5.6.4).
+inline std::optional<std::string> unquoted(std::string_view text) {
+    if (!text.starts_with('"')) return std::string(text);
+    std::string result;
+    for (std::size_t i = 1; i < text.size(); ++i) {
+        if (text[i] == '"') return i + 1 == text.size() ? std::optional(result) : std::nullopt;
+        if (text[i] == '\\' && ++i == text.size()) break;
+        result += text[i];
+    }
+    return std::nullopt;
+}
+
+/// One element of Forwarded: `for=192.0.2.1;proto=https;host=example.com` (RFC 7239, section 4). A broken one says
+/// nothing.
+inline Hop parse_forwarded(std::string_view element) {
+    Hop hop;
+    while (!element.empty()) {
+        std::string_view pair = take_item(element, ';');
+        if (pair.empty()) continue;
+        std::size_t equals = pair.find('=');
+        if (equals == pair.npos) return {};
+        auto value = unquoted(pair.substr(equals + 1));
+        if (!value) return {};
+        std::string_view name = pair.substr(0, equals);
+        std::string* place = iequals(name, "for")     ? &hop.address
+                             : iequals(name, "proto") ? &hop.scheme
+                             : iequals(name, "host")  ? &hop.host
+                                                      : nullptr;
+        if (place == nullptr) continue;
+        if (!place->empty()) return {};  // each once
+        *place = std::move(*value);
+    }
+    return hop;
+}
+
+/// The items of all fields of this name, in their order.
+inline std::vector<std::string_view> list_items(const Request& request, std::string_view name) {
+    std::vector<std::string_view> items;
+    for (std::size_t i = 0; i < request.field_count(); ++i) {
+        if (!iequals(request.field_name(i), name)) continue;
+        std::string_view rest = request.field_value(i);
+        while (!rest.empty())
+            if (std::string_view item = take_item(rest, ','); !item.empty()) items.push_back(item);
+    }
+    return items;
+}
+
+/// What the proxies tell, the one nearest to us last.
+inline std::vector<Hop> hops(const Request& request, ProxyHeaders headers) {
+    std::vector<Hop> result;
+    if (headers == ProxyHeaders::forwarded) {
+        for (std::string_view element : list_items(request, "Forwarded")) result.push_back(parse_forwarded(element));
+        return result;
+    }
+    // Many proxies add to X-Forwarded-For but overwrite the others, so these may be fewer: the leftmost stands for
+    // all before it.
+    auto addresses = list_items(request, "X-Forwarded-For"), schemes = list_items(request, "X-Forwarded-Proto"),
+         hosts = list_items(request, "X-Forwarded-Host");
+    auto from_right = [](const std::vector<std::string_view>& items, std::size_t distance) {
+        if (items.empty()) return std::string();
+        return std::string(items[items.size() - 1 - std::min(distance, items.size() - 1)]);
+    };
+    std::size_t count = std::max<std::size_t>(addresses.size(), schemes.empty() && hosts.empty() ? 0 : 1);
+    for (std::size_t i = 0; i < count; ++i) {
+        std::size_t distance = count - 1 - i;
+        result.push_back({from_right(addresses, distance), from_right(schemes, distance), from_right(hosts, distance)});
+    }
+    return result;
+}
+
+/// Walk from the peer towards the client, for as long as who tells about the next one is trusted.
+///
+/// @param peer  What is known without any header.
+inline Client find_client(const Request& request, Client peer, const TrustedPeers& trusted, ProxyHeaders headers) {
+    if (!trusted.trusts(peer.address)) return peer;
+    auto told = hops(request, headers);
+    Client client = std::move(peer);
+    for (std::size_t i = told.size(); i-- > 0 && trusted.trusts(client.address);) {
+        const Hop& hop = told[i];
+        if (iequals(hop.scheme, "https") || iequals(hop.scheme, "wss")) client.secure = true;
+        if (iequals(hop.scheme, "http") || iequals(hop.scheme, "ws")) client.secure = false;
+        if (!hop.host.empty() && parse_authority(hop.host, 80)) client.host = hop.host;
+        auto address = IpEndpoint::parse(hop.address);
+        if (!address) break;  // "unknown", a pseudonym, or nonsense
+        client.address = *address;
+    }
+    return client;
+}
+
+}  // namespace kvolt::detail
+
+#endif

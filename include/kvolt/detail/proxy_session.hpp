@@ -1,0 +1,86 @@
+#ifndef KVOLT_DETAIL_PROXY_SESSION_HPP
+#define KVOLT_DETAIL_PROXY_SESSION_HPP
+
+#include <kvolt/detail/ip.hpp>
+#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/proxy_protocol.hpp>
+#include <kvolt/detail/stream.hpp>
+
+#include <boost/asio/buffer.hpp>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace kvolt::detail {
+
+/// A connection that has to begin with the PROXY protocol, until that has come. It is closed if the preamble is bad or
+/// takes too long.
+///
+/// @tparam Begin  Called with the socket, the client, and the bytes behind the preamble. Without a client it is the
+/// peer.
+template <class Begin>
+class ProxySession final : public Link, public std::enable_shared_from_this<ProxySession<Begin>> {
+public:
+    using Error = boost::system::error_code;
+
+    ProxySession(Loop& loop, PlainStream socket, std::optional<IpEndpoint> peer, Begin begin)
+        : Link(loop), socket_(std::move(socket)), peer_(std::move(peer)), begin_(std::move(begin)) {}
+
+    ~ProxySession() override {
+        if (!handed_over_) loop().connections().fetch_sub(1, std::memory_order_relaxed);
+    }
+
+    void start(std::chrono::milliseconds limit) {
+        if (loop().draining()) return;
+        loop().arm(*this, limit);
+        read();
+    }
+
+    void flush() override {}
+    void shut_down() override { abort(); }
+    void abandon() override {}
+
+    void abort() override {
+        disarm();
+        Error ignored;
+        socket_.close(ignored);
+    }
+
+private:
+    void on_deadline() override { abort(); }
+
+    void read() {
+        socket_.async_read_some(boost::asio::buffer(chunk_),
+                                [this, self = this->shared_from_this()](Error error, std::size_t size) {
+                                    if (!error && socket_.is_open()) on_read(size);
+                                });
+    }
+
+    void on_read(std::size_t size) {
+        bytes_.append(chunk_.data(), size);
+        ProxyPreamble preamble = parse_proxy_preamble(bytes_);
+        if (preamble.status == ProxyPreamble::Status::more) return read();
+        if (preamble.status == ProxyPreamble::Status::bad) return abort();
+        disarm();
+        handed_over_ = true;
+        if (preamble.status == ProxyPreamble::Status::client) peer_ = preamble.client;
+        begin_(std::move(socket_), std::move(peer_), bytes_.substr(preamble.size));
+    }
+
+    PlainStream socket_;
+    std::optional<IpEndpoint> peer_;
+    Begin begin_;
+    std::array<char, 512> chunk_;
+    std::string bytes_;
+    bool handed_over_ = false;
+};
+
+}  // namespace kvolt::detail
+
+#endif

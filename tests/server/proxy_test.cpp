@@ -1,0 +1,242 @@
+#include "../catch.hpp"
+#include "../certificate.hpp"
+#include "client.hpp"
+#include "eventually.hpp"
+#include "start.hpp"
+#include "tls_client.hpp"
+#include "websocket_server.hpp"
+#include <kvolt/app.hpp>
+#include <kvolt/context.hpp>
+#include <kvolt/detail/loop.hpp>
+#include <kvolt/limits.hpp>
+#include <kvolt/listen_options.hpp>
+#include <kvolt/proxy_headers.hpp>
+#include <kvolt/tls.hpp>
+
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using kvolt::App;
+using kvolt::Context;
+using kvolt::ListenOptions;
+using kvolt::ProxyHeaders;
+using test::Client;
+using test::eventually;
+using test::TlsClient;
+using namespace std::chrono_literals;
+
+namespace {
+
+void tell(Context& c) { c.text(std::string(c.scheme()) + ' ' + c.host() + ' ' + c.remote_address()); }
+
+std::size_t connections(App& app) {
+    std::size_t all = 0;
+    for (const auto& loop : *app.loops()) all += loop->connections();
+    return all;
+}
+
+const std::string line = "PROXY TCP4 192.0.2.1 127.0.0.1 50312 443\r\n";
+const std::string data =
+    std::string("\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x01\x7f\x00\x00\x01\xc4\x88\x01\xbb", 28);
+const std::string local = std::string("\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00", 16);
+const std::string request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+}  // namespace
+
+TEST_CASE("without trusted proxies nobody is believed what they tell about the client") {
+    App app;
+    app.get("/", tell);
+    test::start(app);
+    auto body = Client(app.port())
+                    .get("/",
+                         "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: x\r\n"
+                         "Forwarded: for=192.0.2.1;proto=https\r\n")
+                    .body;
+    CHECK(body.starts_with("http localhost 127.0.0.1:"));
+}
+
+TEST_CASE("a trusted proxy tells who the client is") {
+    App app;
+    app.get("/", tell);
+    app.get("/ws", test::echo);
+    SECTION("by X-Forwarded fields") {
+        app.trust_proxies({"127.0.0.1", "10.0.0.0/8"});
+        test::start(app);
+        Client client(app.port());
+        CHECK(client
+                  .get("/",
+                       "X-Forwarded-For: 192.0.2.1, 10.1.1.1\r\nX-Forwarded-Proto: https\r\n"
+                       "X-Forwarded-Host: example.com\r\n")
+                  .body == "https example.com 192.0.2.1:0");
+        CHECK(
+            client.get("/", "Forwarded: for=192.0.2.1;proto=https\r\n").body.starts_with("http localhost 127.0.0.1:"));
+        CHECK(client.get("/").body.starts_with("http localhost 127.0.0.1:"));
+        CHECK(client.request("GET http://absolute.test:81/ HTTP/1.1\r\nHost: absolute.test:81\r\n\r\n")
+                  .body.starts_with("http absolute.test:81 127.0.0.1:"));
+        // The same origin is what the browser sees.
+        CHECK(client.handshake("/ws", "Origin: https://localhost\r\n").status == 403);
+        CHECK(Client(app.port())
+                  .handshake("/ws",
+                             "Origin: https://example.com\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: "
+                             "example.com\r\n")
+                  .status == 101);
+    }
+    SECTION("by Forwarded") {
+        app.trust_proxies({"127.0.0.1"}, ProxyHeaders::forwarded);
+        test::start(app);
+        Client client(app.port());
+        CHECK(client.get("/", "Forwarded: for=\"[2001:db8::1]:99\";proto=https;host=example.com\r\n").body ==
+              "https example.com [2001:db8::1]:99");
+        CHECK(client.get("/", "X-Forwarded-For: 192.0.2.1\r\n").body.starts_with("http localhost 127.0.0.1:"));
+    }
+    SECTION("on a Unix socket") {
+        std::string path = std::filesystem::temp_directory_path() / ("kvolt_proxy_test_" + std::to_string(::getpid()));
+        app.trust_proxies({"unix"});
+        test::start(app, "unix:" + path);
+        Client client = Client::unix_socket(path);
+        CHECK(client.get("/", "X-Forwarded-For: 192.0.2.1\r\n").body == "http localhost 192.0.2.1:0");
+        CHECK(client.get("/").body == "http localhost unix");
+    }
+    SECTION("but not another one") {
+        app.trust_proxies({"10.0.0.0/8"});
+        test::start(app);
+        CHECK(Client(app.port()).get("/", "X-Forwarded-For: 192.0.2.1\r\n").body.starts_with("http localhost 127."));
+    }
+}
+
+TEST_CASE("what is no proxy's address throws at setup, and so does a demand that nobody can meet") {
+    App app;
+    CHECK_THROWS_AS(app.trust_proxies({"example.com"}), std::invalid_argument);
+    test::listen(app, "127.0.0.1:0", ListenOptions().proxy_protocol());
+    CHECK_THROWS_AS(test::start_listening(app), std::logic_error);
+    app.trust_proxies({"127.0.0.1"});
+    test::start_listening(app);
+    CHECK_THROWS_AS(app.trust_proxies({}), std::logic_error);
+}
+
+TEST_CASE("the PROXY protocol tells who the client is, on the listeners that demand it") {
+    auto threads = GENERATE(1u, 4u);
+    App app;
+    app.threads(threads).trust_proxies({"127.0.0.1"}).get("/", tell);
+    auto port = test::listen(app, "127.0.0.1:0", ListenOptions().proxy_protocol());
+    auto plain_port = test::listen(app);
+    test::start_listening(app);
+    for (const std::string& preamble : {line, data}) {
+        Client whole(port);
+        CHECK(whole.request(preamble + request).body == "http localhost 192.0.2.1:50312");
+        CHECK(whole.get("/").body == "http localhost 192.0.2.1:50312");
+        Client dripping(port);
+        for (char c : preamble + request.substr(0, 5)) dripping.send({&c, 1});
+        CHECK(dripping.request(request.substr(5)).body == "http localhost 192.0.2.1:50312");
+        Client pipelined(port);
+        std::string many = preamble;
+        for (int i = 0; i < 50; ++i) many += request;
+        pipelined.send(many);
+        for (int i = 0; i < 50; ++i) REQUIRE(pipelined.read_response().status == 200);
+    }
+    CHECK(Client(port).request(local + request).body.starts_with("http localhost 127.0.0.1:"));
+    CHECK(Client(plain_port).get("/").body.starts_with("http localhost 127.0.0.1:"));
+    CHECK(Client(plain_port).request(line + request).status == 400);
+    CHECK(eventually([&] { return connections(app) == 0; }));
+}
+
+TEST_CASE("header fields count behind the PROXY protocol only if the client that it names is trusted") {
+    App app;
+    app.get("/", tell);
+    app.trust_proxies({"127.0.0.1", "192.0.2.1"});
+    test::listen(app, "127.0.0.1:0", ListenOptions().proxy_protocol());
+    test::start_listening(app);
+    Client client(app.port());
+    client.send(line);
+    CHECK(client.get("/", "X-Forwarded-For: 203.0.113.5\r\n").body == "http localhost 203.0.113.5:0");
+    Client other(app.port());
+    other.send("PROXY TCP6 2001:db8::1 ::1 80 443\r\n");
+    CHECK(other.get("/", "X-Forwarded-For: 203.0.113.5\r\n").body == "http localhost [2001:db8::1]:80");
+}
+
+TEST_CASE("the PROXY protocol goes in front of TLS") {
+    test::Certificate certificate;
+    App app;
+    app.get("/", tell);
+    app.trust_proxies({"127.0.0.1"});
+    auto port = test::listen_tls(app, kvolt::Tls(certificate.file, certificate.key_file), "127.0.0.1:0",
+                                 ListenOptions().proxy_protocol());
+    test::start_listening(app);
+    for (const std::string& preamble : {line, data}) {
+        Client socket(port);
+        socket.send(preamble);
+        TlsClient client(std::move(socket));
+        CHECK(client.get("/").body == "https localhost 192.0.2.1:50312");
+    }
+    // In one segment with the first bytes of the handshake
+    Client socket(port);
+    SSL_CTX* context = SSL_CTX_new(TLS_client_method());
+    SSL* ssl = SSL_new(context);
+    SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    SSL_connect(ssl);
+    char bytes[4096];
+    int size = BIO_read(SSL_get_wbio(ssl), bytes, sizeof bytes);
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+    socket.send(line + std::string(bytes, static_cast<std::size_t>(size)));
+    CHECK(socket.read(1) == "\x16");
+    CHECK(TlsClient(Client(port)).tls->protocol().empty());
+}
+
+TEST_CASE("a connection without a good PROXY preamble, or from somebody else, is closed") {
+    auto threads = GENERATE(1u, 4u);
+    kvolt::Limits limits;
+    limits.header_timeout = 300ms;
+    App app;
+    app.threads(threads).limits(limits).get("/", tell);
+    SECTION("a bad one, or none in time") {
+        app.trust_proxies({"127.0.0.1"});
+        auto port = test::listen(app, "127.0.0.1:0", ListenOptions().proxy_protocol());
+        test::start_listening(app);
+        for (const std::string& bytes : std::vector<std::string>{
+                 request, "PROXY TCP4 nonsense\r\n", "PROXY " + std::string(10000, 'x'), "PROXY TCP4 192.0.2.1", "",
+                 data.substr(0, 20), std::string("\x16\x03\x01\x00\x05hello", 10)}) {
+            INFO(bytes);
+            Client client(port);
+            client.send(bytes);
+            CHECK(client.ended());
+        }
+        Client vanishing(port);
+        vanishing.send("PROXY");
+        vanishing.reset();
+        CHECK(Client(port).request(line + request).status == 200);
+    }
+    SECTION("somebody else") {
+        app.trust_proxies({"10.0.0.0/8"});
+        auto port = test::listen(app, "127.0.0.1:0", ListenOptions().proxy_protocol());
+        test::start_listening(app);
+        Client client(port);
+        client.send(line + request);
+        CHECK(client.ended());
+    }
+    CHECK(eventually([&] { return connections(app) == 0; }));
+}
+
+TEST_CASE("stop() does not wait for PROXY preambles") {
+    auto threads = GENERATE(1u, 4u);
+    App app;
+    app.threads(threads).trust_proxies({"127.0.0.1"}).get("/", tell);
+    auto port = test::listen(app, "127.0.0.1:0", ListenOptions().proxy_protocol());
+    test::start_listening(app);
+    std::vector<Client> clients;
+    for (int i = 0; i < 8; ++i) {
+        clients.emplace_back(port);
+        clients.back().send("PROXY TCP4");
+    }
+    REQUIRE(eventually([&] { return connections(app) == 8; }));
+    auto begin = std::chrono::steady_clock::now();
+    app.stop();
+    CHECK(std::chrono::steady_clock::now() - begin < 4s);
+    for (Client& client : clients) CHECK(client.ended());
+}
