@@ -161,7 +161,7 @@ class TlsTest(unittest.TestCase):
     def test_websockets(self):
         async def talk():
             context = ssl.create_default_context(cafile=self.certificates[0][0])
-            async with websockets.connect(f"wss://localhost:{self.port}/echo", ssl=context, host="127.0.0.1",
+            async with websockets.connect(f"wss://localhost:{self.port}/echo", ssl=context, host="127.0.0.1", server_hostname="localhost",
                                           origin=f"https://localhost:{self.port}") as client:
                 for message in ("text", b"bytes", "é" * 30000, b"x" * 65536):
                     await client.send(message)
