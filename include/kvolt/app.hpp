@@ -373,15 +373,13 @@ private:
     }
 
     void answer_without_route(Context& c) const {
-        constexpr std::string_view known[] = {"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
-                                              "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+        constexpr std::string_view known[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"};
         if (std::find(std::begin(known), std::end(known), c.method()) == std::end(known))
             throw HttpError(501, "Not Implemented");
         bool whole_server = c.target() == "*";  // OPTIONS *
         auto match = router_.find({}, c.request().raw_path());
         if (!whole_server && match.neighbour == nullptr && match.route == nullptr) throw HttpError(404, "Not Found");
-        std::string allowed =
-            whole_server ? "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS" : router_.allowed(c.request().raw_path());
+        std::string allowed = whole_server ? Router::every_method : router_.allowed(c.request().raw_path());
         if (c.method() != "OPTIONS") throw HttpError(405, "Method Not Allowed").header("Allow", allowed);
         c.header("Allow", allowed).status(204);
     }

@@ -25,24 +25,18 @@ public:
     std::string_view target() const noexcept { return view(target_); }
 
     /// The path of the target, not decoded: `/caf%C3%A9`. Also that of the absolute form, `http://host/path`.
-    std::string_view raw_path() const noexcept {
-        std::string_view path = target().substr(0, target().find('?'));
-        if (path.starts_with('/')) return path;
-        std::size_t colon = path.find("://");
-        if (colon == path.npos ||
-            !(detail::iequals(path.substr(0, colon), "http") || detail::iequals(path.substr(0, colon), "https")))
-            return path;
-        std::size_t slash = path.find('/', colon + 3);
-        return slash == path.npos ? std::string_view("/") : path.substr(slash);
-    }
+    ///
+    /// Without the segments `.` and `..`, also escaped ones: `/a/../b` is `/b` here, so that no route and no parameter
+    /// means another place than it seems to. A path that climbs above the root stays as it was sent, and the server
+    /// refuses it.
+    std::string_view raw_path() const noexcept { return view(path_); }
 
-    /// The host, with the port if it was given: of the target's absolute form, else of the Host field (RFC 9112,
-    /// section 3.2.2).
+    /// The host, with its port if there is one, that the request is for: of the absolute form, otherwise of the Host
+    /// field (RFC 9112, section 3.2.2).
     std::string_view host() const noexcept {
-        std::size_t colon = target().find("://");
-        if (target().starts_with('/') || colon > target().find_first_of("/?")) return header("Host");
-        std::string_view rest = target().substr(colon + 3);
-        return rest.substr(0, rest.find_first_of("/?"));
+        std::size_t begin = authority_begin();
+        if (begin == 0) return header("Host");
+        return target().substr(begin, std::min(target().find_first_of("/?", begin), target().size()) - begin);
     }
 
     /// The query of the target without its `?`, not decoded.
@@ -92,7 +86,7 @@ public:
         fields_.clear();
         if (body_.capacity() > kept_capacity) body_ = std::string();
         body_.clear();
-        method_ = target_ = Place();
+        method_ = target_ = path_ = Place();
         version_ = 11;
     }
 
@@ -100,6 +94,7 @@ public:
         clear();
         method_ = keep(method);
         target_ = keep(target);
+        path_ = find_path();
         version_ = version;
     }
 
@@ -124,6 +119,26 @@ private:
         return place;
     }
 
+    // Where the host begins in the absolute form; 0 in the others.
+    std::size_t authority_begin() const noexcept {
+        if (target().starts_with('/')) return 0;
+        std::size_t colon = target().find("://");
+        std::string_view scheme = target().substr(0, colon);
+        bool absolute =
+            colon != std::string_view::npos && (detail::iequals(scheme, "http") || detail::iequals(scheme, "https"));
+        return absolute ? colon + 3 : 0;
+    }
+
+    Place find_path() {
+        std::size_t begin = authority_begin(), end = std::min(target().find('?'), target().size());
+        if (begin > 0) begin = target().find('/', begin);
+        if (begin >= end) return begin == 0 ? Place() : keep("/");
+        std::string_view path = target().substr(begin, end - begin);
+        if (path.find("/.") != path.npos || path.find("/%2") != path.npos)
+            if (auto clean = remove_dot_segments(path)) return keep(*clean);
+        return {target_.begin + static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(path.size())};
+    }
+
     std::string_view view(Place place) const noexcept {
         return std::string_view(head_).substr(place.begin, place.size);
     }
@@ -144,7 +159,7 @@ private:
     std::string head_;
     std::vector<Field> fields_;
     std::string body_;
-    Place method_, target_;
+    Place method_, target_, path_;
     int version_ = 11;
 };
 

@@ -37,6 +37,10 @@ public:
         detail::PathMatch match;
     };
 
+    /// What a route of every method, and the server as a whole, allows. TRACE, which sends back what it gets with
+    /// credentials and all, needs a route of its own.
+    static constexpr const char* every_method = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
     /// Add a route. GET also answers HEAD.
     ///
     /// @throws std::invalid_argument  for a bad pattern, and for a route that means the same as another one: both are
@@ -71,6 +75,7 @@ public:
         auto has = [&](std::string_view method) {
             return std::find(methods.begin(), methods.end(), method) != methods.end();
         };
+        if (has("*")) return every_method;
         if (has("GET") && !has("HEAD")) methods.push_back("HEAD");
         if (!has("OPTIONS")) methods.push_back("OPTIONS");
         std::string list;
@@ -128,7 +133,7 @@ private:
         for (const Entry& entry : entries) {
             if (entry.method == method) return entry.route;
             if (entry.method == "GET" && method == "HEAD") get = entry.route;
-            if (entry.method == "*") any = entry.route;
+            if (entry.method == "*" && method != "TRACE") any = entry.route;
         }
         return get ? get : any;
     }

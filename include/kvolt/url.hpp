@@ -39,6 +39,17 @@ inline std::string lowered(std::string_view text) {
     return result;
 }
 
+/// 1 for the segment `.`, 2 for `..`, whether escaped or not; 0 for every other one.
+constexpr int count_dots(std::string_view segment) noexcept {
+    int dots = 0;
+    while (!segment.empty()) {
+        bool escaped = iequals(segment.substr(0, 3), "%2e");
+        if ((!escaped && segment.front() != '.') || ++dots > 2) return 0;
+        segment.remove_prefix(escaped ? 3 : 1);
+    }
+    return dots;
+}
+
 }  // namespace detail
 
 /// Decode %XX escapes (RFC 3986, section 2.1).
@@ -61,6 +72,28 @@ inline std::optional<std::string> percent_decode(std::string_view text) {
         i += 2;
     }
     return result;
+}
+
+/// Remove the segments `.` and `..`, also escaped ones, from a path that begins with '/' (RFC 3986, section 5.2.4).
+///
+/// @returns  nothing if the path climbs above its root.
+inline std::optional<std::string> remove_dot_segments(std::string_view path) {
+    std::string result;
+    while (!path.empty()) {
+        std::size_t end = std::min(path.find('/', 1), path.size());
+        std::string_view segment = path.substr(1, end - 1);
+        path.remove_prefix(end);
+        int dots = detail::count_dots(segment);
+        if (dots == 2) {
+            if (result.empty()) return std::nullopt;
+            result.resize(result.rfind('/'));
+        }
+        if (dots == 0)
+            (result += '/') += segment;
+        else if (path.empty())
+            result += '/';
+    }
+    return result.empty() ? "/" : result;
 }
 
 using QueryParameters = std::vector<std::pair<std::string, std::string>>;

@@ -109,6 +109,7 @@ TEST_CASE("methods: routes of their own, HEAD, OPTIONS, 405 and 501") {
         {"PUT", "/any", 200, "", "3", "PUT"},
         {"HEAD", "/any", 200, "", "4", ""},
         {"BREW", "/any", 200, "", "4", "BREW"},
+        {"TRACE", "/any", 405, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", size, not_allowed},
         {"BREW", "/put", 501, "", "27", R"({"error":"Not Implemented"})"},
         {"get", "/users/new", 501, "", "27", R"({"error":"Not Implemented"})"},
     };

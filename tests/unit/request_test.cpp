@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 
 using kvolt::Request;
 
@@ -71,6 +72,11 @@ TEST_CASE("path and query of a target") {
              Case{"http://example.com?q=/x", "/", "q=/x"},
              Case{"http://example.com/?q", "/", "q"},
              Case{"/http://example.com/a", "/http://example.com/a", ""},
+             Case{"/a/../b?c=/../d", "/b", "c=/../d"},
+             Case{"http://example.com/a/%2e%2e/b?c", "/b", "c"},
+             Case{"/a/..", "/", ""},
+             Case{"/../a", "/../a", ""},
+             Case{"/.well-known/x", "/.well-known/x", ""},
              Case{"*", "*", ""},
              Case{"example.com:80", "example.com:80", ""},
              Case{"ftp://example.com/a", "ftp://example.com/a", ""},
@@ -81,6 +87,18 @@ TEST_CASE("path and query of a target") {
         request.start("GET", c.target);
         CHECK(request.raw_path() == c.path);
         CHECK(request.raw_query() == c.query);
+    }
+}
+
+TEST_CASE("the host is that of an absolute target, otherwise that of the Host field") {
+    for (auto [target, host] : {std::pair("/a", "field:80"), std::pair("*", "field:80"), std::pair("http://h", "h"),
+                                std::pair("http://h?q", "h"), std::pair("HTTPS://h:8080/a?b", "h:8080"),
+                                std::pair("http:///a", ""), std::pair("/http://h/", "field:80")}) {
+        CAPTURE(target);
+        Request request;
+        request.start("GET", target);
+        request.add_field("Host", "field:80");
+        CHECK(request.host() == host);
     }
 }
 

@@ -244,3 +244,13 @@ TEST_CASE("a path without end is no trouble") {
     CHECK(found(router, "GET", deep).starts_with("GET /x/*rest"));
     CHECK(found(router, "GET", "/y" + deep) == "404");
 }
+
+TEST_CASE("TRACE needs a route of its own") {
+    Router router;
+    router.add("*", "/any", 0, {});
+    router.add("TRACE", "/own", 0, {});
+    CHECK(router.find("TRACE", "/any").route == nullptr);
+    CHECK(router.find("TRACE", "/any").neighbour != nullptr);
+    CHECK(router.allowed("/any") == "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    CHECK(router.find("TRACE", "/own").route != nullptr);
+}

@@ -40,6 +40,46 @@ TEST_CASE("percent_decode refuses broken escapes and those that end strings or l
     }
 }
 
+TEST_CASE("dot segments are removed, escaped or not, and nothing climbs above the root (RFC 3986, section 5.2.4)") {
+    using kvolt::remove_dot_segments;
+    struct Case {
+        std::string_view path, clean;
+    };
+    for (const Case& c : {
+             Case{"/", "/"},
+             Case{"/a/b", "/a/b"},
+             Case{"/a/b/", "/a/b/"},
+             Case{"//a//b", "//a//b"},
+             Case{"/.", "/"},
+             Case{"/./", "/"},
+             Case{"/./a", "/a"},
+             Case{"/a/.", "/a/"},
+             Case{"/a/..", "/"},
+             Case{"/a/../", "/"},
+             Case{"/a/../b", "/b"},
+             Case{"/a/b/../../c", "/c"},
+             Case{"/a/b/c/./../../g", "/a/g"},
+             Case{"/a//../b", "/a/b"},
+             Case{"//..", "/"},
+             Case{"/a/%2e%2E/b", "/b"},
+             Case{"/a/.%2e/b", "/b"},
+             Case{"/a/%2E/b", "/a/b"},
+             Case{"/...", "/..."},
+             Case{"/.a/..b/c.", "/.a/..b/c."},
+             Case{"/%2e%2e%2e", "/%2e%2e%2e"},
+             Case{"/a/..%2Fb", "/a/..%2Fb"},
+             Case{"/%", "/%"},
+             Case{"/%2", "/%2"},
+         }) {
+        CAPTURE(c.path);
+        CHECK(remove_dot_segments(c.path) == c.clean);
+    }
+    for (const char* path : {"/..", "/../", "/../a", "/a/../..", "/a/../../b", "/%2e%2e", "/./..", "/%2E./a"}) {
+        CAPTURE(path);
+        CHECK_FALSE(remove_dot_segments(path));
+    }
+}
+
 TEST_CASE("parse_query takes parameters apart in their order") {
     struct Case {
         std::string_view query;

@@ -16,25 +16,50 @@ struct Refusal {
     std::string_view reason;
 };
 
+/// RFC 9110, section 5.6.2.
+inline bool is_token(std::string_view text) noexcept {
+    constexpr std::string_view characters =
+        "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    return !text.empty() && text.find_first_not_of(characters) == text.npos;
+}
+
+/// The characters that a target is made of, less strictly than RFC 3986: browsers send `|` and `{` as they are.
+inline bool is_target(std::string_view text) noexcept {
+    for (char c : text)
+        if (static_cast<unsigned char>(c) <= ' ' || static_cast<unsigned char>(c) >= 0x7F || c == '#') return false;
+    return !text.empty();
+}
+
+inline std::optional<Refusal> check_target(const Request& request) {
+    std::string_view target = request.target(), path = request.raw_path();
+    if (!is_target(target)) return Refusal{400, "bad character in the request target"};
+    if (request.method() == "CONNECT") {
+        // Its bytes behind the head would be no requests, so it is not left to the routes.
+        auto authority = parse_authority(target, 0);
+        return authority && authority->second != 0 ? Refusal{501, "this server is no proxy"}
+                                                   : Refusal{400, "bad request target"};
+    }
+    if (target == "*" && request.method() == "OPTIONS") return std::nullopt;
+    if (!path.starts_with('/')) return Refusal{400, "bad request target"};
+    if (!target.starts_with('/') && !parse_authority(request.host(), 80)) return Refusal{400, "bad request target"};
+    if (path.find("/.") != path.npos || path.find("/%2") != path.npos)
+        if (!remove_dot_segments(path)) return Refusal{400, "the path climbs above the root"};
+    if (path.find('%') == path.npos) return std::nullopt;
+    auto decoded = percent_decode(path);
+    if (!decoded) return Refusal{400, "bad escape in the request target"};
+    // Only an escaped slash, as in `..%2F`, can have brought them back.
+    if (decoded->find("/../") != decoded->npos || decoded->ends_with("/.."))
+        return Refusal{400, "the path climbs behind an escaped slash"};
+    return std::nullopt;
+}
+
 /// @param head  The raw bytes of the request line and the fields, with the line ends.
 /// @returns  why the request must be refused and its connection closed; nothing if it is good.
 inline std::optional<Refusal> check_request(const Request& request, std::string_view head) {
     for (std::size_t at = head.find("\r\n"); at != head.npos && at + 2 < head.size(); at = head.find("\r\n", at + 2))
         if (head[at + 2] == ' ' || head[at + 2] == '\t') return Refusal{400, "folded header line"};
 
-    std::string_view target = request.target();
-    for (char c : target)
-        if (static_cast<unsigned char>(c) <= ' ' || static_cast<unsigned char>(c) >= 0x7F || c == '#')
-            return Refusal{400, "bad character in the request target"};
-    bool asterisk = target == "*" && request.method() == "OPTIONS";
-    bool authority = request.method() == "CONNECT";
-    if (!asterisk && !authority && !request.raw_path().starts_with('/')) return Refusal{400, "bad request target"};
-    std::size_t colon = target.find("://");
-    if (!asterisk && !authority && !target.starts_with('/') && colon != target.npos) {
-        std::string_view host = target.substr(colon + 3);
-        if (!parse_authority(host.substr(0, host.find_first_of("/?")), 80)) return Refusal{400, "bad request target"};
-    }
-    if (!percent_decode(request.raw_path())) return Refusal{400, "bad escape in the request target"};
+    if (auto refusal = check_target(request)) return refusal;
 
     // RFC 9112, section 3.2
     std::size_t hosts = request.count("Host");
@@ -44,8 +69,11 @@ inline std::optional<Refusal> check_request(const Request& request, std::string_
     // RFC 9112, section 6: in doubt about the length, requests could be smuggled in a body.
     std::size_t lengths = request.count("Content-Length"), encodings = request.count("Transfer-Encoding");
     if (lengths > 1) return Refusal{400, "more than one Content-Length"};
-    if (lengths == 1 && request.header("Content-Length").find_first_not_of("0123456789") != std::string_view::npos)
-        return Refusal{400, "bad Content-Length"};
+    if (lengths == 1) {
+        std::string_view length = request.header("Content-Length");
+        if (length.empty() || length.find_first_not_of("0123456789") != length.npos)
+            return Refusal{400, "bad Content-Length"};
+    }
     if (encodings > 0) {
         if (encodings > 1 || lengths > 0 || request.version() < 11) return Refusal{400, "bad Transfer-Encoding"};
         if (!iequals(request.header("Transfer-Encoding"), "chunked"))
@@ -56,6 +84,63 @@ inline std::optional<Refusal> check_request(const Request& request, std::string_
     if (expectations > 0 && request.version() >= 11 &&
         (expectations > 1 || !iequals(request.header("Expect"), "100-continue")))
         return Refusal{417, "only 100-continue can be expected"};
+    return std::nullopt;
+}
+
+/// The last line of an incomplete head, or one before it, without its end.
+struct HeadLine {
+    std::string_view text;
+    bool whole;
+};
+
+inline std::optional<Refusal> check_request_line(const HeadLine& line) {
+    constexpr Refusal bad{400, "bad request line"};
+    auto so_far = [&](bool good) { return good && !line.whole ? std::nullopt : std::optional(bad); };
+    std::string_view method = line.text.substr(0, line.text.find(' '));
+    if (!is_token(method)) return so_far(line.text.empty());
+    if (method.size() == line.text.size()) return so_far(true);
+    std::string_view rest = line.text.substr(method.size() + 1), target = rest.substr(0, rest.find(' '));
+    if (!is_target(target)) return so_far(rest.empty());
+    if (target.size() == rest.size()) return so_far(true);
+    std::string_view version = rest.substr(target.size() + 1);
+    constexpr std::string_view form = "HTTP/0.0";
+    if (version.size() > form.size()) return bad;
+    for (std::size_t i = 0; i < version.size(); ++i) {
+        bool digit = version[i] >= '0' && version[i] <= '9';
+        if (form[i] == '0' ? !digit : version[i] != form[i]) return bad;
+    }
+    if (version.size() < form.size()) return so_far(true);
+    if (version != "HTTP/1.0" && version != "HTTP/1.1") return Refusal{505, "HTTP Version Not Supported"};
+    return std::nullopt;
+}
+
+inline std::optional<Refusal> check_field_line(const HeadLine& line) {
+    constexpr Refusal bad{400, "bad header field"};
+    if (line.text.empty()) return std::nullopt;
+    std::size_t colon = line.text.find(':');
+    if (!is_token(line.text.substr(0, colon)) || (colon == line.text.npos && line.whole)) return bad;
+    return std::nullopt;
+}
+
+/// Look at a head before its end has come.
+///
+/// @param head  The raw bytes that have come of it.
+/// @returns  why it must be refused, whatever follows; nothing as long as it can become a good one.
+inline std::optional<Refusal> check_unfinished(std::string_view head) {
+    bool first = true;
+    while (!head.empty()) {
+        std::size_t end = head.find_first_of("\r\n");
+        HeadLine line{head.substr(0, end), end != head.npos};
+        for (char c : line.text)
+            if ((static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7F)
+                return Refusal{400, "control character in the head"};
+        if (auto refusal = first ? check_request_line(line) : check_field_line(line)) return refusal;
+        if (!line.whole) break;
+        head.remove_prefix(end);
+        if (!std::string_view("\r\n").starts_with(head.substr(0, 2))) return Refusal{400, "bad line end"};
+        head.remove_prefix(head.size() < 2 ? head.size() : 2);
+        first = false;
+    }
     return std::nullopt;
 }
 

@@ -41,14 +41,25 @@ public:
     /// What an error of put() is answered with.
     ///
     /// @param head  The raw bytes of the request, as far as they have come; not needed once the head was parsed.
-    Refusal refusal(boost::system::error_code error, std::string_view head) const {
+    Refusal refusal(boost::system::error_code error, std::string_view head) {
+        note_method(head);
         if (refusal_) return *refusal_;
         std::size_t line_end = head.find("\r\n");
-        if (error == http_error::header_limit && line_end == head.npos && !head_done_) return {414, "URI Too Long"};
+        if (error == http_error::header_limit && line_end == head.npos && !head_done_)
+            return head.find(' ') == head.npos ? Refusal{400, "Bad Request"} : Refusal{414, "URI Too Long"};
         if (error == http_error::header_limit) return {431, "Request Header Fields Too Large"};
-        if (error == http_error::bad_version && has_version(head.substr(0, line_end)))
-            return {505, "HTTP Version Not Supported"};
+        if (error == http_error::bad_version)
+            if (auto known = check_request_line({head.substr(0, line_end), true})) return *known;
         return {400, "Bad Request"};
+    }
+
+    /// Look at a head that is still incomplete: Beast does so only once it is whole, and junk may never be.
+    ///
+    /// @param head  Like that of refusal().
+    /// @returns  why it must be refused, whatever follows.
+    std::optional<Refusal> check_unfinished(std::string_view head) {
+        note_method(head);
+        return detail::check_unfinished(head);
     }
 
 private:
@@ -60,12 +71,9 @@ private:
 
     static std::string_view std_view(View text) noexcept { return {text.data(), text.size()}; }
 
-    // True if a request line ends in a version, whichever; others are no request lines at all (RFC 9112, section 3).
-    static bool has_version(std::string_view line) noexcept {
-        auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-        std::string_view end = line.substr(line.size() - std::min<std::size_t>(line.size(), 9));
-        return end.starts_with(" HTTP/") && end.size() == 9 && is_digit(end[6]) && end[7] == '.' && is_digit(end[8]) &&
-               std::count(line.begin(), line.end(), ' ') == 2;
+    // So that no refusal of a HEAD has a body, however little of it was good.
+    void note_method(std::string_view head) {
+        if (!head_done_ && request_.method().empty() && head.starts_with("HEAD ")) request_.start("HEAD", {});
     }
 
     void refuse(int status, std::string_view reason, Error& error) {
@@ -100,7 +108,11 @@ private:
 
     void on_chunk_header_impl(std::uint64_t size, View extensions, Error& error) override {
         if (size > body_left_) return refuse(too_long.status, too_long.reason, error);
-        if (extensions.size() > 256) return refuse(400, "chunk extension too long", error);
+        // Some for every chunk, but not so much that they become the body.
+        extensions_ += extensions.size();
+        if (extensions.size() > 256 || extensions_ > limits_.header_size)
+            return refuse(400, "chunk extension too long", error);
+        extensions_ -= std::min<std::uint64_t>(extensions_, size / 16);
         for (char c : extensions)
             if ((static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7F)
                 return refuse(400, "bad chunk extension", error);
@@ -116,7 +128,8 @@ private:
     Request& request_;
     const Limits& limits_;
     std::optional<Refusal> refusal_;
-    std::uint64_t body_left_ = 0;  // what the limit still allows
+    std::uint64_t body_left_ = 0;   // what the limit still allows
+    std::uint64_t extensions_ = 0;  // bytes of them, less what the chunks' size makes good
     bool head_done_ = false;
 };
 

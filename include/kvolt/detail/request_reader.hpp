@@ -42,10 +42,14 @@ public:
 
     /// Where the next bytes go; commit() says how many have come.
     boost::asio::mutable_buffer prepare() {
-        std::size_t room = buffer_.max_size() - buffer_.size();
-        return buffer_.prepare(stage() == Stage::body ? room : std::min(room, read_size));
+        std::size_t most = buffer_.max_size() - buffer_.size(), spare = buffer_.capacity() - buffer_.size();
+        room_ = stage() == Stage::body ? most : std::min(most, spare > read_size_ / 4 ? spare : read_size_);
+        return buffer_.prepare(room_);
     }
-    void commit(std::size_t size) noexcept { buffer_.commit(size); }
+    void commit(std::size_t size) noexcept {
+        if (size == room_) read_size_ = read_size;
+        buffer_.commit(size);
+    }
 
     /// Parse up to the end of the head: past that the stage is `body` or `done`.
     ///
@@ -53,6 +57,8 @@ public:
     std::optional<Refusal> parse_head() {
         if (!parser_) {
             while (bytes().starts_with("\r\n")) buffer_.consume(2);  // RFC 9112, section 2.2
+            if (buffer_.size() == 0 && buffer_.capacity() > read_size)
+                buffer_ = boost::beast::flat_buffer(buffer_.max_size());  // what is idle holds little
             if (buffer_.size() == 0 || bytes() == "\r") return std::nullopt;
             request_.clear();
             parser_.emplace(request_, limits_);
@@ -65,6 +71,8 @@ public:
         if (parser_->is_header_done()) {
             if (auto refusal = check_request(request_, bytes().substr(0, bytes().find("\r\n\r\n") + 2))) return refusal;
             buffer_.consume(parsed_);
+        } else if (auto refusal = parser_->check_unfinished(bytes())) {
+            return refusal;
         } else if (buffer_.size() >= limits_.header_size) {
             return parser_->refusal(boost::beast::http::error::header_limit, bytes());
         }
@@ -120,7 +128,8 @@ public:
 private:
     using Error = boost::system::error_code;
 
-    static constexpr std::size_t read_size = 4096;
+    // The first suffices for most requests; who only holds connections gets no more.
+    static constexpr std::size_t first_read_size = 1024, read_size = 4096;
 
     std::string_view bytes() const noexcept {
         auto data = buffer_.data();
@@ -131,6 +140,8 @@ private:
     const Limits& limits_;
     boost::beast::flat_buffer buffer_;
     std::optional<RequestParser> parser_;
+    std::size_t read_size_ = first_read_size;
+    std::size_t room_ = 0;    // for the read under way
     std::size_t parsed_ = 0;  // bytes at the front of buffer_ that the parser has seen, of a head
     std::uint64_t body_received_ = 0;
     bool invited_ = false;

@@ -219,3 +219,13 @@ TEST_CASE("the protocol is the client's favourite among those of the server") {
         CHECK(agree_on_protocol(with("Sec-WebSocket-Protocol", c.offers), {}).empty());
     }
 }
+
+TEST_CASE("the own origin is that of the target, if it is absolute, whatever the Host field says") {
+    for (auto [origin, status] : {std::pair("http://h:8080", 403), std::pair("http://target", 101)}) {
+        Request request;
+        request.start("GET", "http://target/ws");
+        for (const auto& [name, value] : good_fields) request.add_field(name, value);
+        request.add_field("Origin", origin);
+        CHECK(status_of(request) == status);
+    }
+}

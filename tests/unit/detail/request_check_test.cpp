@@ -78,7 +78,23 @@ TEST_CASE("the target is a path, an absolute URL, or * for OPTIONS (RFC 9112, se
         {"the absolute form", 0, {host}, "http://h/a"},
         {"the absolute form without a path", 0, {host}, "http://h"},
         {"OPTIONS *", 0, {host}, "*", "OPTIONS"},
-        {"CONNECT", 0, {host}, "h:443", "CONNECT"},
+        {"the absolute form with a query", 0, {host}, "https://h:8443?a"},
+        {"dot segments", 0, {host}, "/a/../b/./c"},
+        {"escaped dot segments", 0, {host}, "/a/%2e%2E/b"},
+        {"dots that are no segments", 0, {host}, "/..a/...%2F.../a.."},
+        {"dot segments in the query", 0, {host}, "/a?b=/../../c"},
+        {"CONNECT", 501, {host}, "h:443", "CONNECT"},
+        {"CONNECT to an IPv6 address", 501, {host}, "[::1]:443", "CONNECT"},
+        {"CONNECT without a port", 400, {host}, "h", "CONNECT"},
+        {"CONNECT with a path", 400, {host}, "/a", "CONNECT"},
+        {"CONNECT with a URL", 400, {host}, "http://h:80/", "CONNECT"},
+        {"climbing above the root", 400, {host}, "/../a"},
+        {"climbing above the root in the end", 400, {host}, "/a/../.."},
+        {"climbing above the root by escapes", 400, {host}, "/%2e%2e/a"},
+        {"climbing above the root of the absolute form", 400, {host}, "http://h/../a"},
+        {"climbing behind an escaped slash", 400, {host}, "/a/..%2Fb"},
+        {"climbing in front of an escaped slash", 400, {host}, "/a%2f.."},
+        {"climbing with every character escaped", 400, {host}, "/a/%2e%2e%2f%2e%2e%2fb"},
         {"GET *", 400, {host}, "*"},
         {"no slash", 400, {host}, "a/b"},
         {"only a query", 400, {host}, "?a=b"},
@@ -110,6 +126,8 @@ TEST_CASE("a body has one certain length, or requests could be smuggled in it (R
         {"a list of equal lengths", 400, {host, {"Content-Length", "5, 5"}}},
         {"a sign", 400, {host, {"Content-Length", "+5"}}},
         {"another sign", 400, {host, {"Content-Length", "-5"}}},
+        {"zeros in front", 0, {host, {"Content-Length", "005"}}},
+        {"an empty length", 400, {host, {"Content-Length", ""}}},
         {"hexadecimal", 400, {host, {"Content-Length", "0x5"}}},
         {"a fraction", 400, {host, {"Content-Length", "5.0"}}},
 
@@ -151,4 +169,67 @@ TEST_CASE("a folded header line is refused") {
     CHECK(status_of(c, "GET / HTTP/1.1\r\n Host: h\r\n") == 400);
     CHECK(status_of(c, "GET / HTTP/1.1\r\nHost: h\r\nX:\r\n \r\n") == 400);
     CHECK(status_of(c, "GET / HTTP/1.1\r\nHost: h\r\nX: a b\r\n") == 0);
+}
+
+TEST_CASE("a head is refused as soon as it cannot become a good one") {
+    struct Unfinished {
+        std::string bytes;
+        int status;
+    };
+    const std::string get = "GET / HTTP/1.1\r\n";
+    for (const Unfinished& c : {
+             Unfinished{"", 0},
+             {"G", 0},
+             {"GET ", 0},
+             {"GET /a", 0},
+             {"GET /a ", 0},
+             {"GET /a HT", 0},
+             {"GET /a HTTP/1.", 0},
+             {"GET /a HTTP/1.0\r", 0},
+             {get, 0},
+             {get + "Ho", 0},
+             {get + "Host:", 0},
+             {get + "Host: h\r\nX: \t a\xFF b \r\n", 0},
+             {get + "X:\r\n\r", 0},
+             // Request line
+             {" ", 400},
+             {":", 400},
+             {"\n", 400},
+             {"G@", 400},
+             {"GET\r", 400},
+             {"GET\t/", 400},
+             {"GET  ", 400},
+             {"GET /a#", 400},
+             {"GET /\xC3", 400},
+             {"GET /a\r\n", 400},
+             {"GET /a b", 400},
+             {"GET /a http", 400},
+             {"GET /a HTTP/x", 400},
+             {"GET /a HTTP/1.1 ", 400},
+             {"GET /a HTTP/1.10", 400},
+             {"GET /a HTTP/1\r\n", 400},
+             {"GET /a HTTP/1.1\n", 400},
+             {"GET /a HTTP/1.1\rX", 400},
+             {"GET /a HTTP/1.2", 505},
+             {"PRI * HTTP/2.0\r\n", 505},
+             // Fields
+             {get + " X", 400},
+             {get + "X: a\r\n b", 400},
+             {get + ":", 400},
+             {get + "X ", 400},
+             {get + "X(", 400},
+             {get + "X\r\n", 400},
+             {get + "X: a\n", 400},
+             {get + "X: a\rb", 400},
+             {get + std::string("X: a\0", 5), 400},
+             {get + "X: a\x7F", 400},
+             // Junk
+             {"\x16\x03\x01", 400},
+             {std::string("G\0E\0", 4), 400},
+             {"\xFF\xFEG", 400},
+         }) {
+        CAPTURE(c.bytes);
+        auto refusal = kvolt::detail::check_unfinished(c.bytes);
+        CHECK((refusal ? refusal->status : 0) == c.status);
+    }
 }

@@ -215,3 +215,28 @@ TEST_CASE("chunks do not go round the limit of the body, and take no more memory
     CHECK(parse(request, bytes, limits, 1000).status == 413);
     CHECK(request.body().size() <= 1000);
 }
+
+TEST_CASE("many small chunk extensions are no way to send without end") {
+    std::string bytes = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (int i = 0; i < 100; ++i) bytes += "1;" + std::string(200, 'x') + "\r\nx\r\n";
+    CHECK(status_of(bytes) == 400);
+}
+
+TEST_CASE("a request line without end is a 414 once its target has begun") {
+    Limits limits;
+    limits.header_size = 1000;
+    CHECK(status_of("GET /" + std::string(2000, 'a'), limits) == 414);
+    CHECK(status_of(std::string(2000, 'A'), limits) == 400);
+}
+
+TEST_CASE("a refused HEAD is still known as one") {
+    for (const char* bytes :
+         {"HEAD / HTTP/2.0\r\n\r\n", "HEAD /a b HTTP/1.1\r\n\r\n", "HEAD / HTTP/1.1\r\nX\r\n\r\n"}) {
+        Request request;
+        CHECK(parse(request, bytes).status != 0);
+        CHECK(request.method() == "HEAD");
+    }
+    Request request;
+    CHECK(RequestParser(request, Limits()).check_unfinished("HEAD / HTTP/2.0"));
+    CHECK(request.method() == "HEAD");
+}
