@@ -1,6 +1,7 @@
 #include "../catch.hpp"
 #include "client.hpp"
 #include "eventually.hpp"
+#include "socket_path.hpp"
 #include "start.hpp"
 #include <kvolt.hpp>
 
@@ -36,6 +37,7 @@ using kvolt::Limits;
 using kvolt::Task;
 using test::Client;
 using test::eventually;
+using test::SocketPath;
 using namespace std::chrono_literals;
 
 namespace {
@@ -64,14 +66,6 @@ struct Background {
     ~Background() { thread.join(); }
 
     std::thread thread;
-};
-
-// A path for a Unix socket that is free, also at the end.
-struct SocketPath {
-    SocketPath() { std::filesystem::remove(path); }
-    ~SocketPath() { std::filesystem::remove(path); }
-
-    const std::string path = std::filesystem::temp_directory_path() / ("kvolt_test_" + std::to_string(::getpid()));
 };
 
 // Sets a flag when it goes: a witness that a coroutine was destroyed.
