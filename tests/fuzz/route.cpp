@@ -1,0 +1,107 @@
+// A request's way to its handler: the target, the routes and their parameters, the query, the opening handshake.
+// The input is a request line without a version and then fields, one a line: `GET /a?b` `Host: h` ...
+
+#include "require.hpp"
+#include <kvolt/context.hpp>
+#include <kvolt/detail/handshake.hpp>
+#include <kvolt/detail/request_check.hpp>
+#include <kvolt/error.hpp>
+#include <kvolt/request.hpp>
+#include <kvolt/response.hpp>
+#include <kvolt/router.hpp>
+#include <kvolt/upgrade_options.hpp>
+#include <kvolt/url.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+using kvolt::Context;
+using kvolt::Request;
+
+namespace {
+
+struct NoExchange : kvolt::detail::Exchange {
+    std::string remote_address() const override { return {}; }
+    kvolt::Task<>::executor_type executor() override { throw std::logic_error("no executor"); }
+    std::shared_ptr<kvolt::detail::Peer> upgrade(const Request&, const kvolt::UpgradeOptions&) override { return {}; }
+};
+
+const kvolt::Router& router() {
+    static const kvolt::Router made = [] {
+        kvolt::Router routes;
+        for (const char* pattern : {"/", "/users/new", "/users/:id", "/users/:id/posts/:post", "/files/*path", "/a/b/c",
+                                    "/a/:x/d", "/:any/b/e", "/caf%C3%A9"}) {
+            routes.add("GET", pattern, 0, {});
+            routes.add("*", pattern, 0, {});
+        }
+        return routes;
+    }();
+    return made;
+}
+
+std::string_view take(std::string_view& text, char separator) {
+    std::string_view first = text.substr(0, text.find(separator));
+    text.remove_prefix(std::min(text.size(), first.size() + 1));
+    return first;
+}
+
+void check_urls(const Request& request) {
+    if (auto clean = kvolt::remove_dot_segments(request.raw_path().starts_with('/') ? request.raw_path() : "/"))
+        require(kvolt::remove_dot_segments(*clean) == *clean && clean->starts_with('/'));
+    if (auto origin = kvolt::Origin::parse(request.header("Origin")))
+        require(kvolt::Origin::parse(origin->scheme + "://" + origin->host + ':' + std::to_string(origin->port)) ==
+                origin);
+    std::size_t parameters = kvolt::parse_query(request.raw_query()).size();
+    require(parameters <= request.raw_query().size());
+}
+
+void check_route(const Request& request) {
+    auto found = router().find(request.method(), request.raw_path());
+    router().allowed(request.raw_path());
+    require(found.route == nullptr || found.match.size == found.route->names.size());
+    kvolt::Response response;
+    NoExchange exchange;
+    Context context(request, response, exchange);
+    context.match(found.match);
+    bool climbs = false;
+    for (const char* name : {"id", "post", "path", "x", "any"})
+        climbs = climbs || ('/' + std::string(context.param(name)) + '/').find("/../") != std::string::npos;
+    require(!climbs);
+}
+
+void check_handshake_of(const Request& request) {
+    auto options = kvolt::UpgradeOptions().protocols({"chat.v1", "chat.v2"});
+    std::string protocol = agree_on_protocol(request, options);
+    require(protocol.empty() || protocol == "chat.v1" || protocol == "chat.v2");
+    try {
+        check_handshake(request, options, false);
+    } catch (const kvolt::HttpError& error) {
+        require(error.status() == 400 || error.status() == 403 || error.status() == 426);
+        return;
+    }
+    require(request.count("Sec-WebSocket-Key") == 1 && request.header("Sec-WebSocket-Key").size() == 24);
+    require(request.count("Origin") <= 1 && request.header("Origin") != "null");
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    std::string_view bytes(reinterpret_cast<const char*>(data), size), line = take(bytes, '\n');
+    std::string_view method = take(line, ' ');
+    Request request;
+    request.start(method, line);
+    while (!bytes.empty()) {
+        std::string_view value = take(bytes, '\n'), name = take(value, ':');
+        if (value.starts_with(' ')) value.remove_prefix(1);
+        request.add_field(name, value);
+    }
+    check_urls(request);
+    check_handshake_of(request);
+    if (!kvolt::detail::check_target(request)) check_route(request);
+    return 0;
+}
