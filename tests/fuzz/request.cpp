@@ -1,23 +1,24 @@
-// Bytes that a client sends: RequestParser, check_request() and check_unfinished() must agree on what is a request,
-// however it is cut, and what they let through must keep its promises.
+// Bytes that a client sends: RequestReader, with its parser and checks, must find the same request in them however they
+// are cut, and what it lets through must keep its promises.
 
 #include "require.hpp"
 #include <kvolt/detail/request_check.hpp>
-#include <kvolt/detail/request_parser.hpp>
-
-#include <boost/asio/buffer.hpp>
+#include <kvolt/detail/request_reader.hpp>
+#include <kvolt/limits.hpp>
+#include <kvolt/request.hpp>
+#include <kvolt/url.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
 
 using kvolt::Limits;
 using kvolt::Request;
-using kvolt::detail::Refusal;
-using kvolt::detail::RequestParser;
+using kvolt::detail::RequestReader;
 
 namespace {
 
@@ -35,30 +36,38 @@ const Limits& limits() {
 
 enum class Verdict { unfinished, refused, good };
 
-// As a connection does it: what the parser does not consume is offered again, with more behind it.
+// As a connection does it, in reads of so many bytes.
 Verdict receive(Request& request, std::string_view bytes, std::size_t step) {
-    RequestParser parser(request, limits());
-    std::size_t begin = 0;
-    std::string_view head;
-    for (std::size_t end = std::min(step, bytes.size());; end = std::min(bytes.size(), end + step)) {
-        boost::system::error_code error;
-        begin += parser.put(boost::asio::buffer(bytes.data() + begin, end - begin), error);
-        if (head.empty() && parser.is_header_done()) {
-            head = bytes.substr(0, bytes.find("\r\n\r\n") + 2);
-            if (check_request(request, head)) return Verdict::refused;
+    using Stage = RequestReader::Stage;
+    RequestReader reader(request, limits());
+    auto refused = [](const std::optional<kvolt::detail::Refusal>& refusal) {
+        require(!refusal || (refusal->status >= 400 && refusal->status <= 505 && !refusal->reason.empty()));
+        return refusal.has_value();
+    };
+    while (!bytes.empty()) {
+        auto space = reader.prepare();
+        std::size_t size = std::min({step, bytes.size(), space.size()});
+        require(size > 0);
+        std::memcpy(space.data(), bytes.data(), size);
+        reader.commit(size);
+        bytes.remove_prefix(size);
+        if (reader.stage() < Stage::body) {
+            if (refused(reader.parse_head())) return Verdict::refused;
+            if (reader.stage() < Stage::body) continue;
+            if (refused(reader.begin_body(limits().body_size))) return Verdict::refused;
         }
-        if (error && error != boost::beast::http::error::need_more) {
-            auto refusal = parser.refusal(error, bytes.substr(0, end));
-            require(refusal.status >= 400 && refusal.status <= 505);
-            return Verdict::refused;
-        }
-        if (parser.is_done()) break;
-        if (!parser.is_header_done() && parser.check_unfinished(bytes.substr(0, end))) return Verdict::refused;
-        if (end == bytes.size()) return Verdict::unfinished;
+        if (refused(reader.parse_body())) return Verdict::refused;
+        if (reader.stage() == Stage::done) return Verdict::good;
     }
-    for (std::size_t size = 0; size < head.size() + 2; ++size)
-        require(!kvolt::detail::check_unfinished(bytes.substr(0, size)));  // a good head is good from the start
-    return Verdict::good;
+    return Verdict::unfinished;
+}
+
+// A good head is good from its first byte on.
+void check_prefixes(std::string_view bytes) {
+    while (bytes.starts_with("\r\n")) bytes.remove_prefix(2);
+    std::string_view head = bytes.substr(0, bytes.find("\r\n\r\n") + 3);
+    for (std::size_t size = 0; size <= head.size(); ++size)
+        require(!kvolt::detail::check_unfinished(head.substr(0, size)));
 }
 
 void check_good(const Request& request) {
@@ -83,15 +92,18 @@ void check_good(const Request& request) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    // Empty lines in front are skipped by the connection.
     std::string_view bytes(reinterpret_cast<const char*>(data), size);
-    if (bytes.empty()) return 0;
     Request whole, cut;
     Verdict verdict = receive(whole, bytes, bytes.size());
-    if (verdict == Verdict::good) check_good(whole);
+    if (verdict == Verdict::good) {
+        check_good(whole);
+        check_prefixes(bytes);
+    }
     for (std::size_t step : {1u, 7u}) {
-        require(receive(cut, bytes, step) == verdict);
-        if (verdict != Verdict::good) continue;
+        Verdict again = receive(cut, bytes, step);
+        // A chunk's head and the trailers are bounded by what is read at once.
+        require((again == Verdict::good) == (verdict == Verdict::good) || bytes.size() > limits().header_size);
+        if (verdict != Verdict::good || again != Verdict::good) continue;
         require(cut.method() == whole.method() && cut.target() == whole.target() && cut.body() == whole.body());
         require(cut.field_count() == whole.field_count());
     }

@@ -182,3 +182,36 @@ TEST_CASE("what comes behind a request can be taken out") {
     CHECK(f.request.target() == "/");
     CHECK(f.reader.stage() == Stage::idle);
 }
+
+TEST_CASE("an empty chunked body may come in any pieces") {
+    // Beast 1.81 ended the process, where asserts are on.
+    for (const std::string end : {"0\r\n\r\n", "00\r\n\r\n", "0;a=b\r\nX: y\r\n\r\n"}) {
+        Fixture f;
+        for (char byte : post + "Transfer-Encoding: chunked\r\n\r\n" + end) f.feed({&byte, 1});
+        CHECK(f.reader.stage() == Stage::done);
+        CHECK(f.request.body().empty());
+    }
+}
+
+TEST_CASE("a head is refused before its end has come, if it cannot become a good one") {
+    Fixture f;
+    std::string junk = GENERATE("\x16\x03\x01", "GET / HTTP/1.1\nHost: h\n\n", "GET / HTTP/1.1\r\nX: a\r\n b");
+    for (char byte : junk)
+        if (f.status == 0) f.feed({&byte, 1});
+    CHECK(f.status == 400);
+}
+
+TEST_CASE("a head is as large as its limit allows, however it is cut") {
+    for (std::size_t step : {1u, 100u, 100000u})
+        for (std::size_t size : {1024u, 1025u}) {
+            Fixture f;
+            f.limits.header_size = 1024;
+            std::string bytes = post + "X: ";
+            bytes += std::string(size - bytes.size() - 4, 'x') + "\r\n\r\n";
+            for (std::string_view rest = bytes; !rest.empty() && f.status == 0;
+                 rest.remove_prefix(std::min(step, rest.size())))
+                f.feed(rest.substr(0, step));
+            CAPTURE(step, size);
+            CHECK(f.status == (size == 1024 ? 0 : 431));
+        }
+}
