@@ -1,5 +1,6 @@
 // How long a connection lives, and what it costs: RFC 9112, section 9; RFC 9110, section 6.6.1.
 
+#include "crowd.hpp"
 #include "rfc.hpp"
 
 #include <algorithm>
@@ -180,9 +181,31 @@ TEST_CASE("rfc: hundreds of idle and unfinished connections keep nobody waiting"
                 crowd.back().send(bytes);
             }
         for (int i = 0; i < 20; ++i) CHECK(server.open().request(good).status == 200);
-        for (std::size_t i = 0; i < crowd.size(); i += 100) {
+        for (std::size_t i = 0; i < crowd.size(); i += 99) {
             crowd[i].send(good);
             CHECK(crowd[i].read_response().status == 200);
         }
     });
+}
+
+TEST_CASE("rfc: thousands who send their heads slowly cost 4 KB each, and keep nobody waiting") {
+    std::size_t count = std::min<std::size_t>(5000, (test::raise_descriptor_limit() - 200) / 2);
+    kvolt::Limits limits;
+    limits.header_timeout = std::chrono::minutes(5);
+    Server server(1, Transport::tcp, limits);
+    CHECK(server.open().request(good).status == 200);
+    std::vector<Client> crowd;
+    crowd.reserve(count);
+    const std::size_t before = test::resident_bytes();
+    for (std::size_t i = 0; i < count; ++i) {
+        crowd.push_back(server.open());
+        crowd.back().send(get + host + "User-Agent: slow");
+    }
+    for (Client& slow : crowd) slow.send("l");
+    CHECK(server.open().request(good).status == 200);  // by when it has read what the others sent
+    if (!test::sanitized) CHECK((test::resident_bytes() - before) / count <= 4096);
+    for (Client& slow : crowd) slow.send("y");
+    for (int i = 0; i < 20; ++i) CHECK(server.open().request(good).status == 200);
+    crowd.front().send("\r\n\r\n");
+    CHECK(crowd.front().read_response().status == 200);
 }

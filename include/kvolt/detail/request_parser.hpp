@@ -45,8 +45,13 @@ public:
         note_method(head);
         if (refusal_) return *refusal_;
         std::size_t line_end = head.find("\r\n");
-        if (error == http_error::header_limit && line_end == head.npos && !head_done_)
-            return head.find(' ') == head.npos ? Refusal{400, "Bad Request"} : Refusal{414, "URI Too Long"};
+        if (error == http_error::header_limit && !head_done_) {
+            std::string_view line = head.substr(0, line_end);
+            std::size_t method = line.find(' ');
+            if (method > limits_.target_size) return {400, "Bad Request"};
+            if (line_end == head.npos || line.find(' ', method + 1) - method > limits_.target_size + 1)
+                return {414, "URI Too Long"};
+        }
         if (error == http_error::header_limit) return {431, "Request Header Fields Too Large"};
         if (error == http_error::bad_version)
             if (auto known = check_request_line({head.substr(0, line_end), true})) return *known;
