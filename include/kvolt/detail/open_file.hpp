@@ -1,0 +1,109 @@
+#ifndef KVOLT_DETAIL_OPEN_FILE_HPP
+#define KVOLT_DETAIL_OPEN_FILE_HPP
+
+// Opening files so that nothing outside of a folder can be had, whatever is asked for and whoever moves things about
+// meanwhile: all is decided by what the descriptor refers to, never by a name that is looked up twice.
+
+#include <kvolt/detail/file.hpp>
+
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace kvolt::detail {
+
+/// What a path led to.
+struct Opened {
+    std::shared_ptr<const File> file;  ///< If it is a regular file.
+    bool is_folder = false;
+    int error = 0;  ///< errno, if it could not be opened at all.
+};
+
+/// Neither waits for the other end of a pipe, nor becomes the terminal's process.
+constexpr int open_flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+
+/// True if an errno only says that there is no such file to be had; the others are the server's own trouble.
+inline bool means_absent(int error) noexcept {
+    return error == 0 || error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG || error == ELOOP ||
+           error == EXDEV || error == ENXIO || error == ENODEV || error == EINVAL || error == EISDIR;
+}
+
+/// Take over a descriptor. Folders, pipes, sockets and devices give no file.
+inline Opened opened(Descriptor descriptor) {
+    if (!descriptor) return {nullptr, false, errno};
+    struct stat status;
+    if (::fstat(descriptor.number(), &status) != 0) return {nullptr, false, errno};
+    if (!S_ISREG(status.st_mode)) return {nullptr, S_ISDIR(status.st_mode), 0};
+    auto file = std::make_shared<File>();
+    file->descriptor = std::move(descriptor);
+    file->size = static_cast<std::uint64_t>(status.st_size);
+    file->modified = status.st_mtim.tv_sec;
+    file->modified_ns = status.st_mtim.tv_nsec;
+    file->inode = status.st_ino;
+    return {std::move(file), false, 0};
+}
+
+/// Open a file of the server's own choice.
+inline Opened open_file(const std::string& path) { return opened(Descriptor(::open(path.c_str(), open_flags))); }
+
+/// Where a descriptor's file lies now; empty if that cannot be told.
+inline std::string location(int descriptor) {
+    std::string link = "/proc/self/fd/" + std::to_string(descriptor), path(4097, '\0');
+    ssize_t size = ::readlink(link.c_str(), path.data(), path.size());
+    path.resize(size < 0 || size == static_cast<ssize_t>(path.size()) ? 0 : static_cast<std::size_t>(size));
+    return path;
+}
+
+/// Open what lies strictly below a folder, by a look at where it really lies.
+///
+/// For links with an absolute path, which RESOLVE_BENEATH refuses, and kernels and sandboxes without openat2.
+inline Opened open_located(int folder, const std::string& path) {
+    Descriptor place(::openat(folder, path.c_str(), O_PATH | O_CLOEXEC));  // which opens no device and no pipe
+    if (!place) return {nullptr, false, errno};
+    std::string root = location(folder), found = location(place.number());
+    if (root != "/") root += '/';
+    if (!root.starts_with('/') || !found.starts_with(root)) return {nullptr, false, EXDEV};
+    struct stat status;
+    if (::fstat(place.number(), &status) != 0) return {nullptr, false, errno};
+    if (!S_ISREG(status.st_mode)) return {nullptr, S_ISDIR(status.st_mode), 0};
+    return open_file("/proc/self/fd/" + std::to_string(place.number()));  // the same file, whatever its name is now
+}
+
+/// Open what lies below a folder. Links are followed as long as they stay inside.
+///
+/// @param folder  A descriptor, O_PATH is enough.
+/// @param path    Relative, without `..`.
+inline Opened open_beneath(int folder, const std::string& path) {
+    open_how how{};
+    how.flags = static_cast<unsigned>(open_flags);
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+    long number = ::syscall(SYS_openat2, folder, path.c_str(), &how, sizeof how);
+    if (number >= 0) return opened(Descriptor(static_cast<int>(number)));
+    bool unsure = errno == EXDEV || errno == ELOOP || errno == EAGAIN || errno == ENOSYS || errno == EPERM;
+    return unsure ? open_located(folder, path) : Opened{nullptr, false, errno};
+}
+
+/// Open a folder as a place to start from.
+///
+/// @throws std::system_error  that names it, and `what` wants it.
+inline Descriptor open_folder(const std::string& path, std::string_view what) {
+    Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!folder)
+        throw std::system_error(errno, std::generic_category(),
+                                "kvolt: " + std::string(what) + ": the folder \"" + path + '"');
+    return folder;
+}
+
+}  // namespace kvolt::detail
+
+#endif
