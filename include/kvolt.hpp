@@ -9,6 +9,8 @@
 #include <kvolt/context.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/events.hpp>
+#include <kvolt/files.hpp>
+#include <kvolt/files_options.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/hub.hpp>
 #include <kvolt/limits.hpp>

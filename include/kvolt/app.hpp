@@ -30,6 +30,7 @@ namespace kvolt {
 
 class App;
 class Tls;
+class FilesOptions;
 
 namespace detail {
 class TlsStream;
@@ -81,6 +82,18 @@ public:
     void any(std::string_view pattern, Steps... steps) const {
         add("*", pattern, std::move(steps)...);
     }
+
+    /// Serve the files of a folder: `files("/assets", "web/assets")`. Include kvolt/files.hpp.
+    ///
+    /// Nothing outside of the folder can be had, by whatever path; links are followed where they lead to a place
+    /// inside. Names that begin with a dot are hidden. GET and HEAD with conditional requests, ranges, and `NAME.br` or
+    /// `NAME.gz` beside a file for those who understand them. A folder is answered by its `index.html`.
+    ///
+    /// @param prefix  The path in front of the files' names; `/` for all that no other route takes.
+    /// @param folder  Relative to the working folder as it is now. It may be replaced while the server runs.
+    /// @throws std::system_error  with its name, if the folder is missing or cannot be read.
+    void files(std::string_view prefix, const std::string& folder) const;
+    void files(std::string_view prefix, const std::string& folder, const FilesOptions& options) const;
 
     /// Add middleware: a `Task<>(Context&, Next)` around the rest, or a handler that runs before it.
     template <class Middleware>

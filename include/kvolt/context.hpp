@@ -70,6 +70,13 @@ public:
         return {};
     }
 
+    /// The same as it was sent: escapes and all.
+    std::string_view raw_param(std::string_view name) const noexcept {
+        for (std::size_t i = 0; i < match_.size; ++i)
+            if ((*match_.names)[i] == name) return match_.values[i];
+        return {};
+    }
+
     /// The first query parameter of this name, decoded; `fallback` if there is none.
     std::string_view query(std::string_view name, std::string_view fallback = {}) const {
         if (!query_) query_ = parse_query(request_.raw_query());
@@ -140,6 +147,23 @@ public:
 
     /// Answer with bytes of any type, such as `image/png`.
     void blob(std::string body, std::string_view content_type) { answer(std::move(body), content_type); }
+
+    /// Answer with a file: its type by its extension, conditional requests and ranges included. Include
+    /// kvolt/files.hpp.
+    ///
+    /// It is read while it is sent. With a status that was set before, such as 404, it is sent whole and without
+    /// validators.
+    ///
+    /// @param path  Of the server's own choice, relative to the working folder. Never make it up from what a client has
+    ///              said: that is what `app.files()` is for.
+    /// @throws HttpError          404 if there is no such regular file; 412 and 416 as the request asks for.
+    /// @throws std::system_error  with the path, if it cannot be opened for another reason.
+    void file(const std::string& path);
+
+    /// Answer with a file that browsers save instead of showing it. Throws like file().
+    ///
+    /// @param name  The name to save it under, in UTF-8; by default that of the file.
+    void attachment(const std::string& path, std::string_view name = {});
 
     /// Answer with a redirect.
     ///
@@ -238,7 +262,7 @@ private:
     }
 
     void begin_stream(detail::Exchange::Streaming kind, std::string_view content_type) {
-        if (answered_ && (upgraded_ || streamed_ || !response_.body().empty()))
+        if (answered_ && (upgraded_ || streamed_ || response_.body_size() > 0))
             throw std::logic_error("kvolt: stream() or events() of a request that was answered already");
         response_.body({}, content_type);
         exchange_.begin_stream(kind);

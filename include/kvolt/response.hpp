@@ -1,12 +1,14 @@
 #ifndef KVOLT_RESPONSE_HPP
 #define KVOLT_RESPONSE_HPP
 
+#include <kvolt/detail/file.hpp>
 #include <kvolt/url.hpp>
 
 #include <boost/beast/http/status.hpp>
 
 #include <charconv>
 #include <cstddef>
+#include <cstdint>
 #include <ostream>  // which Boost 1.81 forgets
 #include <stdexcept>
 #include <string>
@@ -52,14 +54,29 @@ public:
         return {};
     }
 
+    /// The body, unless it lies in files: then it is empty.
     const std::string& body() const noexcept { return body_; }
+
+    /// Bytes of the body, wherever they lie.
+    std::uint64_t body_size() const noexcept {
+        std::uint64_t size = body_.size();
+        for (const detail::FilePart& part : parts_) size += part.text.size() + part.size;
+        return size;
+    }
 
     /// @param content_type  A Content-Type set by header() wins.
     /// @throws std::invalid_argument  for CR, LF or NUL in it.
     void body(std::string body, std::string_view content_type) {
         check_value("Content-Type", content_type);
         body_ = std::move(body);
+        parts_.clear();
         content_type_ = content_type;
+    }
+
+    /// A body that is read from files while it is sent.
+    void body_in_files(std::vector<detail::FilePart> parts, std::string_view content_type) {
+        body(std::string(), content_type);
+        parts_ = std::move(parts);
     }
 
     /// Forget the body and what describes it, for another one.
@@ -68,6 +85,7 @@ public:
         content_type_.clear();
         if (body_.capacity() > kept_capacity) body_ = std::string();
         body_.clear();
+        parts_.clear();
     }
 
     void clear() noexcept {
@@ -84,10 +102,10 @@ public:
         bool chunked = false;  ///< The body follows in chunks (RFC 9112, section 7.1), or, by HTTP/1.0, until the end.
     };
 
-    /// Append the response in the form of RFC 9112.
+    /// Append the response in the form of RFC 9112; take_parts() has the rest of it.
     void append_to(std::string& out, const Framing& framing) const {
         out += "HTTP/1.1 ";
-        append_number(out, static_cast<std::size_t>(status_));
+        append_number(out, static_cast<std::uint64_t>(status_));
         out += ' ';
         auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(status_));
         out.append(reason.data(), reason.size());
@@ -99,12 +117,11 @@ public:
         }
         if (!content_type_.empty() && header("Content-Type").empty())
             append_field(out, "\r\nContent-Type: ", content_type_);
-        bool bodiless = status_ == 204 || status_ == 304;  // RFC 9110, section 6.4.1
-        if (!bodiless && framing.chunked) {
+        if (!bodiless() && framing.chunked) {
             if (!framing.http_1_0) out += "\r\nTransfer-Encoding: chunked";
-        } else if (!bodiless) {
+        } else if (!bodiless()) {
             out += "\r\nContent-Length: ";
-            append_number(out, body_.size());
+            append_number(out, body_size());
         }
         bool upgrade = !header("Upgrade").empty();  // then Connection must name it (RFC 9110, section 7.8)
         if (!framing.keep_alive)
@@ -114,7 +131,7 @@ public:
         else if (framing.http_1_0)
             out += "\r\nConnection: keep-alive";
         out += "\r\n\r\n";
-        if (!bodiless && !framing.head && !framing.chunked) out += body_;
+        if (!bodiless() && !framing.head && !framing.chunked) out += body_;
     }
 
     /// Append a part of a chunked body; the empty one is the last.
@@ -125,7 +142,15 @@ public:
         out += "\r\n";
     }
 
+    /// What is to be sent behind what append_to() has written: a body in files.
+    std::vector<detail::FilePart> take_parts(bool head) {
+        if (parts_.empty() || head || bodiless()) return {};
+        return std::exchange(parts_, {});
+    }
+
 private:
+    bool bodiless() const noexcept { return status_ == 204 || status_ == 304; }  // RFC 9110, section 6.4.1
+
     // RFC 9110, sections 8 and 13.1; the others, such as Content-Security-Policy, guard whatever is answered.
     static bool describes_body(std::string_view name) noexcept {
         for (std::string_view known :
@@ -140,7 +165,7 @@ private:
         out += second;
     }
 
-    static void append_number(std::string& out, std::size_t number) {
+    static void append_number(std::string& out, std::uint64_t number) {
         char digits[20];
         out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
     }
@@ -166,6 +191,7 @@ private:
     int status_ = 200;
     std::vector<std::pair<std::string, std::string>> fields_;
     std::string body_;
+    std::vector<detail::FilePart> parts_;  // instead of body_
     std::string content_type_;
 };
 

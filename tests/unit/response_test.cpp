@@ -1,9 +1,12 @@
 #include "catch.hpp"
 #include <kvolt/response.hpp>
 
+#include <cstdint>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 using kvolt::Response;
 using namespace std::string_literals;
@@ -153,4 +156,38 @@ TEST_CASE("a response that is used again has nothing left of the last one") {
     response.body("gone", "text/plain");
     response.clear();
     CHECK(written(response) == written(Response()));
+}
+
+TEST_CASE("a body in files is counted, and handed out to be sent behind the head") {
+    constexpr std::uint64_t huge = std::uint64_t(5) << 32;
+    std::vector<kvolt::detail::FilePart> parts;
+    parts.push_back({"head", std::make_shared<kvolt::detail::File>(), 7, huge});
+    parts.push_back({"tail", nullptr, 0, 0});
+    Response response;
+    response.body("forgotten", "text/plain");
+    response.body_in_files(parts, "text/css");
+    CHECK(response.body().empty());
+    CHECK(response.body_size() == huge + 8);
+
+    std::string out = written(response, {date, true, false, true});
+    CHECK(has_line(out, "Content-Length: " + std::to_string(huge + 8)));
+    CHECK(response.take_parts(true).empty());
+    out = written(response);
+    CHECK(has_line(out, "Content-Length: " + std::to_string(huge + 8)));
+    CHECK(has_line(out, "Content-Type: text/css"));
+    CHECK(out.ends_with("\r\n\r\n"));
+    CHECK(response.take_parts(false).size() == 2);
+    CHECK(response.take_parts(false).empty());
+
+    response.body_in_files(parts, "text/css");
+    response.status(304);
+    CHECK(response.take_parts(false).empty());
+    response.clear_body();
+    response.status(200);
+    CHECK(response.body_size() == 0);
+    CHECK(response.take_parts(false).empty());
+    response.body_in_files(parts, "text/css");
+    response.body("an error", "text/plain");
+    CHECK(response.body_size() == 8);
+    CHECK(response.take_parts(false).empty());
 }

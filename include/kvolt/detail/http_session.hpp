@@ -6,6 +6,7 @@
 #include <kvolt/detail/address.hpp>
 #include <kvolt/detail/error_answer.hpp>
 #include <kvolt/detail/forwarded.hpp>
+#include <kvolt/detail/file_sender.hpp>
 #include <kvolt/detail/handshake.hpp>
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/request_reader.hpp>
@@ -16,6 +17,7 @@
 #include <kvolt/detail/wire.hpp>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -133,6 +135,7 @@ public:
 
     void on_drained() override {
         writer_.on_drained();
+        if (files_) return proceed(this->shared_from_this());
         if (paused_) return proceed(this->shared_from_this());
         if (stopping_) return on_shut_down();
         arm();
@@ -145,7 +148,8 @@ public:
     }
 
     void on_late() override {
-        if (wire_.outbox().backlog() > 0) return wire_.abort();
+        if (files_ || wire_.outbox().backlog() > 0)
+            return wire_.peer_is_taking() ? wire_.arm(limits_.write_timeout) : wire_.abort();
         if (handling_) return on_late_handler();
         if (reader_.stage() == Stage::idle) return wire_.finish(limits_.close_timeout);
         if (reader_.stage() == Stage::body && body_deadline() > wire_.loop().now()) return arm();
@@ -169,6 +173,10 @@ private:
             if (handling_) {
                 if (!handled_) break;  // the handler goes on later
                 respond();
+                continue;
+            }
+            if (files_) {
+                if (!send_files()) break;
                 continue;
             }
             paused_ = wire_.outbox().backlog() > 0;  // the peer has to take its answers before it gets more
@@ -196,6 +204,7 @@ private:
             reading_ = false;
             reader_.commit(size);
             if (handling_) return on_body(error);
+            if (files_) return;
             if (error) {
                 // The peer will not send any more; it may still want its answers.
                 if (error == boost::asio::error::eof && wire_.outbox().backlog() > 0)
@@ -285,13 +294,35 @@ private:
             if (failure_) answer_failure();
             writer_.end();
         }
+        auto parts = response_.take_parts(request_.method() == "HEAD");
         context_.reset();
         reader_.next();
         response_.clear();
         served_ = true;
-        since_ = wire_.loop().now();
         handling_ = false;
+        if (!parts.empty()) files_.emplace(wire_, std::move(parts));
+        if (!files_) end_response();
+    }
+
+    void end_response() {
+        since_ = wire_.loop().now();
         if (!writer_.keep_alive()) wire_.finish(limits_.close_timeout);
+    }
+
+    // Send on what lies in files. False if that goes on later, or not at all.
+    bool send_files() {
+        using Progress = typename FileSender<Stream>::Progress;
+        auto progress = files_->send();
+        if (progress == Progress::done) {
+            files_.reset();
+            end_response();
+            return true;
+        }
+        if (progress == Progress::failed) return wire_.abort(), false;
+        wire_.arm(limits_.write_timeout);
+        if (progress == Progress::yielded)
+            boost::asio::post(wire_.get_executor(), [self = this->shared_from_this()] { self->on_drained(); });
+        return false;
     }
 
     void answer_failure() {
@@ -328,7 +359,7 @@ private:
     }
 
     // Between two requests, or before the first one.
-    bool idle() const noexcept { return !handling_ && reader_.stage() == Stage::idle; }
+    bool idle() const noexcept { return !handling_ && !files_ && reader_.stage() == Stage::idle; }
 
     // A body must come within body_grace, and at body_rate from then on.
     Tick body_deadline() const noexcept {
@@ -338,7 +369,7 @@ private:
     }
 
     void arm() {
-        if (wire_.finishing() || wire_.closed() || wire_.outbox().backlog() > 0) return;
+        if (wire_.finishing() || wire_.closed() || files_ || wire_.outbox().backlog() > 0) return;
         if (handling_) {
             if (writer_.events()) wire_.arm(limits_.ping_interval);
         } else if (reader_.stage() == Stage::body) {
@@ -358,7 +389,8 @@ private:
     RequestReader reader_;
     ResponseWriter<Stream> writer_;
     PathMatch match_;
-    const Chain* chain_ = nullptr;  // of the request under way
+    const Chain* chain_ = nullptr;             // of the request under way
+    std::optional<FileSender<Stream>> files_;  // what is sent of the response that is under way
     std::optional<Context> context_;
     WaitPoint<> part_;  // the handler in read_some()
     std::optional<Refusal> body_failure_;

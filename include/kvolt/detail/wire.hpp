@@ -18,10 +18,13 @@
 #include <boost/asio/socket_base.hpp>
 #include <boost/beast/core/role.hpp>
 
+#include <sys/ioctl.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <linux/sockios.h>
 #include <memory>
 #include <optional>
 #include <string>
@@ -93,6 +96,17 @@ public:
         writer_ = Waiter<>();
         if (self) protocol_->on_lost();
     }
+
+    /// True if the peer has taken anything since it was waited for, or asked about: a socket tells that there is room
+    /// only when a third of its buffer is free, which may take a slow peer long.
+    bool peer_is_taking() noexcept {
+        int before = queued_;
+        queued_ = in_socket();
+        return queued_ < before;
+    }
+
+    /// The protocol itself sends, by the stream, and found no room: call on_drained() once there is some.
+    void await_room() { wait_writable(); }
 
     /// Send what is queued, say that no more will come, and close once the peer has closed, too, or after `limit`.
     void finish(std::chrono::milliseconds limit) {
@@ -327,6 +341,7 @@ private:
     void wait_writable() {
         if (waiting_) return;
         waiting_ = true;
+        queued_ = in_socket();
         stream_.async_wait(boost::asio::socket_base::wait_write, [this, self = owner_.lock()](Error error) {
             waiting_ = false;
             if (error || closed_) return;
@@ -337,6 +352,14 @@ private:
             else
                 wait_writable();
         });
+    }
+
+    // Bytes that were sent and not acknowledged.
+    int in_socket() noexcept {
+        int bytes = 0;
+        if constexpr (requires { stream_.lowest_layer().native_handle(); })
+            ::ioctl(stream_.lowest_layer().native_handle(), SIOCOUTQ, &bytes);
+        return bytes;
     }
 
     void release_writer() {
@@ -389,6 +412,7 @@ private:
     Tick last_received_ = 0;
     std::optional<Tick> message_since_;
     std::size_t messages_ = 0;  // that had ended by the last read
+    int queued_ = 0;            // in the socket, when the peer was last looked at
     bool frames_ = false;
     bool reading_ = false;    // on behalf of HTTP
     bool waiting_ = false;    // for writability
