@@ -14,6 +14,8 @@
 #include <any>
 #include <array>
 #include <cstddef>
+#include <exception>
+#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
@@ -29,12 +31,22 @@ namespace detail {
 
 /// The parameters of a matched route: their names, and their values as they were sent.
 struct PathMatch {
+    std::string_view route;  // its pattern
     const std::vector<std::string>* names = nullptr;
     std::array<std::string_view, PathPattern::max_parameters> values;
     std::size_t size = 0;
 };
 
 }  // namespace detail
+
+/// How far a request has come, for those who follow it.
+enum class Phase {
+    streaming,  ///< The head of the answer stands, and may still be changed; its body comes in parts.
+    answered,   ///< The answer stands, that of an exception too: about to be sent, and it may still be changed; or, of
+                ///< a stream, all has been sent.
+    upgraded,   ///< It has become a WebSocket: see Context::socket().
+    ended,      ///< The handler of the WebSocket has ended.
+};
 
 /// One request and its answer: what handlers and middleware are given.
 ///
@@ -62,6 +74,9 @@ public:
 
     /// The request target as it was sent: `/caf%C3%A9?a=1`.
     std::string_view target() const noexcept { return request_.target(); }
+
+    /// The pattern of the route that matched, such as `/users/:id`; empty if none did.
+    std::string_view route() const noexcept { return match_.route; }
 
     /// A `:name` or `*name` of the route's pattern, decoded; empty if the pattern has none of this name.
     std::string_view param(std::string_view name) const noexcept {
@@ -204,6 +219,12 @@ public:
     /// The answer as it stands, for middleware that looks at it after `co_await next()`.
     Response& response() noexcept { return response_; }
 
+    /// Bytes of the answer's body that are sent, or have been sent of a stream.
+    std::size_t sent_size() const noexcept {
+        std::size_t written = exchange_.written();
+        return written > 0 ? written : response_.sent_size(method() == "HEAD");
+    }
+
     /// True once a status or a body was set, or the connection was upgraded.
     bool answered() const noexcept { return answered_; }
 
@@ -242,12 +263,48 @@ public:
         if (answered_) throw std::logic_error("kvolt: upgrade() of a request that was answered already");
         WebSocket socket(exchange_.upgrade(request_, options));
         answered_ = upgraded_ = true;
+        socket_ = socket;
+        announce(Phase::upgraded);
         co_return socket;
     }
 
     bool upgraded() const noexcept { return upgraded_; }
 
+    /// The WebSocket that the request has become; nullptr if it has not.
+    const WebSocket* socket() const noexcept { return socket_ ? &*socket_ : nullptr; }
+
+    // For middleware that needs no coroutine: what is still to come
+
+    /// Be called when the request has been answered, or upgraded and later ended. Who asked last is called first, as if
+    /// it ran around the rest. This makes plain middleware see the answer as it is sent, whatever the handler threw.
+    void follow(std::function<void(Context&, Phase)> follower) { followers_.push_back(std::move(follower)); }
+
+    /// Be asked, before others who asked earlier, what to do with an exception that has left the handler and all
+    /// middleware.
+    ///
+    /// @param rescuer  Returns true if it has answered in place of it; it may also throw another one.
+    void on_failure(std::function<bool(Context&, const std::exception_ptr&)> rescuer) {
+        rescuers_.push_back(std::move(rescuer));
+    }
+
     // For the server
+
+    /// A stream was not begun: the answer is another one.
+    void forget_stream() noexcept { streamed_ = false; }
+
+    void announce(Phase phase) {
+        for (std::size_t i = followers_.size(); i-- > 0;) followers_[i](*this, phase);
+    }
+
+    /// True if the exception was taken care of; else it is the one that remains.
+    bool rescue(std::exception_ptr& failure) {
+        for (std::size_t i = rescuers_.size(); i-- > 0;) try {
+                if (rescuers_[i](*this, failure)) return true;
+            } catch (...) {
+                failure = std::current_exception();
+            }
+        return false;
+    }
 
     void match(const detail::PathMatch& match) {
         match_ = match;
@@ -265,6 +322,7 @@ private:
         if (answered_ && (upgraded_ || streamed_ || response_.body_size() > 0))
             throw std::logic_error("kvolt: stream() or events() of a request that was answered already");
         response_.body({}, content_type);
+        announce(Phase::streaming);
         exchange_.begin_stream(kind);
         answered_ = streamed_ = true;
     }
@@ -283,6 +341,9 @@ private:
     std::vector<std::string> decoded_params_;
     mutable std::optional<QueryParameters> query_;
     std::list<std::any> values_;  // which stay where they are
+    std::vector<std::function<void(Context&, Phase)>> followers_;
+    std::vector<std::function<bool(Context&, const std::exception_ptr&)>> rescuers_;
+    std::optional<WebSocket> socket_;
     bool answered_ = false;
     bool upgraded_ = false;
     bool streamed_ = false;

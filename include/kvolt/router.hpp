@@ -61,8 +61,10 @@ public:
     /// @param path  As it was sent, escapes and all: an escaped slash separates nothing.
     Found find(std::string_view method, std::string_view path) const {
         Found found;
-        if (path.starts_with('/') && search(root_, method, path, found.match, found.neighbour, &found.route))
+        if (path.starts_with('/') && search(root_, method, path, found.match, found.neighbour, &found.route)) {
             found.match.names = &found.route->names;
+            found.match.route = found.route->pattern;
+        }
         return found;
     }
 

@@ -1,15 +1,8 @@
 #include "catch.hpp"
+#include "unit/fixture.hpp"
 #include <kvolt/context.hpp>
-#include <kvolt/detail/handshake.hpp>
 #include <kvolt/error.hpp>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-
-#include <exception>
-#include <memory>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -22,71 +15,7 @@ using kvolt::Next;
 using kvolt::Task;
 using kvolt::detail::Chain;
 using kvolt::detail::make_step;
-
-namespace {
-
-class FakeExchange : public kvolt::detail::Exchange {
-public:
-    std::string remote_address() const override { return "192.0.2.1:1234"; }
-    Task<>::executor_type executor() override { return io.get_executor(); }
-    std::shared_ptr<kvolt::detail::Peer> upgrade(const kvolt::Request& request,
-                                                 const kvolt::UpgradeOptions& options) override {
-        kvolt::detail::check_handshake(request, options, false);
-        upgrades.push_back(kvolt::detail::agree_on_protocol(request, options));
-        return nullptr;
-    }
-
-    Task<std::optional<std::string_view>> read_some() override { co_return std::nullopt; }
-    void begin_stream(Streaming kind) override { streams.push_back(kind); }
-    Task<bool> write(std::string_view part) override {
-        written += part;
-        co_return streaming();
-    }
-    bool streaming() const noexcept override { return true; }
-
-    boost::asio::io_context io;
-    std::vector<Streaming> streams;
-    std::string written;
-    std::vector<std::string> upgrades;
-};
-
-struct Fixture {
-    explicit Fixture(std::string_view target = "/", std::string_view method = "GET") { request.start(method, target); }
-
-    Context& context() {
-        if (!made) made = std::make_unique<Context>(request, response, exchange);
-        return *made;
-    }
-
-    void match(const std::vector<std::string>& names, const std::vector<std::string_view>& values) {
-        kvolt::detail::PathMatch match;
-        match.names = &names;
-        for (std::string_view value : values) match.values[match.size++] = value;
-        context().match(match);
-    }
-
-    // The exception that left the chain, if any.
-    std::string run(const Chain& chain) {
-        std::string result = "did not end";
-        boost::asio::co_spawn(exchange.io, kvolt::detail::run(chain, 0, context()), [&](std::exception_ptr failure) {
-            result.clear();
-            try {
-                if (failure) std::rethrow_exception(failure);
-            } catch (const std::exception& error) {
-                result = error.what();
-            }
-        });
-        exchange.io.run();
-        return result;
-    }
-
-    kvolt::Request request;
-    kvolt::Response response;
-    FakeExchange exchange;
-    std::unique_ptr<Context> made;
-};
-
-}  // namespace
+using test::Fixture;
 
 TEST_CASE("a context shows the request, decoded where people expect it") {
     Fixture f("/caf%C3%A9/a%2Fb?q=two+words&q=2&empty=&x=%41", "POST");

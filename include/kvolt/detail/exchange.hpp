@@ -6,6 +6,7 @@
 #include <kvolt/request.hpp>
 #include <kvolt/upgrade_options.hpp>
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,9 +19,11 @@ namespace kvolt::detail {
 class Exchange {
 public:
     virtual std::string remote_address() const = 0;
-    virtual bool secure() const { return false; }
-    virtual std::string host() const { return {}; }
     virtual Task<>::executor_type executor() = 0;
+
+    /// What the client calls the server, and whether it speaks TLS; by way of trusted proxies, too.
+    virtual std::string host() const { return {}; }
+    virtual bool secure() const { return false; }
 
     /// Answer a handshake with 101 and speak WebSocket from now on, or throw the HttpError that refuses it.
     virtual std::shared_ptr<Peer> upgrade(const Request& request, const UpgradeOptions& options) = 0;
@@ -38,6 +41,9 @@ public:
 
     /// Send a part of the body, and wait while the peer has much to take. False once the peer takes no more.
     virtual Task<bool> write(std::string_view part) = 0;
+
+    /// Bytes of a streamed body that were sent.
+    virtual std::size_t written() const noexcept = 0;
 
     /// False once what is written reaches nobody.
     virtual bool streaming() const noexcept = 0;

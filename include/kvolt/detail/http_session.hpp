@@ -4,6 +4,7 @@
 #include <kvolt/app.hpp>
 #include <kvolt/context.hpp>
 #include <kvolt/detail/address.hpp>
+#include <kvolt/detail/conclude.hpp>
 #include <kvolt/detail/error_answer.hpp>
 #include <kvolt/detail/forwarded.hpp>
 #include <kvolt/detail/file_sender.hpp>
@@ -120,6 +121,8 @@ public:
         writer_.stream(kind);
         arm();
     }
+
+    std::size_t written() const noexcept override { return writer_.written(); }
 
     bool streaming() const noexcept override { return writer_.open() && !(writer_.events() && stopping_); }
 
@@ -276,8 +279,10 @@ private:
         handled_ = true;
         if (websocket_) {
             websocket_->handler_done(failure_ ? close_code::internal_error : close_code::normal);
-            if (failure_) log(describe(failure_));
+            conclude();
             context_.reset();
+        } else if (wire_.closed() || wire_.finishing()) {
+            conclude();  // nobody waits for the answer any more
         } else if (!proceeding_) {
             proceed(std::move(self));
         }
@@ -287,13 +292,13 @@ private:
         if (reader_.stage() == Stage::body && (reader_.parse_body() || reader_.stage() == Stage::body))
             writer_.close_after();  // the rest of the body is not waited for
         if (stopping_) writer_.close_after();
-        if (failure_ && writer_.begun()) {
-            log(describe(failure_));
+        bool cut = failure_ && writer_.begun();
+        if (failure_ && !cut) writer_.forget_stream();
+        conclude();
+        if (cut)
             writer_.cut_off();
-        } else {
-            if (failure_) answer_failure();
+        else
             writer_.end();
-        }
         auto parts = response_.take_parts(request_.method() == "HEAD");
         context_.reset();
         reader_.next();
@@ -325,9 +330,8 @@ private:
         return false;
     }
 
-    void answer_failure() {
-        writer_.forget_stream();
-        std::string fault = detail::answer_failure(response_, failure_);
+    void conclude() {
+        std::string fault = detail::conclude(*context_, failure_, writer_.begun());
         if (!fault.empty()) log(fault);
     }
 

@@ -32,6 +32,7 @@ public:
     /// @param keep_alive  Whether the request lets the connection be kept.
     void start(bool keep_alive) noexcept {
         keep_alive_ = keep_alive;
+        written_ = 0;
         begun_ = streaming_ = events_ = chunked_ = bodiless_ = false;
     }
 
@@ -52,6 +53,9 @@ public:
     bool events() const noexcept { return events_; }
     bool begun() const noexcept { return begun_; }
 
+    /// Bytes of a streamed body so far.
+    std::size_t written() const noexcept { return written_; }
+
     /// False once what is written reaches nobody.
     bool open() const noexcept { return streaming_ && !bodiless_ && !wire_.closed() && !wire_.finishing(); }
 
@@ -63,6 +67,7 @@ public:
             std::string_view piece = part.substr(0, piece_size);
             part.remove_prefix(piece.size());
             send(piece);
+            written_ += piece.size();
             if (wire_.outbox().pending() < piece_size && wire_.outbox().backlog() == 0) continue;
             wire_.flush();
             if (wire_.outbox().backlog() > 0)
@@ -132,6 +137,7 @@ private:
     const Request& request_;
     const Response& response_;
     WaitPoint<> drained_;
+    std::size_t written_ = 0;
     bool keep_alive_ = true;
     bool begun_ = false;      // the head was sent
     bool streaming_ = false;  // the body comes in parts
