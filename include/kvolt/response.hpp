@@ -94,6 +94,11 @@ public:
         status_ = 200;
     }
 
+    /// Bytes of the body that are sent: none of 204, 304 and in answer to HEAD (RFC 9110, section 6.4.1).
+    std::size_t sent_size(bool head = false) const noexcept {
+        return head || status_ == 204 || status_ == 304 ? 0 : body_.size();
+    }
+
     struct Framing {
         std::string_view date;   ///< For the Date field (RFC 9110, section 6.6.1).
         bool keep_alive = true;  ///< If not, says `Connection: close`.
