@@ -54,6 +54,12 @@ public:
         return {};
     }
 
+    /// All fields that were set, in their order.
+    const std::vector<std::pair<std::string, std::string>>& fields() const noexcept { return fields_; }
+
+    /// The type that the body was given with; a Content-Type set by header() wins over it.
+    const std::string& content_type() const noexcept { return content_type_; }
+
     /// The body, unless it lies in files: then it is empty.
     const std::string& body() const noexcept { return body_; }
 

@@ -38,7 +38,7 @@ public:
         return *this;
     }
 
-    bool json() const noexcept { return json_; }
+    bool writes_json() const noexcept { return json_; }
     const std::function<void(std::string_view)>& sink() const noexcept { return sink_; }
     const std::function<bool(const Context&)>& skip() const noexcept { return skip_; }
 
@@ -82,7 +82,7 @@ inline auto logger(LoggerOptions options = {}) {
                 record.close_reason = reason = socket->close_reason();
             }
             record.duration = std::chrono::steady_clock::now() - begin;
-            options.sink()(options.json() ? kvolt::detail::log_json(record) : kvolt::detail::log_text(record));
+            options.sink()(options.writes_json() ? kvolt::detail::log_json(record) : kvolt::detail::log_text(record));
         });
     };
 }

@@ -18,7 +18,7 @@ public:
         return *this;
     }
 
-    bool http_errors() const noexcept { return http_errors_; }
+    bool includes_http_errors() const noexcept { return http_errors_; }
 
 private:
     bool http_errors_ = false;
@@ -51,7 +51,7 @@ inline bool is_http_error(const std::exception_ptr& failure) {
 inline auto recovery(std::function<void(std::exception_ptr, Context&)> recover, RecoveryOptions options = {}) {
     return [recover = std::move(recover), options](Context& c) {
         c.on_failure([&recover, options](Context& failed, const std::exception_ptr& failure) {
-            if (!options.http_errors() && detail::is_http_error(failure)) return false;
+            if (!options.includes_http_errors() && detail::is_http_error(failure)) return false;
             if (!failed.upgraded()) {
                 failed.response().clear_body();
                 failed.response().status(500);

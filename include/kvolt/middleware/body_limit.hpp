@@ -1,0 +1,32 @@
+#ifndef KVOLT_MIDDLEWARE_BODY_LIMIT_HPP
+#define KVOLT_MIDDLEWARE_BODY_LIMIT_HPP
+
+#include <kvolt/context.hpp>
+#include <kvolt/error.hpp>
+
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <system_error>
+
+namespace kvolt::middleware {
+
+/// Refuse requests with a larger body by 413. It can only lower `Limits::body_size`, which holds for the whole app.
+///
+///     app.post("/name", kvolt::middleware::body_limit(1024), handler);
+///
+/// @param bytes  The most that a body may have; 0 for none.
+inline auto body_limit(std::size_t bytes) {
+    return [bytes](Context& c) {
+        std::string_view length = c.header("Content-Length");
+        std::uint64_t announced = 0;
+        auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), announced);
+        bool too_long = error == std::errc::result_out_of_range || announced > bytes;
+        if (too_long || c.body().size() > bytes) throw HttpError(413, "Content Too Large");
+    };
+}
+
+}  // namespace kvolt::middleware
+
+#endif
