@@ -188,6 +188,21 @@ public:
 
     bool draining() const noexcept { return draining_; }
 
+    /// What there is on this loop. From its thread.
+    struct Load {
+        std::size_t connections = 0;
+        std::size_t websockets = 0;    ///< How many of the connections are.
+        std::size_t queued_bytes = 0;  ///< That have not been taken by the network.
+    };
+    Load load() const {
+        Load load{links_.size(), websockets_, 0};
+        for (Link* link : links_) load.queued_bytes += link->outbox().pending() + link->outbox().backlog();
+        return load;
+    }
+
+    void add_websocket() noexcept { ++websockets_; }
+    void remove_websocket() noexcept { --websockets_; }
+
     /// The number of connections, also those on their way here. Any thread.
     std::atomic<std::size_t>& connections() noexcept { return connections_; }
 
@@ -258,6 +273,7 @@ private:
     DeadlineWheel wheel_;
     std::vector<Link*> links_;
     std::vector<Link*> dirty_;
+    std::size_t websockets_ = 0;
     std::string outgoing_;
     bool flush_posted_ = false;
     bool draining_ = false;

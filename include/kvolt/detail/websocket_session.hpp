@@ -35,9 +35,14 @@ public:
         : wire_(wire),
           limits_(limits),
           peer_(std::make_shared<WebSocketPeer<Stream>>(*this, wire, limits.backlog, std::move(protocol))),
-          websocket_(wire) {}
+          websocket_(wire) {
+        wire.loop().add_websocket();
+    }
 
-    ~WebSocketSession() { peer_->detach(); }
+    ~WebSocketSession() {
+        wire_.loop().remove_websocket();
+        peer_->detach();
+    }
 
     WebSocketSession(const WebSocketSession&) = delete;
     WebSocketSession& operator=(const WebSocketSession&) = delete;

@@ -131,16 +131,12 @@ inline const Codec* choose_codec(const Request& request, const CompressOptions& 
     for (std::size_t i = 0; i < request.field_count(); ++i)
         if (kvolt::detail::iequals(request.field_name(i), "Accept-Encoding"))
             (accepted += accepted.empty() ? "" : ",") += request.field_value(i);
-    const Codec* best = nullptr;
-    int most = kvolt::detail::coding_weight(accepted, "identity");
-    for (const Codec& codec : options.codecs()) {
-        int weight = kvolt::detail::coding_weight(accepted, codec.name);
-        // As it is only if the client says that it wants that more.
-        if (weight == 0 || weight < most || (best != nullptr && weight == most)) continue;
-        best = &codec;
-        most = weight;
-    }
-    return best;
+    std::vector<std::string_view> names;
+    for (const Codec& codec : options.codecs()) names.push_back(codec.name);
+    std::string_view chosen = kvolt::detail::choose_encoding(accepted, names);
+    for (const Codec& codec : options.codecs())
+        if (codec.name == chosen) return &codec;
+    return nullptr;
 }
 
 inline void compress_response(const Request& request, Response& response, const CompressOptions& options) {

@@ -42,7 +42,8 @@ inline bool is_http_error(const std::exception_ptr& failure) {
 ///
 ///     app.use(kvolt::middleware::recovery([](std::exception_ptr failure, Context& c) {
 ///         report(failure);
-///         c.status(500).html(sorry_page);
+///         c.status(500);
+///         c.html(sorry_page);
 ///     }));
 ///
 /// @param recover  Answers the request; what the handler has said of an answer is gone, but for what middleware left in

@@ -75,7 +75,7 @@ TEST_CASE("a body is compressed for who takes it") {
         INFO(c.accepted);
         Fixture f;
         if (!c.accepted.empty()) f.request.add_field("Accept-Encoding", c.accepted);
-        f.serve(compress(CompressOptions().codecs({brotli(), gzip()})), [](Context& c) { c.html(page); });
+        f.serve(compress(CompressOptions().codecs({brotli(), gzip()})), [](Context& of) { of.html(page); });
         CHECK(f.response.header("Content-Encoding") == c.coding);
         CHECK(f.response.header("Vary") == "Accept-Encoding");
         CHECK(f.response.content_type() == "text/html; charset=utf-8");
@@ -155,7 +155,7 @@ TEST_CASE("size, types and codecs can be chosen") {
     small.serve(compress(CompressOptions().min_size(10)), [](Context& c) { c.text(std::string(100, 'x')); });
     CHECK(gunzip(small.response.body()) == std::string(100, 'x'));
     type.request.add_field("Accept-Encoding", "gzip");
-    type.serve(compress(CompressOptions().types([](std::string_view type) { return type == "image/png"; })),
+    type.serve(compress(CompressOptions().types([](std::string_view name) { return name == "image/png"; })),
                [](Context& c) { c.blob(page, "image/png"); });
     CHECK(type.response.header("Content-Encoding") == "gzip");
     CHECK_THROWS_AS(CompressOptions().codecs({}), std::invalid_argument);
