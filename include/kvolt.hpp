@@ -1,11 +1,12 @@
 #ifndef KVOLT_HPP
 #define KVOLT_HPP
 
-// All of KVolt. In a file that only defines handlers, kvolt/context.hpp and kvolt/hub.hpp are enough and compile
-// faster.
+// All of KVolt but its middleware, which has kvolt/middleware.hpp. In a file that only defines handlers,
+// kvolt/context.hpp and kvolt/hub.hpp are enough and compile faster.
 
 #include <kvolt/app.hpp>
 #include <kvolt/config.hpp>
+#include <kvolt/constant_time.hpp>
 #include <kvolt/context.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/events.hpp>
@@ -15,6 +16,7 @@
 #include <kvolt/hub.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/listen_options.hpp>
+#include <kvolt/log_writer.hpp>
 #include <kvolt/message.hpp>
 #include <kvolt/proxy_headers.hpp>
 #include <kvolt/request.hpp>
