@@ -60,6 +60,16 @@ TEST_CASE("the logger has a line for every request, with the status that was sen
         c.text("slow");
     });
     server.app.get("/fail", [](Context&) { throw std::runtime_error("secret"); });
+    server.app.get("/stream", [](Context& c) -> Task<> {
+        auto stream = c.stream("text/plain");
+        co_await stream.write("12345");
+        co_await stream.write("678");
+    });
+    server.app.get("/cut", [](Context& c) -> Task<> {
+        auto stream = c.stream("text/plain");
+        co_await stream.write("12345");
+        throw std::runtime_error("half-way");
+    });
     server.app.get("/ws", test::echo);
     server.start();
     Client client = server.client();
@@ -82,6 +92,12 @@ TEST_CASE("the logger has a line for every request, with the status that was sen
     CHECK(has(lines.next(), "\"GET /fail\" 500 33B "));
     client.get("/ws");
     CHECK(has(lines.next(), "\"GET /ws\" 426 "));
+    Client streams = server.client();
+    streams.send("GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK(has(lines.next(), "\"GET /stream\" 200 8B "));
+    streams.send("GET /cut HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK(has(lines.next(), "\"GET /cut\" 200 5B "));
+    CHECK(streams.read_to_end().ends_with("5\r\n12345\r\n"));
 
     Client socket = server.connect();
     CHECK(has(lines.next(), "\"GET /ws\" 101 0B "));

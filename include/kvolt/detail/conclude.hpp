@@ -18,8 +18,8 @@ inline std::string conclude(Context& context, std::exception_ptr failure, bool b
     std::string fault;
     bool open = !context.upgraded() && !begun;  // to an answer
     if (failure && open) context.forget_stream();
-    if (failure && !context.rescue(failure))
-        fault = open ? answer_failure(context.response(), failure) : describe(failure);
+    std::exception_ptr rest = failure;
+    if (failure && !context.rescue(rest)) fault = open ? answer_failure(context.response(), rest) : describe(failure);
     try {
         context.announce(context.upgraded() ? Phase::ended : Phase::answered);
     } catch (...) {

@@ -150,7 +150,8 @@ inline auto cors(CorsOptions options = {}) {
         }
         if (!chosen.any_origin())  // also for answers without Origin, which a cache may keep; whatever a handler says
             c.follow([](Context& of, Phase phase) {
-                if (phase == Phase::answered) kvolt::detail::add_vary(of.response(), "Origin");
+                if (phase == Phase::streaming || phase == Phase::answered)
+                    kvolt::detail::add_vary(of.response(), "Origin");
             });
         if (origin && c.method() == "OPTIONS" && c.request().find("Access-Control-Request-Method"))
             return detail::answer_preflight(c, chosen, allowed);

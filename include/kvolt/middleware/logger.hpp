@@ -65,6 +65,7 @@ inline auto logger(LoggerOptions options = {}) {
     return [shared](Context& c) {
         if (shared->skip() && shared->skip()(c)) return;
         c.follow([&options = *shared, begin = std::chrono::steady_clock::now()](Context& of, Phase phase) {
+            if (phase == Phase::streaming) return;
             kvolt::detail::LogRecord record;
             std::string client = of.remote_address(), reason;
             record.time = std::chrono::system_clock::now();
@@ -74,7 +75,7 @@ inline auto logger(LoggerOptions options = {}) {
             if (const RequestId* id = of.get<RequestId>()) record.id = id->value;
             if (phase == Phase::answered) {
                 record.status = of.response().status();
-                record.bytes = of.response().sent_size(of.method() == "HEAD");
+                record.bytes = of.sent_size();
             } else if (phase == Phase::upgraded) {
                 record.status = 101;
             } else if (const WebSocket* socket = of.socket()) {

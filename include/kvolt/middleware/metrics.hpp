@@ -56,7 +56,7 @@ public:
         return [state = state_](Context& c) {
             auto request = std::make_shared<UnderWay>(state->counters.shard());
             c.follow([state, request](Context& of, Phase phase) {
-                if (phase == Phase::ended) return;
+                if (phase != Phase::answered && phase != Phase::upgraded) return;
                 int status = phase == Phase::upgraded ? 101 : of.response().status();
                 request->done(known_method(of.method()), of.route(), status);
             });

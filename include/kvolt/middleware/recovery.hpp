@@ -48,12 +48,13 @@ inline bool is_http_error(const std::exception_ptr& failure) {
 ///
 /// @param recover  Answers the request; what the handler has said of an answer is gone, but for what middleware left in
 ///                 the header. If it throws, or throws the exception on, the next outer recovery() or the server
-///                 answers. After an upgrade it can only report: the connection is closed with 1011 in any case.
+///                 answers. After an upgrade, or once a stream has begun, it can only report: the connection ends in
+///                 any case.
 inline auto recovery(std::function<void(std::exception_ptr, Context&)> recover, RecoveryOptions options = {}) {
     return [recover = std::move(recover), options](Context& c) {
         c.on_failure([&recover, options](Context& failed, const std::exception_ptr& failure) {
             if (!options.includes_http_errors() && detail::is_http_error(failure)) return false;
-            if (!failed.upgraded()) {
+            if (!failed.upgraded() && !failed.streamed()) {
                 failed.response().clear_body();
                 failed.response().status(500);
             }

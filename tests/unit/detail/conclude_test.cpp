@@ -88,3 +88,24 @@ TEST_CASE("a refused handshake is an answer like others") {
     f.serve(follow, [](Context& c) -> Task<> { co_await c.upgrade(); });
     CHECK(trace == "426");
 }
+
+TEST_CASE("a stream that was not begun may still become an error, one that was may not") {
+    for (bool begun : {false, true}) {
+        Fixture f;
+        std::string trace;
+        f.context().follow(
+            [&](Context&, Phase phase) { trace += phase == Phase::streaming ? "streaming " : "answered "; });
+        f.context().stream("text/csv");
+        auto failure = std::make_exception_ptr(std::runtime_error("db"));
+        CHECK(kvolt::detail::conclude(f.context(), failure, begun) == "db");
+        CHECK(f.response.status() == (begun ? 200 : 500));
+        CHECK(trace == "streaming answered ");
+    }
+}
+
+TEST_CASE("what cannot be answered any more is logged as it was thrown") {
+    Fixture f;
+    f.context().on_failure([](Context&, const std::exception_ptr&) -> bool { throw std::logic_error("too late"); });
+    f.context().stream();
+    CHECK(kvolt::detail::conclude(f.context(), std::make_exception_ptr(std::runtime_error("db")), true) == "db");
+}

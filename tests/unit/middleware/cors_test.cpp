@@ -115,6 +115,11 @@ TEST_CASE("cors: a page may read errors, and a handler's Vary stays beside ours"
     error.serve(cors(listed()), [](Context&) { throw kvolt::HttpError(404, "no"); });
     CHECK(error.response.status() == 404);
     CHECK(fields(error) == "Allow-Origin: https://a.example; Vary: Origin");
+    Fixture stream;
+    stream.serve(cors(listed()), [&](Context& c) {
+        c.stream();
+        CHECK(fields(stream) == "Vary: Origin");  // in time for the head
+    });
     vary.serve(cors(listed()), [](Context& c) { c.header("Vary", "Accept"); });
     CHECK(fields(vary) == "Vary: Accept; Vary: Origin");
 }

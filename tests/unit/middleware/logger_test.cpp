@@ -72,6 +72,19 @@ TEST_CASE("the logger knows the request's id, whether it was given before or aft
     }
 }
 
+TEST_CASE("a stream is logged at its end, with the bytes that were sent") {
+    std::vector<std::string> lines;
+    Fixture f;
+    f.serve(logger(to(lines)), [&](Context& c) -> Task<> {
+        auto stream = c.stream();
+        co_await stream.write("12345");
+        CHECK(lines.empty());
+        co_await stream.write("678");
+    });
+    REQUIRE(lines.size() == 1);
+    CHECK(has(lines[0], "\" 200 8B "));
+}
+
 TEST_CASE("an upgrade is logged when it happens and when it ends") {
     std::vector<std::string> lines;
     Fixture f("/ws");
