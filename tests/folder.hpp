@@ -26,7 +26,9 @@ public:
     Folder(const Folder&) = delete;
     Folder& operator=(const Folder&) = delete;
 
-    std::string path(std::string_view name = {}) const { return name.empty() ? path_.string() : (path_ / name).string(); }
+    std::string path(std::string_view name = {}) const {
+        return name.empty() ? path_.string() : (path_ / name).string();
+    }
 
     /// Write a file, and the folders that it lies in.
     std::string write(std::string_view name, std::string_view content) const {

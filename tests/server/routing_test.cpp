@@ -251,7 +251,8 @@ TEST_CASE("an error that nobody answers is a 500 and is logged, wherever it come
         {"/behind/page", 500, internal, "kvolt: GET /behind/page: secret"},
         {"/gone", 410, R"({"error":"\"gone\""})", ""},
         {"/gone-later", 410, R"({"error":"gone"})", ""},
-        {"/bad-status", 500, internal, "kvolt: GET /bad-status: kvolt: the status of an HttpError is 400 to 599, not 42"},
+        {"/bad-status", 500, internal,
+         "kvolt: GET /bad-status: kvolt: the status of an HttpError is 400 to 599, not 42"},
         {"/fine", 200, "fine", ""},
     };
     std::vector<std::string> log;

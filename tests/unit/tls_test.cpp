@@ -1,5 +1,5 @@
-#include "certificate.hpp"
 #include "catch.hpp"
+#include "certificate.hpp"
 #include <kvolt/detail/tls_context.hpp>
 #include <kvolt/tls.hpp>
 

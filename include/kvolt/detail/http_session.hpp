@@ -6,8 +6,8 @@
 #include <kvolt/detail/address.hpp>
 #include <kvolt/detail/conclude.hpp>
 #include <kvolt/detail/error_answer.hpp>
-#include <kvolt/detail/forwarded.hpp>
 #include <kvolt/detail/file_sender.hpp>
+#include <kvolt/detail/forwarded.hpp>
 #include <kvolt/detail/handshake.hpp>
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/request_reader.hpp>
