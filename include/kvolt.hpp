@@ -12,6 +12,7 @@
 #include <kvolt/events.hpp>
 #include <kvolt/files.hpp>
 #include <kvolt/files_options.hpp>
+#include <kvolt/group.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/hub.hpp>
 #include <kvolt/limits.hpp>

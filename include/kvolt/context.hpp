@@ -220,7 +220,7 @@ public:
     Response& response() noexcept { return response_; }
 
     /// Bytes of the answer's body that are sent, or have been sent of a stream.
-    std::size_t sent_size() const noexcept {
+    std::uint64_t sent_size() const noexcept {
         std::size_t written = exchange_.written();
         return written > 0 ? written : response_.sent_size(method() == "HEAD");
     }

@@ -101,8 +101,8 @@ public:
     }
 
     /// Bytes of the body that are sent: none of 204, 304 and in answer to HEAD (RFC 9110, section 6.4.1).
-    std::size_t sent_size(bool head = false) const noexcept {
-        return head || status_ == 204 || status_ == 304 ? 0 : body_.size();
+    std::uint64_t sent_size(bool head = false) const noexcept {
+        return head || status_ == 204 || status_ == 304 ? 0 : body_size();
     }
 
     struct Framing {

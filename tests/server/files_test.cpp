@@ -175,7 +175,8 @@ TEST_CASE("nothing but the files of the folder can be had") {
                     for (int times : {1, 2, 5}) {
                         std::string target = "/assets/" + start;
                         for (int i = 0; i < times; ++i) target += up + slash;
-                        if (up == "out" && slash == "/" && times == 1 && rest == "site/10.txt") continue;  // is inside
+                        bool plain = slash == "/" || slash == "/./";
+                        if (up == "out" && plain && times == 1 && rest == "site/10.txt") continue;  // is inside
                         if (up == "out" && times > 1 && start.empty()) continue;
                         targets.push_back(target + rest);
                     }
@@ -212,7 +213,6 @@ TEST_CASE("nothing but the files of the folder can be had") {
                                "/assets/10.txt%20",
                                "/assets/10.TXT",
                                "/assets/C:/x",
-                               "/assets/sub/..",
                                "/assets/proc/self/environ"})
         targets.push_back(target);
     targets.push_back("/assets/" + std::string(255, 'a'));
@@ -235,6 +235,7 @@ TEST_CASE("nothing but the files of the folder can be had") {
     CHECK(wrong == 0);
     CHECK(targets.size() > 5000);
     CHECK(client->get("/assets/10.txt").status == 200);
+    CHECK(client->get("/assets/sub/..").body == page);  // RFC 3986, section 5.2.4
     CHECK(client->get("/assets/in.txt").body == "0123456789");
     CHECK(client->get("/assets/out/site/10.txt").body == "0123456789");
     CHECK(client->get("/assets/%61pp.js").body == script);
@@ -247,7 +248,7 @@ TEST_CASE("dot-files are served where that is wanted, and still nothing else") {
     Client client(app.port());
     CHECK(client.get("/assets/.env").body == "secret");
     CHECK(client.get("/assets/.git/config").body == "secret");
-    for (std::string target : {"/assets/.", "/assets/..", "/assets/../secret.txt", "/assets/%2e%2e/secret.txt",
+    for (std::string target : {"/assets/..", "/assets/../secret.txt", "/assets/%2e%2e/secret.txt",
                                "/assets/.git/../../secret.txt", "/assets/out.txt"}) {
         INFO(target);
         CHECK(client.get(target).status == 404);
@@ -483,7 +484,8 @@ TEST_CASE("middleware guards files, and adds to what is said") {
     group.files("/files", site.path("site"), FilesOptions().max_age(1h));
     test::start(app);
     Client client(app.port());
-    for (std::string target : {"/members/files/app.js", "/members/files", "/members/files/", "/members/files/../x"}) {
+    for (std::string target :
+         {"/members/files/app.js", "/members/files", "/members/files/", "/members/files/../files/x"}) {
         INFO(target);
         CHECK(client.get(target).status == 401);
     }
@@ -632,8 +634,8 @@ TEST_CASE("a client that takes nothing is cut off, one that vanishes harms nobod
         for (const auto& loop : *app.loops()) count += loop->connections();
         return count;
     };
-    CHECK(test::eventually([&] { return connections() == 1; }));  // the one to come is counted, too
-    CHECK(stuck.read_to_end().size() < 64 * 1024 * 1024);
+    CHECK(test::eventually([&] { return connections() == 0; }));
+    CHECK(stuck.read_to_end().size() < 1024 * 1024);  // what it had in its own buffers
     CHECK(Client(app.port()).get("/assets/big.bin").body == big);
 }
 

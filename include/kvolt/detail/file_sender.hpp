@@ -36,7 +36,7 @@ public:
     ~NoSigpipe() {
         int error = errno;
         timespec now{};
-        if (broken_ && !was_pending_) ::sigtimedwait(&pipe_, nullptr, &now);
+        if (cut_short_ && !was_pending_) ::sigtimedwait(&pipe_, nullptr, &now);
         ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
         errno = error;
     }
@@ -44,13 +44,14 @@ public:
     NoSigpipe(const NoSigpipe&) = delete;
     NoSigpipe& operator=(const NoSigpipe&) = delete;
 
-    /// The signal was raised, and has to go before it is let through again.
-    void broken() noexcept { broken_ = true; }
+    /// The signal may have been raised, and has to go before it is let through again. Also when something was sent: the
+    /// peer may have gone in the middle of that.
+    void cut_short() noexcept { cut_short_ = true; }
 
 private:
     sigset_t pipe_, before_;
     bool was_pending_ = false;
-    bool broken_ = false;
+    bool cut_short_ = false;
 };
 
 /// Sends the parts of a response body as the peer takes them: a small piece by way of the loop's outgoing buffer, the
@@ -138,7 +139,7 @@ private:
             NoSigpipe guard;
             do size = ::sendfile(wire_.stream().native_handle(), part.file->descriptor.number(), &offset, wanted);
             while (size < 0 && errno == EINTR);
-            if (size < 0 && errno == EPIPE) guard.broken();
+            if (size != static_cast<ssize_t>(wanted)) guard.cut_short();
         }
         if (size == 0) return Progress::failed;  // the file has become shorter
         if (size < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return Progress::failed;

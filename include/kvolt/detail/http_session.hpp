@@ -152,7 +152,7 @@ public:
 
     void on_late() override {
         if (files_ || wire_.outbox().backlog() > 0)
-            return wire_.peer_is_taking() ? wire_.arm(limits_.write_timeout) : wire_.abort();
+            return wire_.peer_is_taking() ? wire_.arm(limits_.write_timeout) : wire_.reset();
         if (handling_) return on_late_handler();
         if (reader_.stage() == Stage::idle) return wire_.finish(limits_.close_timeout);
         if (reader_.stage() == Stage::body && body_deadline() > wire_.loop().now()) return arm();

@@ -19,7 +19,7 @@ struct LogRecord {
     std::string_view method, target, client;
     std::string_view id;  ///< Empty if it has none.
     int status = 0;       ///< 0 for the end of a WebSocket, which has a close code.
-    std::size_t bytes = 0;
+    std::uint64_t bytes = 0;
     std::uint16_t close_code = 0;
     std::string_view close_reason;
     std::chrono::steady_clock::duration duration{};

@@ -37,6 +37,7 @@ public:
     }
 
     executor_type get_executor() noexcept { return next_.get_executor(); }
+    PlainStream& lowest_layer() noexcept { return next_; }
 
     void non_blocking(bool, Error& error) { error = {}; }
 

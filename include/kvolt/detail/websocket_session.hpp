@@ -229,7 +229,7 @@ private:
 
     // The peer is dead, or does not answer our close.
     void give_up() {
-        wire_.abort();
+        wire_.reset();
         peer_->end(close_code::abnormal, {});
     }
 

@@ -6,6 +6,7 @@
 
 #include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/protocol.hpp>
 #include <kvolt/detail/waiter.hpp>
 
 #include <boost/asio/associated_allocator.hpp>
@@ -32,19 +33,6 @@
 #include <utility>
 
 namespace kvolt::detail {
-
-/// What is spoken over a wire: HTTP, and WebSocket after an upgrade. Called on the loop, never from within a send.
-class Protocol {
-public:
-    virtual void on_backlog() = 0;    ///< The peer does not take what it is sent, or has taken some of it.
-    virtual void on_drained() = 0;    ///< All has been taken.
-    virtual void on_lost() = 0;       ///< The socket was closed before its time.
-    virtual void on_late() = 0;       ///< The deadline that was armed has come.
-    virtual void on_shut_down() = 0;  ///< The server stops.
-
-protected:
-    ~Protocol() = default;
-};
 
 template <class Stream>
 class Wire final : public Link {
@@ -88,7 +76,14 @@ public:
         Error ignored;
         stream_.close(ignored);
         release_writer();
-        if (auto self = owner_.lock()) boost::asio::post(get_executor(), [this, self] { protocol_->on_lost(); });
+        if (auto self = owner_.lock()) boost::asio::post(get_executor(), [this, self] { this->protocol_->on_lost(); });
+    }
+
+    /// Close now, and forget what the peer has not taken: the kernel would keep it for long.
+    void reset() {
+        Error ignored;
+        if (!closed_) stream_.lowest_layer().set_option(boost::asio::socket_base::linger(true, 0), ignored);
+        abort();
     }
 
     void abandon() override {
@@ -112,6 +107,8 @@ public:
     void finish(std::chrono::milliseconds limit) {
         if (closed_ || finishing_) return;
         finishing_ = true;
+        finish_limit_ = limit;
+        queued_ = in_socket();
         outbox().finish();
         arm(limit);
         if (peer_ended_) return flush();  // while somebody keeps this wire alive: no read will
@@ -357,8 +354,7 @@ private:
     // Bytes that were sent and not acknowledged.
     int in_socket() noexcept {
         int bytes = 0;
-        if constexpr (requires { stream_.lowest_layer().native_handle(); })
-            ::ioctl(stream_.lowest_layer().native_handle(), SIOCOUTQ, &bytes);
+        ::ioctl(stream_.lowest_layer().native_handle(), SIOCOUTQ, &bytes);
         return bytes;
     }
 
@@ -394,10 +390,14 @@ private:
 
     void on_deadline() override {
         auto self = owner_.lock();
-        if (finishing_)
-            abort();
-        else if (self)
-            protocol_->on_late();
+        if (!finishing_) {
+            if (self) protocol_->on_late();
+        } else if (peer_is_taking()) {
+            arm(finish_limit_);
+            if (outbox().backlog() > 0) protocol_->on_backlog();  // which may have its own limit
+        } else {
+            outbox().backlog() > 0 ? reset() : abort();
+        }
     }
 
     static constexpr std::size_t most_behind_ = 64 * 1024;  // bytes that a pong may queue behind
@@ -413,6 +413,7 @@ private:
     std::optional<Tick> message_since_;
     std::size_t messages_ = 0;  // that had ended by the last read
     int queued_ = 0;            // in the socket, when the peer was last looked at
+    std::chrono::milliseconds finish_limit_{0};
     bool frames_ = false;
     bool reading_ = false;    // on behalf of HTTP
     bool waiting_ = false;    // for writability
