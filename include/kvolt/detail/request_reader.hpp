@@ -67,6 +67,12 @@ public:
         }
         Error error;
         if (parsed_ < buffer_.size()) parsed_ += parser_->put(buffer_.data() + parsed_, error);
+        if (error == boost::beast::http::error::bad_version) {
+            if (auto refusal = parser_->check_unfinished(bytes())) return refusal;
+            parser_.emplace(request_, limits_);  // Beast judges a version before it is whole
+            parsed_ = 0;
+            return std::nullopt;
+        }
         if (error && error != boost::beast::http::error::need_more) return parser_->refusal(error, bytes());
         if (parser_->is_header_done()) {
             std::string_view head = bytes().substr(0, bytes().find("\r\n\r\n") + 2);

@@ -174,6 +174,21 @@ TEST_CASE("a head or a chunk's head without end is refused within the limit") {
     CHECK(chunk.status == 400);
 }
 
+TEST_CASE("a version is judged when it is whole, however the line is cut") {
+    for (std::string version : {"0.9", "1.2", "2.0", "9.9", "1.x", "x.1", "10.0"}) {
+        const std::string request = "GET / HTTP/" + version + "\r\nHost: h\r\n\r\n";
+        const int status = version.size() == 3 && version.find('x') == version.npos ? 505 : 400;
+        for (std::size_t cut = 1; cut < request.size(); ++cut) {
+            INFO(version << " cut at " << cut);
+            Fixture f;
+            f.feed(request.substr(0, cut));
+            CHECK((f.status == 0 || f.status == status));
+            if (f.status == 0) f.feed(request.substr(cut));
+            CHECK(f.status == status);
+        }
+    }
+}
+
 TEST_CASE("what comes behind a request can be taken out") {
     Fixture f;
     f.feed("GET / HTTP/1.1\r\nHost: h\r\n\r\nframes");
