@@ -268,9 +268,10 @@ private:
         }
     }
 
-    // The innermost group that all routes of a path belong to: its middleware guards also what none of them takes.
+    // The innermost group that the nearest routes of a path belong to: its middleware guards also what none of them
+    // takes.
     std::size_t common_group(std::string_view path) const {
-        auto routes = router_.at(path);
+        auto routes = router_.nearest(path);
         std::size_t common = routes.front()->group;
         for (const Router::Route* route : routes)
             for (std::size_t other = route->group; other != common;)  // a group comes after its parent

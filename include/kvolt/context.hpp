@@ -14,6 +14,8 @@
 #include <any>
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <list>
@@ -185,6 +187,7 @@ public:
     /// @param status  301, 302, 303, 307 or 308.
     /// @throws std::invalid_argument  for another status.
     void redirect(std::string_view location, int status = 302) {
+        check_head();
         if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308)
             throw std::invalid_argument("kvolt: not a redirect: " + std::to_string(status));
         response_.header("Location", location);
@@ -207,11 +210,15 @@ public:
     ///
     /// @throws std::logic_error  if the request was answered already.
     EventStream events() {
+        check_head();
         response_.header("Cache-Control", "no-cache");
         response_.header("X-Accel-Buffering", "no");  // nginx would wait for more
         begin_stream(detail::Exchange::Streaming::events, "text/event-stream");
         return EventStream(exchange_, header("Last-Event-ID"));
     }
+
+    /// Let read_some() throw an HttpError(413) if the request's body is longer. Before the first call of it.
+    void limit_body(std::uint64_t bytes) { exchange_.limit_body(bytes); }
 
     /// True once the answer's body comes by stream() or events().
     bool streamed() const noexcept { return streamed_; }
@@ -277,6 +284,9 @@ public:
 
     /// Be called when the request has been answered, or upgraded and later ended. Who asked last is called first, as if
     /// it ran around the rest. This makes plain middleware see the answer as it is sent, whatever the handler threw.
+    ///
+    /// What a follower throws makes the answer a 500, which those who asked earlier see. Of a connection that is lost
+    /// first, the answer is told that would have been sent; of one that is cut off while the server stops, nothing.
     void follow(std::function<void(Context&, Phase)> follower) { followers_.push_back(std::move(follower)); }
 
     /// Be asked, before others who asked earlier, what to do with an exception that has left the handler and all
@@ -292,8 +302,25 @@ public:
     /// A stream was not begun: the answer is another one.
     void forget_stream() noexcept { streamed_ = false; }
 
+    /// Tell all followers.
+    ///
+    /// @param failed  Called with what one throws, before the next is told.
+    template <class Failed>
+    void announce(Phase phase, Failed failed) {
+        for (std::size_t i = followers_.size(); i-- > 0;) try {
+                followers_[i](*this, phase);
+            } catch (...) {
+                failed(std::current_exception());
+            }
+    }
+
+    /// Tell all followers, then throw what the first one threw.
     void announce(Phase phase) {
-        for (std::size_t i = followers_.size(); i-- > 0;) followers_[i](*this, phase);
+        std::exception_ptr first;
+        announce(phase, [&](std::exception_ptr failure) {
+            if (!first) first = std::move(failure);
+        });
+        if (first) std::rethrow_exception(first);
     }
 
     /// True if the exception was taken care of; else it is the one that remains.
@@ -340,9 +367,9 @@ private:
     std::optional<std::string> decoded_path_;
     std::vector<std::string> decoded_params_;
     mutable std::optional<QueryParameters> query_;
-    std::list<std::any> values_;  // which stay where they are
-    std::vector<std::function<void(Context&, Phase)>> followers_;
-    std::vector<std::function<bool(Context&, const std::exception_ptr&)>> rescuers_;
+    std::list<std::any> values_;                                  // which stay where they are
+    std::deque<std::function<void(Context&, Phase)>> followers_;  // which stay where they are while one of them runs
+    std::deque<std::function<bool(Context&, const std::exception_ptr&)>> rescuers_;
     std::optional<WebSocket> socket_;
     bool answered_ = false;
     bool upgraded_ = false;

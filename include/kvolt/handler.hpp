@@ -3,6 +3,8 @@
 
 // What a route can be given: handlers and middleware, plain functions or coroutines.
 
+#include <kvolt/config.hpp>
+
 #include <boost/asio/awaitable.hpp>
 
 #include <concepts>

@@ -85,12 +85,11 @@ public:
         return list;
     }
 
-    /// All routes that match a path, whatever their method.
-    std::vector<const Route*> at(std::string_view path) const {
-        std::vector<const Route*> result;
-        if (path.starts_with('/')) collect(root_, path, result);
-        return result;
-    }
+    /// All routes that match a path, whatever their method, the best match first.
+    std::vector<const Route*> at(std::string_view path) const { return collect(path, false); }
+
+    /// Those of them that are the best match.
+    std::vector<const Route*> nearest(std::string_view path) const { return collect(path, true); }
 
     const std::deque<Route>& routes() const noexcept { return routes_; }
     std::deque<Route>& routes() noexcept { return routes_; }
@@ -168,8 +167,15 @@ private:
         return false;
     }
 
-    static void collect(const Node& node, std::string_view path, std::vector<const Route*>& result) {
+    std::vector<const Route*> collect(std::string_view path, bool nearest) const {
+        std::vector<const Route*> result;
+        if (path.starts_with('/')) collect(root_, path, nearest, result);
+        return result;
+    }
+
+    static void collect(const Node& node, std::string_view path, bool nearest, std::vector<const Route*>& result) {
         auto take = [&](const std::vector<Entry>& entries) {
+            if (nearest && !result.empty()) return;
             for (const Entry& entry : entries) result.push_back(entry.route);
         };
         if (path.empty()) return take(node.here);
@@ -177,8 +183,8 @@ private:
         std::string_view segment = behind.substr(0, behind.find('/'));
         std::string_view further = behind.substr(segment.size());
         for (const auto& [text, child] : node.texts)
-            if (detail::segment_equals(segment, text)) collect(*child, further, result);
-        if (node.parameter && !segment.empty()) collect(*node.parameter, further, result);
+            if (detail::segment_equals(segment, text)) collect(*child, further, nearest, result);
+        if (node.parameter && !segment.empty()) collect(*node.parameter, further, nearest, result);
         take(node.rest);
     }
 

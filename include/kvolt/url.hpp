@@ -3,6 +3,8 @@
 
 // The parts of RFC 3986 and RFC 6454 that a server needs: escapes, query parameters, origins.
 
+#include <kvolt/config.hpp>
+
 #include <algorithm>
 #include <cctype>
 #include <cstddef>

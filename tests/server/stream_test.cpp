@@ -4,6 +4,7 @@
 #include "start.hpp"
 #include "websocket_server.hpp"
 #include <kvolt.hpp>
+#include <kvolt/middleware/body_limit.hpp>
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -238,6 +239,19 @@ TEST_CASE("stream: a body that is broken or breaks off is an error for the handl
     CHECK(half.read_response().status == 400);
     CHECK(half.ended());
     CHECK(server.log.empty());
+}
+
+TEST_CASE("stream: a body has the limit that middleware sets for it") {
+    Server server;
+    server.app.post("/sum", kvolt::middleware::body_limit(1000), kvolt::stream_body, answer_sum);
+    server.start();
+    const std::string within = numbered(1000), beyond = numbered(1001);
+    auto client = server.client();
+    CHECK(client.post("/sum", within).body == sum_of(within));
+    CHECK(client.request(post + "Transfer-Encoding: chunked\r\n\r\n" + chunk(within) + "0\r\n\r\n").body ==
+          sum_of(within));
+    CHECK(client.request(post + "Transfer-Encoding: chunked\r\n\r\n" + chunk(within) + chunk("x")).status == 413);
+    CHECK(server.client().post("/sum", beyond).status == 413);
 }
 
 // Responses

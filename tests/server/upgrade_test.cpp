@@ -207,6 +207,26 @@ TEST_CASE("upgrade: a handler's mistakes before it") {
     CHECK(server.client().get("/caught").body == "a page for browsers");
 }
 
+TEST_CASE("upgrade: what middleware has said in the header goes with the 101") {
+    Server server;
+    server.app.use([](Context& c) {
+        c.header("X-Request-Id", "7").header("Content-Type", "text/html").header("Upgrade", "h2c");
+        c.response().add_header("Set-Cookie", "a=1");
+        c.response().add_header("Set-Cookie", "b=2");
+    });
+    server.app.get("/ws", test::echo);
+    server.start();
+    auto client = server.client();
+    auto answer = client.handshake("/ws");
+    CHECK(answer.status == 101);
+    CHECK(answer.field("x-request-id") == "7");
+    CHECK(answer.field("set-cookie") == "a=1, b=2");
+    CHECK(answer.field("upgrade") == "websocket");
+    CHECK_FALSE(answer.fields.contains("content-type"));
+    client.send_frame(test::text, "hi");
+    CHECK(test::read_text(client) == "hi");
+}
+
 TEST_CASE("upgrade: bytes behind the handshake are frames and are not lost") {
     auto late = [](Context& c) -> Task<> {
         for (int turn = 0; turn < 10; ++turn) co_await boost::asio::post(c.executor(), boost::asio::use_awaitable);

@@ -50,6 +50,7 @@ public:
     }
 
     kvolt::Task<std::optional<std::string_view>> read_some() override { co_return std::nullopt; }
+    void limit_body(std::uint64_t limit) override { body_limit = limit; }
     void begin_stream(Streaming kind) override { streams.push_back(kind); }
     kvolt::Task<bool> write(std::string_view part) override {
         parts += part;
@@ -63,6 +64,7 @@ public:
     std::string parts;  ///< Of a streamed body.
     std::string address = "192.0.2.1:1234";
     bool tls = false;
+    std::uint64_t body_limit = 0;
     std::vector<std::string> upgrades;
     std::shared_ptr<FakePeer> peer;
 

@@ -20,12 +20,10 @@ inline std::string conclude(Context& context, std::exception_ptr failure, bool b
     if (failure && open) context.forget_stream();
     std::exception_ptr rest = failure;
     if (failure && !context.rescue(rest)) fault = open ? answer_failure(context.response(), rest) : describe(failure);
-    try {
-        context.announce(context.upgraded() ? Phase::ended : Phase::answered);
-    } catch (...) {
-        fault = describe(std::current_exception());
-        if (open) answer_failure(context.response(), std::current_exception());
-    }
+    context.announce(context.upgraded() ? Phase::ended : Phase::answered, [&](const std::exception_ptr& thrown) {
+        fault = describe(thrown);
+        if (open) answer_failure(context.response(), thrown);
+    });
     return fault;
 }
 

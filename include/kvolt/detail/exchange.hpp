@@ -7,6 +7,7 @@
 #include <kvolt/upgrade_options.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,9 @@ public:
 
     /// The next part of the request's body; nothing at its end. Throws an HttpError if the rest will not come.
     virtual Task<std::optional<std::string_view>> read_some() = 0;
+
+    /// Let read_some() throw if the body is longer than this many bytes.
+    virtual void limit_body(std::uint64_t limit) = 0;
 
     enum class Streaming {
         bytes,   ///< The head goes with the first part.

@@ -10,6 +10,7 @@
 #include <kvolt/detail/forwarded.hpp>
 #include <kvolt/detail/handshake.hpp>
 #include <kvolt/detail/ip.hpp>
+#include <kvolt/detail/log_line.hpp>
 #include <kvolt/detail/request_reader.hpp>
 #include <kvolt/detail/response_writer.hpp>
 #include <kvolt/detail/stream.hpp>
@@ -79,7 +80,7 @@ public:
         wire_.left_over(reader_.take_rest());
         websocket_ = std::make_unique<WebSocketSession<Stream>>(wire_, limits_, agree_on_protocol(request, options));
         try {
-            websocket_->accept(request, this->weak_from_this());
+            websocket_->accept(request, response_, this->weak_from_this());
         } catch (...) {
             websocket_.reset();
             wire_.finish(limits_.close_timeout);
@@ -116,6 +117,8 @@ public:
         if (part.empty()) co_return std::nullopt;
         co_return part;
     }
+
+    void limit_body(std::uint64_t limit) override { reader_.limit_body(limit); }
 
     void begin_stream(Streaming kind) override {
         writer_.stream(kind);
@@ -348,8 +351,13 @@ private:
 
     void log(std::string_view what) const {
         try {
-            app_.log("kvolt: " + std::string(request_.method()) + ' ' + std::string(request_.target()) + ": " +
-                     std::string(what));
+            std::string line = "kvolt: ";
+            append_log_text(line, request_.method());
+            line += ' ';
+            append_log_text(line, request_.target());
+            line += ": ";
+            append_log_text(line, what);
+            app_.log(line);
         } catch (...) {  // a logger that fails must not end the loop
         }
     }

@@ -38,6 +38,9 @@ public:
         return std::nullopt;
     }
 
+    /// Lower the limit before the body has begun.
+    void limit_body(std::uint64_t limit) noexcept { body_left_ = std::min(body_left_, limit); }
+
     /// What an error of put() is answered with.
     ///
     /// @param head  The raw bytes of the request, as far as they have come; not needed once the head was parsed.

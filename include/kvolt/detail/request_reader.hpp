@@ -94,6 +94,11 @@ public:
     /// @returns  like parse_head().
     std::optional<Refusal> begin_body(std::uint64_t limit) { return parser_->begin_body(limit); }
 
+    /// Lower the limit of the body, before the first part of it is parsed.
+    void limit_body(std::uint64_t limit) noexcept {
+        if (parser_) parser_->limit_body(limit);
+    }
+
     /// Parse what is there of the body, into the request's. Returns like parse_head().
     std::optional<Refusal> parse_body() {
         if (stage() != Stage::body || buffer_.size() == 0) return std::nullopt;

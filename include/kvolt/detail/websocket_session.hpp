@@ -6,6 +6,7 @@
 #include <kvolt/limits.hpp>
 #include <kvolt/message.hpp>
 #include <kvolt/request.hpp>
+#include <kvolt/response.hpp>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -51,8 +52,9 @@ public:
 
     /// Answer a checked handshake and begin to read. Bytes behind the request are in the wire already.
     ///
+    /// @param said  What middleware has said in the header, such as cookies, goes with the answer.
     /// @throws boost::system::system_error  if Beast finds a fault that the check did not.
-    void accept(const Request& request, std::weak_ptr<void> owner) {
+    void accept(const Request& request, const Response& said, std::weak_ptr<void> owner) {
         namespace http = boost::beast::http;
         owner_ = std::move(owner);
         http::request<http::empty_body> clean(http::verb::get, "/", 11);  // exactly what the check has seen
@@ -62,8 +64,10 @@ public:
         clean.set(http::field::sec_websocket_key, boost::beast::string_view(request.header("Sec-WebSocket-Key")));
         clean.set(http::field::sec_websocket_version, "13");
         websocket_.set_option(
-            boost::beast::websocket::stream_base::decorator([this](boost::beast::websocket::response_type& response) {
+            boost::beast::websocket::stream_base::decorator([&](boost::beast::websocket::response_type& response) {
                 response.erase(http::field::server);
+                for (const auto& [name, value] : said.fields())
+                    if (!is_of_handshake(name)) response.insert(name, value);
                 if (!peer_->protocol().empty()) response.set(http::field::sec_websocket_protocol, peer_->protocol());
             }));
         websocket_.read_message_max(limits_.message_size);
@@ -140,6 +144,11 @@ public:
 
 private:
     static constexpr std::size_t small = 512;
+
+    static bool is_of_handshake(std::string_view field) noexcept {
+        return iequals(field, "Upgrade") || iequals(field.substr(0, 14), "Sec-WebSocket-") ||
+               iequals(field.substr(0, 8), "Content-");
+    }
 
     void read(Owner self) {
         reading_ = true;

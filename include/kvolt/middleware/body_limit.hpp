@@ -12,7 +12,8 @@
 
 namespace kvolt::middleware {
 
-/// Refuse requests with a larger body by 413. It can only lower `Limits::body_size`, which holds for the whole app.
+/// Refuse requests with a larger body by 413. It can only lower `Limits::body_size`, which holds for the whole app but
+/// for routes with `kvolt::stream_body`: there it is the limit, and read_some() throws when it is passed.
 ///
 ///     app.post("/name", kvolt::middleware::body_limit(1024), handler);
 ///
@@ -24,6 +25,7 @@ inline auto body_limit(std::size_t bytes) {
         auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), announced);
         bool too_long = error == std::errc::result_out_of_range || announced > bytes;
         if (too_long || c.body().size() > bytes) throw HttpError(413, "Content Too Large");
+        c.limit_body(bytes);
     };
 }
 

@@ -144,8 +144,12 @@ inline auto cors(CorsOptions options = {}) {
         const CorsOptions& chosen = *shared;
         auto origin = c.request().find("Origin");
         bool allowed = origin && chosen.allows(*origin);
-        if (allowed) {
-            c.header("Access-Control-Allow-Origin", chosen.any_origin() ? std::string_view("*") : *origin);
+        // For any origin, also without one: what a browser has in its cache is then good for pages of other origins,
+        // too.
+        if (chosen.any_origin()) {
+            c.header("Access-Control-Allow-Origin", "*");
+        } else if (allowed) {
+            c.header("Access-Control-Allow-Origin", *origin);
             if (chosen.allows_credentials()) c.header("Access-Control-Allow-Credentials", "true");
         }
         if (!chosen.any_origin())  // also for answers without Origin, which a cache may keep; whatever a handler says
@@ -155,7 +159,8 @@ inline auto cors(CorsOptions options = {}) {
             });
         if (origin && c.method() == "OPTIONS" && c.request().find("Access-Control-Request-Method"))
             return detail::answer_preflight(c, chosen, allowed);
-        if (allowed && !chosen.exposed().empty()) c.header("Access-Control-Expose-Headers", chosen.exposed());
+        if ((allowed || chosen.any_origin()) && !chosen.exposed().empty())
+            c.header("Access-Control-Expose-Headers", chosen.exposed());
     };
 }
 

@@ -30,6 +30,7 @@ public:
     SecureHeadersOptions& set(std::string_view name, std::string_view value) {
         Response().header(name, value);
         remove(name);
+        if (kvolt::detail::iequals(name, hsts_name)) return hsts_ = value, *this;
         fields_.emplace_back(name, value);
         return *this;
     }
@@ -37,6 +38,7 @@ public:
     /// Do not set this field.
     SecureHeadersOptions& remove(std::string_view name) {
         std::erase_if(fields_, [&](const auto& field) { return kvolt::detail::iequals(field.first, name); });
+        if (kvolt::detail::iequals(name, hsts_name)) hsts_.clear();
         return *this;
     }
 
@@ -58,6 +60,8 @@ public:
     const std::string& hsts() const noexcept { return hsts_; }
 
 private:
+    static constexpr std::string_view hsts_name = "Strict-Transport-Security";
+
     std::vector<std::pair<std::string, std::string>> fields_{
         {"X-Content-Type-Options", "nosniff"},
         {"X-Frame-Options", "SAMEORIGIN"},

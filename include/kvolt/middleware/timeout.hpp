@@ -38,7 +38,7 @@ inline Task<> run_with_timeout(std::chrono::milliseconds limit, Context& c, Next
     auto deadline = std::make_shared<TimeoutDeadline>();
     kvolt::detail::Loop::current()->arm(*deadline, limit);
     c.follow([deadline](Context&, Phase phase) {
-        if (phase == Phase::upgraded) deadline->disarm();
+        if (phase == Phase::upgraded || phase == Phase::streaming) deadline->disarm();
     });
     // What cancels this coroutine, such as an outer timeout, has to reach the handler.
     boost::asio::cancellation_state own = co_await boost::asio::this_coro::cancellation_state;
@@ -64,7 +64,7 @@ inline Task<> run_with_timeout(std::chrono::milliseconds limit, Context& c, Next
 }  // namespace detail
 
 /// Give a handler so much time; then it is cancelled and the request answered with 503. Upgrades have to come in that
-/// time, too; a WebSocket has no limit by it.
+/// time, too, and streams have to begin; a WebSocket and a stream have no limit by it.
 ///
 ///     app.get("/report", kvolt::middleware::timeout(std::chrono::seconds(5)), handler);
 ///

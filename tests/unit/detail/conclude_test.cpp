@@ -53,6 +53,15 @@ TEST_CASE("a follower that throws makes the answer a 500") {
     CHECK(f.response.body() == R"({"error":"Internal Server Error"})");
 }
 
+TEST_CASE("a follower that throws keeps nothing from those who asked before it") {
+    Fixture f;
+    int seen = 0;
+    auto outer = [&](Context& c) { c.follow([&](Context& of, Phase) { seen = of.response().status(); }); };
+    auto bad = [](Context& c) { c.follow([](Context&, Phase) { throw std::runtime_error("follower"); }); };
+    CHECK(f.serve(outer, bad, [](Context& c) { c.text("hi"); }) == "follower");
+    CHECK(seen == 500);
+}
+
 TEST_CASE("an upgrade is followed to its end") {
     for (bool fails : {false, true}) {
         std::string trace;

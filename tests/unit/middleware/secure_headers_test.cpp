@@ -38,6 +38,8 @@ TEST_CASE("HSTS is said over TLS only") {
              Case{SecureHeadersOptions(), "max-age=15552000"},
              Case{SecureHeadersOptions().hsts(std::chrono::hours(24), true), "max-age=86400; includeSubDomains"},
              Case{SecureHeadersOptions().no_hsts(), ""},
+             Case{SecureHeadersOptions().set("strict-transport-security", "max-age=0"), "max-age=0"},
+             Case{SecureHeadersOptions().remove("Strict-Transport-Security"), ""},
          }) {
         Fixture plain, tls;
         tls.exchange.tls = true;
