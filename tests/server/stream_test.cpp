@@ -431,6 +431,27 @@ TEST_CASE("stream: a request's body can be sent back as it comes") {
     CHECK(client.post("/back", "again").body == "again");
 }
 
+TEST_CASE("stream: no 100 comes in the middle of a response") {
+    Server server;
+    server.app.post("/early", kvolt::stream_body, [](Context& c) -> Task<> {
+        auto stream = c.stream();
+        co_await stream.write("before ");
+        while (auto part = co_await c.read_some()) co_await stream.write(*part);
+    });
+    server.start();
+    auto client = server.client();
+    client.send("POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    std::string line = client.read_line(), body;
+    CHECK(line.starts_with("HTTP/1.1 200 "));
+    while (!client.read_line().empty()) {
+    }
+    client.read_chunk(body);
+    client.send("after");
+    while (client.read_chunk(body)) {
+    }
+    CHECK(body == "before after");
+}
+
 // Events
 
 TEST_CASE("events: a browser gets them as they come, and says where it was") {

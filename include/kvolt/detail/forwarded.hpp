@@ -30,12 +30,22 @@ struct Hop {
     std::string address, scheme, host;  ///< Empty where it does not say.
 };
 
-/// The text up to the next separator outside of quotes; `text` becomes the rest.
-inline std::string_view take_item(std::string_view& text, char separator) noexcept {
+/// True if every quoted string ends.
+inline bool quotes_end(std::string_view text) noexcept {
+    bool quoted = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '"') quoted = !quoted;
+        if (text[i] == '\\' && quoted) ++i;
+    }
+    return !quoted;
+}
+
+/// The text up to the next separator, outside of quotes if these count; `text` becomes the rest.
+inline std::string_view take_item(std::string_view& text, char separator, bool quotes = true) noexcept {
     bool quoted = false;
     std::size_t end = 0;
     for (; end < text.size() && (quoted || text[end] != separator); ++end) {
-        if (text[end] == '"') quoted = !quoted;
+        if (text[end] == '"') quoted = quotes && !quoted;
         if (text[end] == '\\' && quoted) ++end;
     }
     end = std::min(end, text.size());
@@ -82,13 +92,17 @@ inline Hop parse_forwarded(std::string_view element) {
 }
 
 /// The items of all fields of this name, in their order.
-inline std::vector<std::string_view> list_items(const Request& request, std::string_view name) {
+///
+/// @param quotes  Whether the field knows quoted strings. One that a client leaves open must not swallow what a proxy
+///                has added behind it.
+inline std::vector<std::string_view> list_items(const Request& request, std::string_view name, bool quotes = false) {
     std::vector<std::string_view> items;
     for (std::size_t i = 0; i < request.field_count(); ++i) {
         if (!iequals(request.field_name(i), name)) continue;
         std::string_view rest = request.field_value(i);
+        bool quoted = quotes && quotes_end(rest);
         while (!rest.empty())
-            if (std::string_view item = take_item(rest, ','); !item.empty()) items.push_back(item);
+            if (std::string_view item = take_item(rest, ',', quoted); !item.empty()) items.push_back(item);
     }
     return items;
 }
@@ -97,7 +111,8 @@ inline std::vector<std::string_view> list_items(const Request& request, std::str
 inline std::vector<Hop> hops(const Request& request, ProxyHeaders headers) {
     std::vector<Hop> result;
     if (headers == ProxyHeaders::forwarded) {
-        for (std::string_view element : list_items(request, "Forwarded")) result.push_back(parse_forwarded(element));
+        for (std::string_view element : list_items(request, "Forwarded", true))
+            result.push_back(parse_forwarded(element));
         return result;
     }
     // Many proxies add to X-Forwarded-For but overwrite the others, so these may be fewer: the leftmost stands for

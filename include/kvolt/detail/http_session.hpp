@@ -144,6 +144,7 @@ public:
         if (files_) return proceed(this->shared_from_this());
         if (paused_) return proceed(this->shared_from_this());
         if (stopping_) return on_shut_down();
+        if (idle()) since_ = wire_.loop().now();  // the peer was busy until now
         arm();
     }
 
@@ -248,7 +249,8 @@ private:
     }
 
     void invite_body() {
-        if (reader_.invite()) writer_.append([](std::string& out) { out += "HTTP/1.1 100 Continue\r\n\r\n"; });
+        if (!writer_.begun() && reader_.invite())
+            writer_.append([](std::string& out) { out += "HTTP/1.1 100 Continue\r\n\r\n"; });
     }
 
     void handle() {

@@ -26,6 +26,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstring>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -200,8 +201,15 @@ private:
     }
 
     void start(Loop& loop, PlainStream socket, std::optional<IpEndpoint> peer, std::string early) {
-        Stream stream = open_stream_(std::move(socket), early);
-        std::make_shared<HttpSession<Stream>>(app_, loop, std::move(stream), std::move(peer), early)->start();
+        std::shared_ptr<HttpSession<Stream>> session;
+        try {
+            Stream stream = open_stream_(std::move(socket), early);
+            session = std::make_shared<HttpSession<Stream>>(app_, loop, std::move(stream), std::move(peer), early);
+        } catch (const std::exception& error) {  // out of memory: this one is lost, but not its place
+            loop.connections().fetch_sub(1, std::memory_order_relaxed);
+            return app_.log("kvolt: a connection cannot be served: " + std::string(error.what()));
+        }
+        session->start();
     }
 
     void await_preamble(Loop& loop, PlainStream socket, std::optional<IpEndpoint> peer) {

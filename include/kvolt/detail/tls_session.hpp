@@ -101,7 +101,10 @@ public:
     /// The first `size` bytes of the output were sent.
     void sent(std::size_t size) noexcept {
         sent_ += size;
-        if (sent_ < output_.size()) return;
+        if (sent_ < output_.size()) {
+            if (sent_ > most_output) output_.erase(0, std::exchange(sent_, 0));
+            return;
+        }
         std::string().swap(output_);  // a connection at rest holds no buffers
         sent_ = 0;
     }

@@ -104,6 +104,8 @@ public:
     }
 
 private:
+    static constexpr int most_rounds = 16;  // in one turn
+
     using Scratch = std::array<char, TlsSession::record_size>;
 
     // One for all connections of a thread, for as long as a function runs: one at rest needs no buffers.
@@ -157,11 +159,16 @@ private:
         std::size_t offset_ = 0;  // in *part_
     };
 
-    enum class Step { done, wait_read, wait_write };
+    enum class Step {
+        done,
+        wait_read,
+        wait_write,
+        yield,  // a peer that says much and nothing of use must not keep the others waiting
+    };
 
     // One read, as far as it goes without waiting.
     Step advance(boost::asio::mutable_buffer to, std::size_t& size, Error& error) {
-        for (;;) {
+        for (int round = 0; round < most_rounds; ++round) {
             auto result = session_->read(static_cast<char*>(to.data()), to.size(), size);
             Error lost;
             flush(lost);
@@ -177,6 +184,7 @@ private:
             if (error) return Step::done;
             session_->feed({scratch().data(), received});
         }
+        return Step::yield;
     }
 
     // Only a handshake that failed has to linger: what comes later is not explained to the peer.
@@ -210,6 +218,7 @@ private:
                 return boost::asio::post(stream->get_executor(), std::move(self));
             }
             begun = true;
+            if (step == Step::yield) return boost::asio::post(stream->get_executor(), std::move(self));
             stream->next_.async_wait(
                 step == Step::wait_write ? boost::asio::socket_base::wait_write : boost::asio::socket_base::wait_read,
                 std::move(self));

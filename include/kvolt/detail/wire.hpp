@@ -385,7 +385,7 @@ private:
     void discarded(Error error, Owner self) {
         if (!error) return discard(std::move(self));
         peer_ended_ = true;
-        if (outbox().empty()) abort();
+        outbox().empty() ? abort() : flush();  // nobody else keeps this wire alive
     }
 
     void on_deadline() override {

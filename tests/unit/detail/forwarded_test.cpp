@@ -46,6 +46,8 @@ TEST_CASE("X-Forwarded fields are walked from the right, up to the first hop tha
         {"10.0.0.1:99", {{"Forwarded", "for=192.0.2.1;proto=https"}}, "http own 10.0.0.1:99"},
         // One proxy
         {"10.0.0.1:99", {{"X-Forwarded-For", "192.0.2.1"}}, "http own 192.0.2.1:0"},
+        {"10.0.0.1:99", {{"X-Forwarded-For", "\", 192.0.2.1"}}, "http own 192.0.2.1:0"},  // a client's open quote
+        {"10.0.0.1:99", {{"X-Forwarded-For", "\"\\, 192.0.2.1"}}, "http own 192.0.2.1:0"},
         {"10.0.0.1:99", {{"x-forwarded-for", "192.0.2.1:5678"}}, "http own 192.0.2.1:5678"},
         {"10.0.0.1:99", {{"X-Forwarded-For", "2001:db8::1"}}, "http own [2001:db8::1]:0"},
         {"10.0.0.1:99", {{"X-Forwarded-For", "[2001:db8::1]:80"}}, "http own [2001:db8::1]:80"},
@@ -112,6 +114,8 @@ TEST_CASE("Forwarded is walked from the right, up to the first hop that is not t
         {"10.0.0.1:99", {{"Forwarded", "for=192.0.2.1;for=192.0.2.2"}}, "http own 10.0.0.1:99"},
         {"10.0.0.1:99", {{"Forwarded", "for=192.0.2.1;nonsense"}}, "http own 10.0.0.1:99"},
         {"10.0.0.1:99", {{"Forwarded", "for=\"192.0.2.1"}}, "http own 10.0.0.1:99"},
+        {"10.0.0.1:99", {{"Forwarded", "for=\", for=192.0.2.1"}}, "http own 192.0.2.1:0"},
+        {"10.0.0.1:99", {{"Forwarded", "for=\"\\, for=192.0.2.1;proto=https"}}, "https own 192.0.2.1:0"},
         {"10.0.0.1:99", {{"Forwarded", "for=\"192.0.2.1\\"}}, "http own 10.0.0.1:99"},
         {"10.0.0.1:99", {{"Forwarded", "for=\"192.0.2.1\"x"}}, "http own 10.0.0.1:99"},
     };
