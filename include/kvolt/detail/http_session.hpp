@@ -249,7 +249,8 @@ private:
     }
 
     void invite_body() {
-        if (!writer_.begun() && reader_.invite())
+        bool answered = handling_ && writer_.begun();
+        if (!answered && reader_.invite())
             writer_.append([](std::string& out) { out += "HTTP/1.1 100 Continue\r\n\r\n"; });
     }
 
