@@ -15,7 +15,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <exception>
 #include <functional>
 #include <list>
@@ -307,8 +306,8 @@ public:
     /// @param failed  Called with what one throws, before the next is told.
     template <class Failed>
     void announce(Phase phase, Failed failed) {
-        for (std::size_t i = followers_.size(); i-- > 0;) try {
-                followers_[i](*this, phase);
+        for (auto follower = followers_.rbegin(); follower != followers_.rend(); ++follower) try {
+                (*follower)(*this, phase);
             } catch (...) {
                 failed(std::current_exception());
             }
@@ -325,8 +324,8 @@ public:
 
     /// True if the exception was taken care of; else it is the one that remains.
     bool rescue(std::exception_ptr& failure) {
-        for (std::size_t i = rescuers_.size(); i-- > 0;) try {
-                if (rescuers_[i](*this, failure)) return true;
+        for (auto rescuer = rescuers_.rbegin(); rescuer != rescuers_.rend(); ++rescuer) try {
+                if ((*rescuer)(*this, failure)) return true;
             } catch (...) {
                 failure = std::current_exception();
             }
@@ -367,9 +366,9 @@ private:
     std::optional<std::string> decoded_path_;
     std::vector<std::string> decoded_params_;
     mutable std::optional<QueryParameters> query_;
-    std::list<std::any> values_;                                  // which stay where they are
-    std::deque<std::function<void(Context&, Phase)>> followers_;  // which stay where they are while one of them runs
-    std::deque<std::function<bool(Context&, const std::exception_ptr&)>> rescuers_;
+    std::list<std::any> values_;                                 // which stay where they are
+    std::list<std::function<void(Context&, Phase)>> followers_;  // which stay where they are while one of them runs
+    std::list<std::function<bool(Context&, const std::exception_ptr&)>> rescuers_;
     std::optional<WebSocket> socket_;
     bool answered_ = false;
     bool upgraded_ = false;
