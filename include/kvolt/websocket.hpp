@@ -1,6 +1,7 @@
 #ifndef KVOLT_WEBSOCKET_HPP
 #define KVOLT_WEBSOCKET_HPP
 
+#include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/peer.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/message.hpp>
@@ -57,9 +58,8 @@ public:
     /// @param reason  UTF-8, cut to 123 bytes.
     /// @throws std::invalid_argument  for a code that must not be sent.
     void close(std::uint16_t code = close_code::normal, std::string_view reason = {}) const {
-        bool sendable = (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
-                        (code >= 3000 && code <= 4999);
-        if (!sendable) throw std::invalid_argument("kvolt: close code " + std::to_string(code) + " must not be sent");
+        if (!detail::is_sendable(code))
+            throw std::invalid_argument("kvolt: close code " + std::to_string(code) + " must not be sent");
         peer_->close(code, reason);
     }
 

@@ -182,7 +182,7 @@ TEST_CASE("websocket: what breaks the protocol is answered with a close code") {
         {"binary inside fragments", part + frame(test::binary, "b", false), 1002},
         {"length in too many bytes", "\x81\xFE"s + "\0\x01"s + "mask" + "a", 1002},
         {"length in far too many bytes", "\x81\xFF"s + "\0\0\0\0\0\0\0\x01"s + "mask" + "a", 1002},
-        {"length of 64 bits", "\x82\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"s + "mask", 1009},
+        {"length of 64 bits", "\x82\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"s + "mask", 1002},
         {"length of 63 bits", "\x82\xFF\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF"s + "mask", 1009},
         {"lone continuation byte", frame(test::text, "\x80"), 1007},
         {"overlong", frame(test::text, "\xC0\xAF"), 1007},
@@ -203,7 +203,7 @@ TEST_CASE("websocket: what breaks the protocol is answered with a close code") {
         {"close 1015", frame(test::close, test::close_payload(1015)), 1002},
         {"close 1016", frame(test::close, test::close_payload(1016)), 1002},
         {"close 2999", frame(test::close, test::close_payload(2999)), 1002},
-        {"close reason that is no UTF-8", frame(test::close, test::close_payload(1000, "\xFF")), 1002},
+        {"close reason that is no UTF-8", frame(test::close, test::close_payload(1000, "\xFF")), 1007},
     };
     EchoServer server;
     auto bystander = server.connect();
@@ -211,9 +211,9 @@ TEST_CASE("websocket: what breaks the protocol is answered with a close code") {
         INFO(c.name);
         auto client = server.connect();
         client.send(c.bytes + frame(test::text, "too late"));
-        CHECK(test::closing(client) == std::to_string(c.code));
+        CHECK(test::closing(client).substr(0, 4) == std::to_string(c.code));
         CHECK(client.ended());
-        CHECK(server.endings.next() == std::to_string(c.code));
+        CHECK(server.endings.next().substr(0, 4) == std::to_string(c.code));
     }
     bystander.send_frame(test::text, "still here?");
     CHECK(test::read_text(bystander) == "still here?");
@@ -246,9 +246,9 @@ TEST_CASE("websocket: message_size") {
     for (const std::string& bytes : {one_more, in_pieces, announced}) {
         auto client = server.connect();
         client.send(bytes);
-        CHECK(test::closing(client) == "1009");
+        CHECK(test::closing(client) == "1009 the message is too big");
         CHECK(client.ended());
-        CHECK(server.endings.next() == "1009");
+        CHECK(server.endings.next() == "1009 the message is too big");
     }
 }
 
@@ -371,7 +371,7 @@ TEST_CASE("websocket: the peer closes") {
         {test::close_payload(3000), "3000", "3000"},
         {test::close_payload(4999, std::string(123, 'x')), "4999", "4999 " + std::string(123, 'x')},
         {test::close_payload(4000, "gr\xC3\xBC\xC3\x9F dich"), "4000", "4000 gr\xC3\xBC\xC3\x9F dich"},
-        {"", "1000", "1005"},
+        {"", "1005", "1005"},
     };
     EchoServer server;
     for (const Case& c : cases) {
@@ -459,7 +459,7 @@ TEST_CASE("websocket: a peer that does not answer a close is cut off after close
     auto since = std::chrono::steady_clock::now();
     auto client = server.connect();
     if (!handler_closes) client.send_frame(test::text, "not masked", true, false);
-    CHECK(test::closing(client) == (handler_closes ? "4000" : "1002"));
+    CHECK(test::closing(client) == (handler_closes ? "4000" : "1002 a frame without a mask"));
     CHECK(client.ended());
     if (handler_closes)
         CHECK(std::chrono::steady_clock::now() - since > 150ms);

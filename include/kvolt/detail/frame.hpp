@@ -1,9 +1,8 @@
 #ifndef KVOLT_DETAIL_FRAME_HPP
 #define KVOLT_DETAIL_FRAME_HPP
 
-// WebSocket frames (RFC 6455, section 5.2): writing those of a server, and following those of a client.
+// WebSocket frames (RFC 6455, section 5.2): writing those of a server.
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -57,80 +56,11 @@ inline std::size_t frame_size(std::string_view bytes) {
     return static_cast<std::size_t>(end + size);
 }
 
-/// True if text that is valid up to its end stops in the middle of a UTF-8 character.
-inline bool ends_inside_character(std::string_view text) {
-    for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
-        auto c = static_cast<unsigned char>(text[text.size() - back]);
-        if ((c & 0xC0) == 0x80) continue;
-        std::size_t length = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : c >= 0xC0 ? 2 : 1;
-        return length > back;
-    }
-    return false;
+/// Whether a close frame may carry this code (RFC 6455, section 7.4, and the codes registered since).
+constexpr bool is_sendable(std::uint16_t code) noexcept {
+    return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
+           (code >= 3000 && code <= 4999);
 }
-
-/// Follows the frames in the bytes from a client, without their payload, to count the fragments of a message.
-///
-/// Beast hides empty fragments, so a peer could send them without end.
-class FrameCounter {
-public:
-    void feed(std::string_view bytes) noexcept {
-        while (!bytes.empty()) {
-            if (payload_left_ > 0) {
-                auto skipped = static_cast<std::size_t>(std::min<std::uint64_t>(payload_left_, bytes.size()));
-                payload_left_ -= skipped;
-                bytes.remove_prefix(skipped);
-                if (payload_left_ == 0) end_frame();
-                continue;
-            }
-            head_[have_++] = static_cast<unsigned char>(bytes.front());
-            bytes.remove_prefix(1);
-            if (have_ >= 2 && have_ == head_size()) begin_frame();
-        }
-    }
-
-    /// The most frames that a message has had so far.
-    std::size_t peak() const noexcept { return peak_; }
-
-    /// True from the head of a data message to its last byte.
-    bool in_message() const noexcept { return fragments_ > 0; }
-
-    /// How many data messages have ended.
-    std::size_t messages() const noexcept { return messages_; }
-
-private:
-    std::size_t head_size() const noexcept {
-        std::size_t length = head_[1] & 127;
-        return 2 + (length == 126 ? 2u : length == 127 ? 8u : 0u) + (head_[1] & 128 ? 4u : 0u);
-    }
-
-    void begin_frame() noexcept {
-        std::uint64_t length = head_[1] & 127;
-        if (length >= 126) {
-            std::size_t end = length == 126 ? 4 : 10;
-            length = 0;
-            for (std::size_t i = 2; i < end; ++i) length = length << 8 | head_[i];
-        }
-        in_data_ = (head_[0] & 8) == 0;
-        if (in_data_) peak_ = std::max(peak_, ++fragments_);
-        have_ = 0;
-        payload_left_ = length;
-        if (length == 0) end_frame();
-    }
-
-    void end_frame() noexcept {
-        if (!in_data_ || (head_[0] & 128) == 0) return;
-        fragments_ = 0;
-        ++messages_;
-    }
-
-    std::uint64_t payload_left_ = 0;
-    std::size_t fragments_ = 0;
-    std::size_t peak_ = 0;
-    std::size_t messages_ = 0;
-    std::uint8_t have_ = 0;
-    bool in_data_ = false;
-    unsigned char head_[14] = {};
-};
 
 }  // namespace kvolt::detail
 

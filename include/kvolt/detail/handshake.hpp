@@ -5,6 +5,9 @@
 #include <kvolt/request.hpp>
 #include <kvolt/upgrade_options.hpp>
 
+#include <boost/beast/core/detail/base64.hpp>
+#include <boost/beast/core/detail/sha1.hpp>
+
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -15,6 +18,21 @@ namespace kvolt::detail {
 inline bool is_websocket_key(std::string_view key) {
     constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     return key.size() == 24 && key.ends_with("==") && key.substr(0, 22).find_first_not_of(alphabet) == key.npos;
+}
+
+/// What Sec-WebSocket-Accept proves that the key was seen with (RFC 6455, section 4.2.2).
+inline std::string accept_key(std::string_view key) {
+    namespace beast = boost::beast::detail;
+    std::string proof(key);
+    proof += "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    beast::sha1_context context;
+    beast::init(context);
+    beast::update(context, proof.data(), proof.size());
+    char digest[beast::sha1_context::digest_size];
+    beast::finish(context, digest);
+    std::string accept(beast::base64::encoded_size(sizeof digest), '\0');
+    accept.resize(beast::base64::encode(accept.data(), digest, sizeof digest));
+    return accept;
 }
 
 /// @param host  What the client calls the server.

@@ -77,15 +77,8 @@ public:
     std::shared_ptr<Peer> upgrade(const Request& request, const UpgradeOptions& options) override {
         Client from = client();
         check_handshake(request, options, from.secure, from.host);
-        wire_.left_over(reader_.take_rest());
         websocket_ = std::make_unique<WebSocketSession<Stream>>(wire_, limits_, agree_on_protocol(request, options));
-        try {
-            websocket_->accept(request, response_, this->weak_from_this());
-        } catch (...) {
-            websocket_.reset();
-            wire_.finish(limits_.close_timeout);
-            throw;
-        }
+        websocket_->accept(request, response_, reader_.take_rest(), this->weak_from_this());
         if (stopping_) websocket_->on_shut_down();
         return websocket_->peer();
     }

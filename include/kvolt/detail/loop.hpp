@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <ctime>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -126,6 +127,12 @@ public:
         return outgoing_.size();
     }
 
+    /// Room for what a connection reads within a function: one at rest needs little of its own.
+    std::span<char> scratch() {
+        if (!scratch_) scratch_ = std::make_unique_for_overwrite<char[]>(scratch_size);
+        return {scratch_.get(), scratch_size};
+    }
+
     /// Arm a deadline this far from now; it comes up to a tick later.
     void arm(Deadline& deadline, std::chrono::milliseconds delay) { arm_at(deadline, now() + ticks(delay)); }
 
@@ -210,6 +217,7 @@ private:
     friend class Link;
 
     static constexpr std::size_t max_outgoing = 1024 * 1024;
+    static constexpr std::size_t scratch_size = 16 * 1024;
 
     void mark(Link& link) {
         link.dirty_ = true;
@@ -275,6 +283,7 @@ private:
     std::vector<Link*> dirty_;
     std::size_t websockets_ = 0;
     std::string outgoing_;
+    std::unique_ptr<char[]> scratch_;
     bool flush_posted_ = false;
     bool draining_ = false;
     bool cleared_ = false;

@@ -50,6 +50,14 @@ public:
         return boost::asio::async_compose<Token, void(Error, std::size_t)>(Read<Buffers>{this, buffers}, token, next_);
     }
 
+    /// Read what is there; `would_block` if nothing is, or if there is much that is of no use.
+    std::size_t read_some(boost::asio::mutable_buffer to, Error& error) {
+        std::size_t size = 0;
+        error = {};
+        if (advance(to, size, error) != Step::done) error = boost::asio::error::would_block;
+        return size;
+    }
+
     /// Encrypt and send as much as the socket takes. What was encrypted counts as sent; the last record of it may be
     /// unsent().
     template <class Buffers>

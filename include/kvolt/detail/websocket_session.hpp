@@ -1,6 +1,8 @@
 #ifndef KVOLT_DETAIL_WEBSOCKET_SESSION_HPP
 #define KVOLT_DETAIL_WEBSOCKET_SESSION_HPP
 
+#include <kvolt/detail/frame_reader.hpp>
+#include <kvolt/detail/handshake.hpp>
 #include <kvolt/detail/websocket_peer.hpp>
 #include <kvolt/detail/wire.hpp>
 #include <kvolt/limits.hpp>
@@ -9,34 +11,34 @@
 #include <kvolt/response.hpp>
 
 #include <boost/asio/buffer.hpp>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/message.hpp>
-#include <boost/beast/websocket/error.hpp>
-#include <boost/beast/websocket/stream.hpp>
+#include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace kvolt::detail {
 
-/// A WebSocket on the server's side. Beast reads: handshake, unmasking, fragments, control frames, UTF-8, the peer's
-/// close. What is sent goes to the wire's outbox as ready frames.
+/// A WebSocket on the server's side (RFC 6455). What comes in is taken apart and given to the peer, which has the
+/// handler; what goes out are ready frames in the wire's outbox.
 template <class Stream>
 class WebSocketSession final : public Protocol {
 public:
+    using Error = boost::system::error_code;
     using Owner = std::shared_ptr<void>;
 
     WebSocketSession(Wire<Stream>& wire, const Limits& limits, std::string protocol)
         : wire_(wire),
           limits_(limits),
           peer_(std::make_shared<WebSocketPeer<Stream>>(*this, wire, limits.backlog, std::move(protocol))),
-          websocket_(wire) {
+          reader_(limits.message_size, limits.message_fragments) {
         wire.loop().add_websocket();
     }
 
@@ -50,32 +52,20 @@ public:
 
     std::shared_ptr<Peer> peer() const noexcept { return peer_; }
 
-    /// Answer a checked handshake and begin to read. Bytes behind the request are in the wire already.
+    /// Answer a checked handshake and begin to read.
     ///
     /// @param said  What middleware has said in the header, such as cookies, goes with the answer.
-    /// @throws boost::system::system_error  if Beast finds a fault that the check did not.
-    void accept(const Request& request, const Response& said, std::weak_ptr<void> owner) {
-        namespace http = boost::beast::http;
+    /// @param rest  What has come in behind the request.
+    void accept(const Request& request, const Response& said, std::string rest, std::weak_ptr<void> owner) {
         owner_ = std::move(owner);
-        http::request<http::empty_body> clean(http::verb::get, "/", 11);  // exactly what the check has seen
-        clean.set(http::field::host, "host");
-        clean.set(http::field::upgrade, "websocket");
-        clean.set(http::field::connection, "Upgrade");
-        clean.set(http::field::sec_websocket_key, boost::beast::string_view(request.header("Sec-WebSocket-Key")));
-        clean.set(http::field::sec_websocket_version, "13");
-        websocket_.set_option(
-            boost::beast::websocket::stream_base::decorator([&](boost::beast::websocket::response_type& response) {
-                response.erase(http::field::server);
-                for (const auto& [name, value] : said.fields())
-                    if (!is_of_handshake(name)) response.insert(name, value);
-                if (!peer_->protocol().empty()) response.set(http::field::sec_websocket_protocol, peer_->protocol());
-            }));
-        websocket_.read_message_max(limits_.message_size);
-        websocket_.accept(clean);
-        wire_.begin_frames(limits_.message_fragments);
+        send(Unit::raw, [&](std::string& out) { append_answer(out, request, said, peer_->protocol()); });
         wire_.protocol(*this);
+        last_received_ = last_progress_ = wire_.loop().now();
         wire_.arm(shortest_limit());
-        read(owner_.lock());
+        buffer_ = std::move(rest);
+        unread_ = buffer_;
+        if (buffer_.empty()) return go_on(owner_.lock());
+        boost::asio::post(wire_.get_executor(), [this, self = owner_.lock()] { go_on(self); });  // the handler first
     }
 
     /// The handler has ended.
@@ -85,29 +75,31 @@ public:
 
     /// The last message was taken: read on.
     void read_more() {
-        if (reading_ || wire_.finishing() || wire_.closed()) return;
-        wire_.forgive();
-        read(owner_.lock());
+        if (reading_ || working_ || waits() || over()) return;
+        last_received_ = wire_.loop().now();  // the time that it was not read from does not count against the client
+        if (message_since_) message_since_ = last_received_;
+        go_on(owner_.lock());
     }
 
     /// Send a close frame and see the closing handshake through.
     void start_close(std::uint16_t code, std::string_view reason) {
-        if (closing_ || wire_.finishing() || wire_.closed()) return;
-        closing_ = true;
-        std::size_t begin = wire_.loop().begin_append();
-        append_close(wire_.loop().outgoing(), code, reason);
-        wire_.send(begin, wire_.loop().outgoing().size(), Unit::frame);
-        wire_.outbox().finish();
+        if (closing_ || over()) return;
+        send_close(code, reason);
         wire_.arm(limits_.close_timeout);
-        if (!reading_ && !ended_) read(owner_.lock());  // for the peer's close
+        unanswered_.reset();
+        go_on(owner_.lock());  // for the client's close
     }
 
     // Protocol
 
-    void on_backlog() override { last_progress_ = wire_.loop().now(); }
+    void on_backlog() override {
+        last_progress_ = wire_.loop().now();
+        answer_ping();
+    }
 
     void on_drained() override {
         last_progress_ = wire_.loop().now();
+        answer_ping();
         peer_->on_drained();
         if (closing_ && !wire_.finishing()) wire_.arm(limits_.close_timeout);  // our close frame has gone
     }
@@ -133,96 +125,170 @@ public:
             return due <= now;
         };
         bool backlogged = wire_.outbox().backlog() > 0;
-        Tick alive = std::max(wire_.last_received(), last_progress_);
+        Tick alive = std::max(last_received_, last_progress_);
         if (backlogged && late(last_progress_, limits_.silence_timeout)) return give_up();
         if (reading_ && late(alive, limits_.silence_timeout)) return give_up();
-        if (reading_ && wire_.message_since() && late(*wire_.message_since(), limits_.message_timeout))
+        if (reading_ && message_since_ && late(*message_since_, limits_.message_timeout))
             return peer_->close(close_code::policy_violation, "message took too long");
         if (late(alive, limits_.ping_interval) && pinged_for_ != alive && !backlogged) ping(alive);
         wire_.arm_at(next);
     }
 
 private:
-    static constexpr std::size_t small = 512;
+    static constexpr std::size_t small = 512;              // bytes for one read of a connection at rest
+    static constexpr std::size_t most_behind = 64 * 1024;  // bytes that a pong may queue behind
 
     static bool is_of_handshake(std::string_view field) noexcept {
-        return iequals(field, "Upgrade") || iequals(field.substr(0, 14), "Sec-WebSocket-") ||
-               iequals(field.substr(0, 8), "Content-");
+        return iequals(field, "Upgrade") || iequals(field, "Connection") ||
+               iequals(field.substr(0, 14), "Sec-WebSocket-") || iequals(field.substr(0, 8), "Content-");
     }
 
+    static void append_answer(std::string& out, const Request& request, const Response& said,
+                              std::string_view protocol) {
+        out +=
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
+        out += accept_key(request.header("Sec-WebSocket-Key"));
+        if (!protocol.empty()) {
+            out += "\r\nSec-WebSocket-Protocol: ";
+            out += protocol;
+        }
+        for (const auto& [name, value] : said.fields()) {
+            if (is_of_handshake(name)) continue;
+            out += "\r\n";
+            out += name;
+            out += ": ";
+            out += value;
+        }
+        out += "\r\n\r\n";
+    }
+
+    template <class Append>
+    void send(Unit unit, Append&& append) {
+        std::size_t begin = wire_.loop().begin_append();
+        append(wire_.loop().outgoing());
+        wire_.send(begin, wire_.loop().outgoing().size(), unit);
+    }
+
+    void send_frame(Opcode opcode, std::string_view payload) {
+        send(Unit::frame, [&](std::string& out) { append_frame(out, opcode, payload); });
+    }
+
+    void send_close(std::uint16_t code, std::string_view reason) {
+        closing_ = true;
+        send(Unit::frame, [&](std::string& out) { append_close(out, code, reason); });
+        wire_.outbox().finish();
+    }
+
+    // For the handler to take a message, or the client to take what a pong is queued behind.
+    bool waits() const noexcept { return peer_->has_message() || unanswered_; }
+
+    bool over() const noexcept { return ended_ || wire_.finishing() || wire_.closed(); }
+
+    // Deal with what is there, then read.
+    void go_on(Owner self) {
+        if (reading_ || working_) return;
+        unread_ = take(unread_);
+        if (!waits() && !over()) read(std::move(self));
+    }
+
+    // What is unread now is a part of a frame's head, or of a control frame.
     void read(Owner self) {
+        std::size_t have = unread_.size();
+        if (buffer_.size() != small)
+            buffer_ = std::string(unread_.begin(), unread_.end());  // a connection at rest keeps little
+        else if (have > 0)
+            std::memmove(buffer_.data(), unread_.data(), have);
+        buffer_.resize(small);
+        unread_ = {};
         reading_ = true;
-        std::size_t room = small;
-        if (filled_ > 0)
-            room =
-                std::max(small, std::min(websocket_.read_size_hint(small), filled_));  // never trust a length: double
-        if (incoming_.size() < filled_ + room) incoming_.resize(filled_ + room);
-        websocket_.async_read_some(
-            boost::asio::buffer(incoming_.data() + filled_, incoming_.size() - filled_),
-            [this, self = std::move(self)](boost::system::error_code error, std::size_t size) mutable {
-                reading_ = false;
-                filled_ += size;
-                if (error)
-                    on_end(error);
-                else
-                    on_read(std::move(self));
-            });
+        wire_.read(boost::asio::buffer(buffer_) + have,
+                   [this, have, self = std::move(self)](Error error, std::size_t size) mutable {
+                       reading_ = false;
+                       if (error) return on_vanished();
+                       last_received_ = wire_.loop().now();
+                       unread_ = take(std::span(buffer_).first(have + size));
+                       if (have + size == small) read_rest();
+                       go_on(std::move(self));
+                   });
     }
 
-    void on_read(Owner self) {
-        if (websocket_.is_message_done()) {
-            Message message = take_message();
-            if (!message.binary &&
-                ends_inside_character(message.payload)) {  // Beast 1.81 misses this behind an empty last fragment
-                peer_->close(close_code::invalid_payload, {});
-            } else if (!closing_) {
-                peer_->deliver(std::move(message));
+    // Take what more there is at once, as far as one turn may go: so large messages need few reads.
+    void read_rest() {
+        if (waits() || over()) return;
+        std::span<char> scratch = wire_.loop().scratch();
+        std::size_t have = unread_.size();
+        std::copy(unread_.begin(), unread_.end(), scratch.begin());
+        have += wire_.read_now(boost::asio::buffer(scratch.data(), scratch.size()) + have);
+        std::span<char> rest = take(scratch.first(have));
+        if (buffer_.size() < rest.size()) buffer_.resize(rest.size());
+        std::copy(rest.begin(), rest.end(), buffer_.begin());
+        unread_ = std::span(buffer_).first(rest.size());
+    }
+
+    // Take frames off the front of what came, as far as their answers have room.
+    std::span<char> take(std::span<char> input) {
+        working_ = true;
+        bool more = true;
+        while (more && !waits() && !over()) {
+            switch (reader_.read(input)) {
+                case FrameReader::Result::more: more = false; break;
+                case FrameReader::Result::message: on_message(); break;
+                case FrameReader::Result::ping: on_ping(); break;
+                case FrameReader::Result::pong: break;
+                case FrameReader::Result::close: on_end({}); break;
+                case FrameReader::Result::fault: on_end(reader_.reason()); break;
             }
         }
-        if (!reading_ && !peer_->has_message() && !wire_.closed() && !wire_.finishing()) read(std::move(self));
+        working_ = false;
+        if (over()) return {};
+        if (!reader_.in_message() && input.empty())
+            message_since_.reset();
+        else if (!message_since_)
+            message_since_ = last_received_;
+        return input;
     }
 
-    Message take_message() {
-        Message message;
-        message.binary = websocket_.got_binary();
-        if (filled_ <= small) {
-            message.payload.assign(incoming_, 0, filled_);
-        } else {
-            incoming_.resize(filled_);
-            message.payload = std::move(incoming_);
-            incoming_ = std::string();
-        }
-        filled_ = 0;
-        return message;
+    void on_message() {
+        message_since_.reset();
+        Message message = reader_.take_message();
+        if (!closing_) peer_->deliver(std::move(message));
     }
 
-    void on_end(boost::system::error_code error) {
-        namespace websocket = boost::beast::websocket;
+    void on_ping() {
+        if (closing_) return;
+        if (wire_.outbox().backlog() > most_behind)
+            unanswered_ = reader_.control();
+        else
+            send_frame(Opcode::pong, reader_.control());
+    }
+
+    // Not within a flush, which this is called from.
+    void answer_ping() {
+        if (!unanswered_ || wire_.outbox().backlog() > most_behind) return;
+        boost::asio::post(wire_.get_executor(), [this, self = owner_.lock()] {
+            if (!unanswered_) return;
+            send_frame(Opcode::pong, *unanswered_);
+            unanswered_.reset();
+            read_more();
+        });
+    }
+
+    // Nothing more is read. The close frame goes a little later: behind what the handler, in this turn, answers to the
+    // messages before.
+    void on_end(std::string_view answer) {
         ended_ = true;
-        if (error == websocket::error::closed) {
-            const auto& reason = websocket_.reason();
-            bool given = reason.code != websocket::close_code::none;
-            peer_->end(given ? static_cast<std::uint16_t>(reason.code) : close_code::no_status,
-                       {reason.reason.data(), reason.reason.size()});
-        } else if (wire_.too_many_fragments()) {
-            peer_->close(close_code::policy_violation, "too many fragments");
-        } else if (auto code = fault(error)) {
-            peer_->end(code, {});  // Beast has sent the close frame
-        } else {
-            wire_.abort();
-            peer_->end(close_code::abnormal, {});
-        }
-        wire_.finish(limits_.close_timeout);
+        std::uint16_t code = reader_.code();
+        peer_->end(code, reader_.reason());
+        boost::asio::post(wire_.get_executor(), [this, self = owner_.lock(), code, answer = std::string(answer)] {
+            if (!closing_ && !wire_.closed()) send_close(code, answer);
+            wire_.finish(limits_.close_timeout);
+        });
     }
 
-    // The close code for what the peer did wrong; 0 if it just vanished.
-    static std::uint16_t fault(boost::system::error_code error) {
-        namespace websocket = boost::beast::websocket;
-        if (error == websocket::error::message_too_big || error == websocket::error::buffer_overflow)
-            return close_code::message_too_big;
-        if (error == websocket::error::bad_frame_payload) return close_code::invalid_payload;
-        if (error == websocket::condition::protocol_violation) return close_code::protocol_error;
-        return 0;
+    void on_vanished() {
+        ended_ = true;
+        wire_.abort();
+        peer_->end(close_code::abnormal, {});
     }
 
     Limits::Duration shortest_limit() const noexcept {
@@ -231,12 +297,10 @@ private:
 
     void ping(Tick alive) {
         pinged_for_ = alive;
-        std::size_t begin = wire_.loop().begin_append();
-        append_frame(wire_.loop().outgoing(), Opcode::ping, {});
-        wire_.send(begin, wire_.loop().outgoing().size(), Unit::frame);
+        send_frame(Opcode::ping, {});
     }
 
-    // The peer is dead, or does not answer our close.
+    // The client is dead, or does not answer our close.
     void give_up() {
         wire_.reset();
         peer_->end(close_code::abnormal, {});
@@ -246,14 +310,18 @@ private:
     const Limits& limits_;
     std::weak_ptr<void> owner_;
     std::shared_ptr<WebSocketPeer<Stream>> peer_;
-    std::string incoming_;  // what has come of the next message is its first filled_ bytes
-    std::size_t filled_ = 0;
-    bool reading_ = false;
-    bool ended_ = false;      // nothing more will be read
-    bool closing_ = false;    // our close frame went first
-    Tick last_progress_ = 0;  // of the backlog
+    FrameReader reader_;
+    std::string buffer_;
+    std::span<char> unread_;  // of the buffer
+    Tick last_received_ = 0;
+    Tick last_progress_ = 0;             // of the backlog
+    std::optional<Tick> message_since_;  // of which only a part has come
     std::optional<Tick> pinged_for_;
-    boost::beast::websocket::stream<Wire<Stream>&, false> websocket_;
+    std::optional<std::string> unanswered_;  // ping, which has to wait
+    bool reading_ = false;
+    bool working_ = false;  // on what came
+    bool closing_ = false;  // our close frame is on its way
+    bool ended_ = false;    // nothing more will be read
 };
 
 }  // namespace kvolt::detail
