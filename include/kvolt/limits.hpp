@@ -45,7 +45,7 @@ struct Limits {
     std::size_t message_size = 64 * 1024;                 ///< Bytes of a received message: close 1009.
     std::size_t message_fragments = 1024;                 ///< Frames of a received message: close 1008.
     Duration message_timeout = std::chrono::seconds(30);  ///< From a message's first byte to its last: close 1008.
-    Duration ping_interval = std::chrono::seconds(25);    ///< A peer that was silent for so long gets a ping.
+    Duration ping_interval = std::chrono::seconds(25);    ///< From one ping to the next, which measure the round trip.
     Duration silence_timeout =
         std::chrono::seconds(60);  ///< Silence, or bytes not taken, for so long: the peer is dead, 1006.
     Duration close_timeout = std::chrono::seconds(5);  ///< For the closing handshake: hard close.

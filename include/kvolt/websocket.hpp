@@ -6,6 +6,7 @@
 #include <kvolt/handler.hpp>
 #include <kvolt/message.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -71,6 +72,13 @@ public:
     std::uint16_t close_code() const noexcept { return peer_->over() ? peer_->close_code() : std::uint16_t{0}; }
 
     std::string close_reason() const { return peer_->over() ? peer_->close_reason() : std::string(); }
+
+    /// How long the last ping took to be answered; nothing before the first answer. The server sends one every
+    /// `Limits::ping_interval` (RFC 6455, section 5.5.2).
+    std::optional<std::chrono::microseconds> round_trip_time() const noexcept {
+        auto time = peer_->round_trip_time();
+        return time.count() < 0 ? std::nullopt : std::optional(time);
+    }
 
     /// The subprotocol that was agreed on; empty if none.
     const std::string& protocol() const noexcept { return peer_->protocol(); }

@@ -331,6 +331,39 @@ TEST_CASE("websocket: a silent peer is pinged, and is dead if it stays silent") 
     CHECK(server.endings.next() == "1006");
 }
 
+TEST_CASE("websocket: pongs tell the round-trip time") {
+    Limits limits;
+    limits.ping_interval = 100ms;
+    Server server(
+        [](Context& c) -> Task<> {
+            auto socket = co_await c.upgrade();
+            while (auto message = co_await socket.read()) {
+                auto time = socket.round_trip_time();
+                socket.send(time ? std::to_string(time->count()) : "unknown");
+            }
+        },
+        limits);
+    auto client = server.connect();
+    auto ask = [&] {
+        client.send_frame(test::text, "?");
+        test::Frame answer = client.read_frame();
+        while (answer.opcode == test::ping) answer = client.read_frame();
+        return answer.payload;
+    };
+    CHECK(ask() == "unknown");
+    client.send_frame(test::pong, "1");  // to a ping that was not sent yet
+    CHECK(ask() == "unknown");
+    auto first = client.read_frame();
+    REQUIRE(first.opcode == test::ping);
+    client.send_frame(test::pong, first.payload + "x");
+    CHECK(ask() == "unknown");
+    auto second = client.read_frame();
+    REQUIRE(second.opcode == test::ping);
+    std::this_thread::sleep_for(20ms);  // the network is slow
+    client.send_frame(test::pong, second.payload);
+    CHECK(std::stol(ask()) >= 20'000);
+}
+
 TEST_CASE("websocket: silence_timeout holds whatever ping_interval is") {
     Limits limits;
     limits.silence_timeout = 300ms;

@@ -15,8 +15,8 @@
 
 namespace kvolt::detail {
 
-/// The connection that a request came over, for what a Context cannot do by itself. This is a seam: behind it Beast
-/// begins, which files that only define handlers need not compile.
+/// The connection that a request came over, for what a Context cannot do by itself. This is a seam: behind it the
+/// transport begins, which files that only define handlers need not compile.
 class Exchange {
 public:
     virtual std::string remote_address() const = 0;

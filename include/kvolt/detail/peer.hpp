@@ -7,6 +7,7 @@
 #include <kvolt/message.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,7 +18,7 @@
 namespace kvolt::detail {
 
 /// One WebSocket connection, as its handles and hubs see it; it outlives the connection. This is a seam: behind it
-/// Beast begins, which files that only define handlers need not compile.
+/// sessions begin, which files that only define handlers need not compile.
 class Peer {
 public:
     Peer(const Peer&) = delete;
@@ -39,10 +40,19 @@ public:
 
     const std::string& protocol() const noexcept { return protocol_; }
 
+    /// Of the last ping that was answered; negative before that.
+    std::chrono::microseconds round_trip_time() const noexcept {
+        return std::chrono::microseconds(round_trip_time_.load(std::memory_order_relaxed));
+    }
+
     // On the loop
 
     virtual Task<std::optional<Message>> read() = 0;
     virtual Task<> drained() = 0;
+
+    void round_trip_time(std::chrono::microseconds time) noexcept {
+        round_trip_time_.store(time.count(), std::memory_order_relaxed);
+    }
 
     /// The connection; nullptr once it is gone.
     Link* link() const noexcept { return link_; }
@@ -67,6 +77,7 @@ private:
     std::shared_ptr<Mailbox> mailbox_;
     Link* link_;
     const std::string protocol_;
+    std::atomic<std::int64_t> round_trip_time_{-1};
     std::atomic<bool> over_{false};
     std::uint16_t close_code_ = 0;
     std::string close_reason_;

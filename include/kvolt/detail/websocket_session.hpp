@@ -14,6 +14,7 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -60,7 +61,7 @@ public:
         owner_ = std::move(owner);
         send(Unit::raw, [&](std::string& out) { append_answer(out, request, said, peer_->protocol()); });
         wire_.protocol(*this);
-        last_received_ = last_progress_ = wire_.loop().now();
+        last_received_ = last_progress_ = pinged_at_ = wire_.loop().now();
         wire_.arm(shortest_limit());
         buffer_ = std::move(rest);
         unread_ = buffer_;
@@ -130,7 +131,7 @@ public:
         if (reading_ && late(alive, limits_.silence_timeout)) return give_up();
         if (reading_ && message_since_ && late(*message_since_, limits_.message_timeout))
             return peer_->close(close_code::policy_violation, "message took too long");
-        if (late(alive, limits_.ping_interval) && pinged_for_ != alive && !backlogged) ping(alive);
+        if (late(pinged_at_, limits_.ping_interval) && !backlogged) ping();
         wire_.arm_at(next);
     }
 
@@ -234,7 +235,7 @@ private:
                 case FrameReader::Result::more: more = false; break;
                 case FrameReader::Result::message: on_message(); break;
                 case FrameReader::Result::ping: on_ping(); break;
-                case FrameReader::Result::pong: break;
+                case FrameReader::Result::pong: on_pong(); break;
                 case FrameReader::Result::close: on_end({}); break;
                 case FrameReader::Result::fault: on_end(reader_.reason()); break;
             }
@@ -295,9 +296,18 @@ private:
         return std::min({limits_.ping_interval, limits_.silence_timeout, limits_.message_timeout});
     }
 
-    void ping(Tick alive) {
-        pinged_for_ = alive;
-        send_frame(Opcode::ping, {});
+    void ping() {
+        pinged_at_ = wire_.loop().now();
+        ping_sent_ = Loop::Clock::now();
+        send_frame(Opcode::ping, std::to_string(++pings_));
+        pong_due_ = true;
+    }
+
+    // A pong to an older ping, or to none, tells only that the client is there (RFC 6455, section 5.5.3).
+    void on_pong() {
+        if (!pong_due_ || reader_.control() != std::to_string(pings_)) return;
+        pong_due_ = false;
+        peer_->round_trip_time(std::chrono::duration_cast<std::chrono::microseconds>(Loop::Clock::now() - ping_sent_));
     }
 
     // The client is dead, or does not answer our close.
@@ -316,10 +326,13 @@ private:
     Tick last_received_ = 0;
     Tick last_progress_ = 0;             // of the backlog
     std::optional<Tick> message_since_;  // of which only a part has come
-    std::optional<Tick> pinged_for_;
+    Tick pinged_at_ = 0;
+    std::uint32_t pings_ = 0;
+    Loop::Clock::time_point ping_sent_;      // the last one
     std::optional<std::string> unanswered_;  // ping, which has to wait
     bool reading_ = false;
     bool working_ = false;  // on what came
+    bool pong_due_ = false;
     bool closing_ = false;  // our close frame is on its way
     bool ended_ = false;    // nothing more will be read
 };
