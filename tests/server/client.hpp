@@ -84,6 +84,12 @@ public:
     virtual ~Layer() = default;
     virtual ssize_t send(const char* bytes, std::size_t size) = 0;
     virtual ssize_t receive(char* bytes, std::size_t size) = 0;
+
+    /// Say that nothing more will be sent; reading goes on.
+    virtual void half_close() = 0;
+
+    /// True if the peer has said so.
+    virtual bool closed_properly() const = 0;
 };
 
 /// Whatever it reads has to come within 5 s, or it throws.
@@ -150,7 +156,12 @@ public:
     }
 
     /// Nothing more will be sent; reading goes on.
-    void half_close() { ::shutdown(socket_, SHUT_WR); }
+    void half_close() {
+        if (layer_)
+            layer_->half_close();
+        else
+            ::shutdown(socket_, SHUT_WR);
+    }
 
     void close() {
         if (socket_ >= 0) ::close(std::exchange(socket_, -1));
@@ -187,8 +198,8 @@ public:
         return std::exchange(received_, {});
     }
 
-    /// True if the peer closes now and sends nothing more.
-    bool ended() { return read_to_end().empty(); }
+    /// True if the peer closes now, as it should, and sends nothing more.
+    bool ended() { return read_to_end().empty() && (!layer_ || layer_->closed_properly()); }
 
     /// @param head  It answers HEAD: there is no body.
     Response read_response(bool head = false) {

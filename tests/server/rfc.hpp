@@ -2,12 +2,15 @@
 #define KVOLT_TESTS_SERVER_RFC_HPP
 
 // The machinery of the tables of bytes and answers: a table runs over every kind of transport and number of loops, and
-// each of its cases is delivered whole, byte by byte, and behind a good request.
+// each of its cases is delivered whole, byte by byte, and behind a good request. Over TLS a half-close is a
+// close_notify, and every end has to come with one.
 
 #include "../catch.hpp"
+#include "../certificate.hpp"
 #include "client.hpp"
 #include "socket_path.hpp"
 #include "start.hpp"
+#include "tls_client.hpp"
 #include "websocket_server.hpp"
 #include <kvolt/app.hpp>
 #include <kvolt/context.hpp>
@@ -26,7 +29,11 @@
 
 namespace test::rfc {
 
-enum class Transport { tcp, unix_socket };
+enum class Transport { tcp, unix_socket, tls };
+
+inline std::string_view name(Transport transport) {
+    return transport == Transport::tcp ? "TCP" : transport == Transport::tls ? "TLS" : "Unix socket";
+}
 
 /// Echoes what it is sent, at once under `/` and `/echo/`, and a little later under `/later/`.
 class Server {
@@ -44,11 +51,22 @@ public:
         });
         app.get("/get", echo);
         app.any("/ws", test::echo);
-        test::start(app, transport == Transport::tcp ? "127.0.0.1:0" : "unix:" + path_.path);
+        static const Certificate certificate;
+        switch (transport) {
+            case Transport::tcp: test::start(app); break;
+            case Transport::unix_socket: test::start(app, "unix:" + path_.path); break;
+            case Transport::tls: test::start_tls(app, certificate.file, certificate.key_file); break;
+        }
     }
 
     /// A new connection.
-    Client open() const { return transport_ == Transport::tcp ? Client(app.port()) : Client::unix_socket(path_.path); }
+    Client open() const {
+        if (transport_ == Transport::unix_socket) return Client::unix_socket(path_.path);
+        if (transport_ == Transport::tls) return TlsClient(app.port());
+        return Client(app.port());
+    }
+
+    Transport transport() const { return transport_; }
 
     /// True if bytes were taken for a request that are none.
     bool smuggled() const { return smuggled_; }
@@ -73,12 +91,16 @@ private:
 enum class After { kept, closed };
 inline constexpr After kept = After::kept, closed = After::closed;
 
+/// What a case is about: a few are answered otherwise over TLS.
+enum class Over { all, plain, tls };
+
 struct Case {
     std::string what, bytes;
     int status;
     After after;
     std::string body = {};   ///< Of the answer; not compared if empty.
     std::string allow = {};  ///< Its Allow field.
+    Over over = Over::all;
 };
 
 // What requests are made of
@@ -147,7 +169,9 @@ inline void run(Server& server, const Case& expected, Delivery delivery) {
 }
 
 inline void run(Server& server, const std::vector<Case>& cases) {
-    for (const Case& expected : cases)
+    const Over over = server.transport() == Transport::tls ? Over::tls : Over::plain;
+    for (const Case& expected : cases) {
+        if (expected.over != Over::all && expected.over != over) continue;
         for (Delivery delivery : {Delivery::whole, Delivery::bytewise, Delivery::behind}) {
             INFO(expected.what << (delivery == Delivery::bytewise ? ", byte by byte"
                                    : delivery == Delivery::behind ? ", behind a good request"
@@ -159,14 +183,15 @@ inline void run(Server& server, const std::vector<Case>& cases) {
                 FAIL_CHECK(error.what());
             }
         }
+    }
 }
 
 /// Do something with servers of 1 and 4 loops, over every kind of transport.
 template <class Function>
 void on_every_server(Function function, const kvolt::Limits& limits = {}) {
-    for (Transport transport : {Transport::tcp, Transport::unix_socket})
+    for (Transport transport : {Transport::tcp, Transport::unix_socket, Transport::tls})
         for (std::size_t threads : {1u, 4u}) {
-            INFO((transport == Transport::tcp ? "TCP, " : "Unix socket, ") << threads << " loops");
+            INFO(name(transport) << ", " << threads << " loops");
             Server server(threads, transport, limits);
             function(server);
         }

@@ -25,6 +25,7 @@ void run_listening(kvolt::App& app, std::function<void(std::string_view)> ready 
 
 unsigned short listen_tls(kvolt::App& app, const kvolt::Tls& tls, std::string_view address = "127.0.0.1:0",
                           const kvolt::ListenOptions& options = {});
+void start_tls(kvolt::App& app, const std::string& certificate_file, const std::string& key_file);
 void run_tls(kvolt::App& app, std::string_view address, const std::string& certificate_file,
              const std::string& key_file, std::function<void(std::string_view)> ready = {});
 

@@ -4,6 +4,7 @@
 #include "client.hpp"
 
 #include <cerrno>
+#include <csignal>
 #include <cstddef>
 #include <memory>
 #include <openssl/err.h>
@@ -18,15 +19,12 @@ namespace test {
 /// OpenSSL's client over a blocking socket.
 class TlsLayer final : public Layer {
 public:
-    explicit TlsLayer(int socket) : context_(SSL_CTX_new(TLS_client_method())), ssl_(SSL_new(context_)) {
+    explicit TlsLayer(int socket) : ssl_(SSL_new(context())) {
         SSL_set_fd(ssl_, socket);
         SSL_set_connect_state(ssl_);
     }
 
-    ~TlsLayer() override {
-        SSL_free(ssl_);
-        SSL_CTX_free(context_);
-    }
+    ~TlsLayer() override { SSL_free(ssl_); }
 
     SSL* ssl() const { return ssl_; }
 
@@ -53,11 +51,13 @@ public:
         return {reinterpret_cast<const char*>(name), size};
     }
 
-    /// The server has said that no more will come.
-    bool closed_properly() const { return (SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0; }
+    bool closed_properly() const override { return (SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0; }
 
-    /// Say so, too.
-    void close_notify() { SSL_shutdown(ssl_); }
+    /// By close_notify.
+    void half_close() override {
+        if (SSL_is_init_finished(ssl_) == 0) handshake();
+        SSL_shutdown(ssl_);
+    }
 
     ssize_t send(const char* bytes, std::size_t size) override {
         ERR_clear_error();
@@ -74,13 +74,20 @@ public:
     }
 
 private:
+    static SSL_CTX* context() {
+        static SSL_CTX* const made = [] {
+            std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets that the peer may have closed
+            return SSL_CTX_new(TLS_client_method());
+        }();
+        return made;
+    }
+
     ssize_t failure(int status, int otherwise) const {
         int error = SSL_get_error(ssl_, status);
         errno = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? EAGAIN : otherwise;
         return -1;
     }
 
-    SSL_CTX* context_;
     SSL* ssl_;
 };
 
