@@ -1,0 +1,161 @@
+// What a client's fields ask for: ranges, dates, conditions, encodings, credentials; and the names in its target: paths
+// of files, parameters, origins. The input is a request line without a version and then fields, one a line.
+
+#include "require.hpp"
+#include <kvolt/detail/accept_encoding.hpp>
+#include <kvolt/detail/byte_ranges.hpp>
+#include <kvolt/detail/content_disposition.hpp>
+#include <kvolt/detail/credentials.hpp>
+#include <kvolt/detail/date.hpp>
+#include <kvolt/detail/date_parser.hpp>
+#include <kvolt/detail/entity_tag.hpp>
+#include <kvolt/detail/file.hpp>
+#include <kvolt/detail/file_path.hpp>
+#include <kvolt/detail/multipart.hpp>
+#include <kvolt/detail/preconditions.hpp>
+#include <kvolt/request.hpp>
+#include <kvolt/url.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+#include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+using kvolt::Request;
+using namespace kvolt::detail;
+
+namespace {
+
+constexpr std::string_view line_ends("\r\n\0", 3);
+
+std::string_view take(std::string_view& text, char separator) {
+    std::string_view first = text.substr(0, text.find(separator));
+    text.remove_prefix(std::min(text.size(), first.size() + 1));
+    return first;
+}
+
+// Parts lie within the file, do not overlap and are not too near to each other to be worth it.
+void check_ranges(std::string_view field, std::uint64_t size) {
+    ByteRanges asked = parse_ranges(field, size);
+    require((asked.kind == ByteRanges::Kind::parts) == !asked.ranges.empty());
+    require(asked.ranges.size() <= ByteRanges::most);
+    std::uint64_t all = 0;
+    for (const ByteRange& range : asked.ranges) {
+        require(range.first <= range.last && range.last < size);
+        for (const ByteRange& other : asked.ranges)
+            require(&other == &range || range.last < other.first || other.last < range.first);
+        all += range.size();
+        require(all <= size && all > 0);
+    }
+    if (asked.kind != ByteRanges::Kind::parts) return;
+    auto file = std::make_shared<File>();
+    file->size = size;
+    auto parts = multipart(file, asked.ranges, "text/plain", "boundary");
+    require(parts.size() == asked.ranges.size() + 1 && parts.back().file == nullptr && parts.back().size == 0);
+    for (std::size_t i = 0; i < asked.ranges.size(); ++i) {
+        require(parts[i].offset == asked.ranges[i].first && parts[i].size == asked.ranges[i].size());
+        std::string said = "\r\nContent-Range: " + content_range(asked.ranges[i], size) + "\r\n\r\n";
+        require(parts[i].text.starts_with(i == 0 ? "--boundary\r\n" : "\r\n--boundary\r\n"));
+        require(parts[i].text.ends_with(said));
+    }
+}
+
+void check_date(std::string_view field) {
+    for (std::time_t now : {std::time_t(0), std::time_t(784111777), std::time_t(4102444799)}) {
+        auto date = parse_http_date(field, now);
+        if (date) require(parse_http_date(http_date(*date), now) == date);
+    }
+}
+
+void check_encoding(std::string_view field) {
+    constexpr std::array<std::string_view, 2> available = {"br", "gzip"};
+    std::string_view chosen = choose_encoding(field, available);
+    require(chosen == "br" || chosen == "gzip" || chosen == "identity");
+    for (std::string_view coding : {"br", "gzip", "identity", "*"}) {
+        int weight = encoding_weight(field, coding);
+        require(weight >= 0 && weight <= 1000);
+        require(coding == "identity" || chosen != coding || weight > 0);
+    }
+}
+
+void check_tags(std::string_view list) {
+    while (auto tag = next_entity_tag(list)) {
+        require(tag->ends_with('"') && (tag->starts_with('"') || tag->starts_with("W/\"")));
+        require(equal_weakly(*tag, *tag) && equal_strongly(*tag, *tag) == tag->starts_with('"'));
+    }
+}
+
+void check_credentials(std::string_view field) {
+    if (auto user = basic_credentials(field))
+        require(user->first.find(':') == std::string::npos &&
+                user->first.find_first_of(line_ends) == std::string::npos &&
+                user->second.find_first_of(line_ends) == std::string::npos);
+    if (auto token = bearer_token(field)) require(!token->empty() && token->find(' ') == token->npos);
+}
+
+void check_conditions(const Request& request) {
+    const Validators now{"\"a\"", 784111777};
+    bool safe = request.method() == "GET" || request.method() == "HEAD";
+    require(safe || evaluate_preconditions(request, now) != Precondition::not_modified);
+    require(request.count("If-Range") <= 1 || !if_range_holds(request, now, 784111779));
+}
+
+// Nothing outside of the folder, and nothing hidden.
+void check_file_path(std::string_view sent) {
+    auto any = parse_file_path(sent, true), shown = parse_file_path(sent, false);
+    require(!shown || (any && any->path == shown->path && any->is_folder == shown->is_folder));
+    if (any) {
+        std::string path = '/' + any->path + '/';
+        require(path.find("/../") == path.npos && path.find("/./") == path.npos);
+        require((path == "//" || path.find("//") == path.npos) && path.find('\0') == path.npos);
+        std::string header = attachment_disposition(any->path);
+        require(std::all_of(header.begin(), header.end(), [](char c) { return c >= 0x20 && c < 0x7F; }));
+        require(std::count(header.begin(), header.end(), '"') == 2);
+    }
+    if (shown) require(('/' + shown->path).find("/.") == std::string::npos);
+}
+
+void check_target(const Request& request) {
+    std::string_view path = request.raw_path();
+    check_file_path(path.starts_with('/') ? path.substr(1) : path);
+    auto decoded = kvolt::percent_decode(path);
+    require(!decoded || decoded->size() <= path.size());
+    std::size_t most =
+        static_cast<std::size_t>(std::count(request.raw_query().begin(), request.raw_query().end(), '&'));
+    require(kvolt::parse_query(request.raw_query()).size() <= most + 1);
+    if (auto authority = parse_authority(path, 80)) {
+        require(!authority->first.empty() && authority->second <= 65535);
+        require(parse_authority(authority->first + ':' + std::to_string(authority->second), 80) == authority);
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    std::string_view bytes(reinterpret_cast<const char*>(data), size), line = take(bytes, '\n');
+    std::string_view method = take(line, ' ');
+    Request request;
+    request.start(method, line);
+    while (!bytes.empty()) {
+        std::string_view value = take(bytes, '\n'), name = take(value, ':');
+        if (value.starts_with(' ')) value.remove_prefix(1);
+        request.add_field(name, value);
+        for (std::uint64_t length : {std::uint64_t(0), std::uint64_t(1), std::uint64_t(1000), std::uint64_t(1) << 40,
+                                     std::numeric_limits<std::uint64_t>::max()})
+            check_ranges(value, length);
+        check_date(value);
+        check_encoding(value);
+        check_tags(value);
+        check_credentials(value);
+    }
+    check_conditions(request);
+    check_target(request);
+    return 0;
+}
