@@ -102,6 +102,20 @@ TEST_CASE("a connection without a request is closed after a while") {
     CHECK(client.ended());
 }
 
+TEST_CASE("a connection that was busy with a slow download is idle only from the end of it") {
+    Limits limits;
+    limits.idle_timeout = 2s;
+    Big app(limits);
+    test::start(app);
+    Client client(app.port());
+    client.send("GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK(client.readable(5s));
+    std::this_thread::sleep_for(2500ms);
+    CHECK(client.read_response().body == big);
+    CHECK_FALSE(client.readable(300ms));
+    CHECK(client.get("/small").body == "small");
+}
+
 TEST_CASE("a handler may take its time, whatever the other limits") {
     Limits limits;
     limits.idle_timeout = limits.header_timeout = limits.body_grace = limits.write_timeout = limits.close_timeout =

@@ -1,6 +1,7 @@
 #include "../catch.hpp"
 #include "client.hpp"
 #include "start.hpp"
+#include "websocket_server.hpp"
 #include <kvolt.hpp>
 
 #include <boost/asio/steady_timer.hpp>
@@ -317,6 +318,18 @@ TEST_CASE("an error that nobody answers is a 500 and is logged, wherever it come
     for (const Case& expected : cases)
         if (!expected.log.empty()) expected_log.push_back(expected.log);
     CHECK(log == expected_log);
+}
+
+TEST_CASE("what a client sends cannot forge a line of the log") {
+    test::Reports<std::string> log;
+    kvolt::App app;
+    app.logger([&](std::string_view line) { log.add(std::string(line)); });
+    app.any("/*rest", [](Context& c) { throw std::runtime_error("cannot store " + std::string(c.body())); });
+    test::start(app);
+    Client client(app.port());
+    const std::string sent = "a\r\nkvolt: \"all\" is well\x1b[2K\\ \xFF";
+    CHECK(client.post("/\"", sent).status == 500);
+    CHECK(log.next() == R"(kvolt: POST /\": cannot store a\x0d\x0akvolt: \"all\" is well\x1b[2K\\ \xff)");
 }
 
 TEST_CASE("a handler sees the request and shapes the answer") {

@@ -6,12 +6,14 @@
 #include <kvolt.hpp>
 #include <kvolt/middleware/body_limit.hpp>
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <future>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -450,6 +452,32 @@ TEST_CASE("stream: no 100 comes in the middle of a response") {
     while (client.read_chunk(body)) {
     }
     CHECK(body == "before after");
+}
+
+TEST_CASE("stream: an answer arrives that crosses the end of its request") {
+    std::promise<void> half_closed;
+    test::Reports<std::string> reports;
+    Server server;
+    server.app.post("/tired", kvolt::stream_body, [&](Context& c) -> Task<> {
+        using namespace boost::asio::experimental::awaitable_operators;
+        auto tire = [&]() -> Task<> {
+            co_await pause(c, 1ms);
+            reports.add("tired");
+            half_closed.get_future().wait();  // the loop learns of it when the answer is on its way
+        };
+        auto tiring = tire();
+        auto either = c.read_some() || std::move(tiring);
+        co_await std::move(either);
+        c.text("tired");
+    });
+    server.start();
+    auto client = server.client();
+    client.send("POST /tired HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n");
+    CHECK(reports.next() == "tired");
+    client.half_close();
+    half_closed.set_value();
+    CHECK(client.read_response().body == "tired");
+    CHECK(client.ended());
 }
 
 // Events

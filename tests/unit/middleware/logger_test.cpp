@@ -15,6 +15,7 @@ using kvolt::Task;
 using kvolt::middleware::logger;
 using kvolt::middleware::LoggerOptions;
 using test::Fixture;
+using namespace std::string_literals;
 
 namespace {
 
@@ -97,6 +98,26 @@ TEST_CASE("an upgrade is logged when it happens and when it ends") {
     REQUIRE(lines.size() == 2);
     CHECK(has(lines[0], "\"GET /ws\" 101 0B "));
     CHECK(has(lines[1], "\"GET /ws\" closed 4001 \"line\\x0abreak\" "));
+}
+
+TEST_CASE("what a client sends is escaped, and stays in its line") {
+    const std::string sent = "/\r\nGET \"\\\x1b[2K\x7F\xFF\0"s;
+    for (bool json : {false, true}) {
+        std::vector<std::string> lines;
+        Fixture f(sent, "G\"\n");
+        f.exchange.address = sent;
+        f.serve(logger(to(lines).json(json)), [&](Context& c) { c.set(kvolt::middleware::RequestId{sent}); });
+        REQUIRE(lines.size() == 1);
+        const std::string text = R"(/\x0d\x0aGET \"\\\x1b[2K\x7f\xff\x00)",
+                          quoted = R"("/\u000d\u000aGET \"\\\u001b[2K\u007f\u00ff\u0000")";
+        if (json) {
+            CHECK(has(lines[0], R"(,"client":)" + quoted + R"(,"method":"G\"\u000a","target":)" + quoted + ','));
+            CHECK(lines[0].ends_with(R"(,"id":)" + quoted + '}'));
+        } else {
+            CHECK(has(lines[0], ' ' + text + R"( "G\"\x0a )" + text + R"(" 200 0B )"));
+            CHECK(lines[0].ends_with(" id=" + text));
+        }
+    }
 }
 
 TEST_CASE("requests can be left out of the log") {
