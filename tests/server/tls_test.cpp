@@ -274,6 +274,32 @@ TEST_CASE("junk on the TLS port gets an alert or nothing, and harms nobody") {
     CHECK(server.log.empty());
 }
 
+TEST_CASE("a client that does nothing but update its keys keeps nobody waiting") {
+    Server server;
+    TlsClient busy(server.port);
+    CHECK(busy.get("/").body == "hello");
+    BIO* out = BIO_new(BIO_s_mem());
+    SSL_set0_wbio(busy.tls->ssl(), out);
+    for (int i = 0; i < 40000; ++i) {
+        SSL_key_update(busy.tls->ssl(), SSL_KEY_UPDATE_NOT_REQUESTED);
+        SSL_do_handshake(busy.tls->ssl());
+    }
+    busy.send(get("/"));
+    char* data = nullptr;
+    const auto size = static_cast<std::size_t>(BIO_get_mem_data(out, &data));
+    const std::string_view bytes(data, size);
+    const std::size_t sent = busy.send_some(bytes, 1000);
+    std::thread rest([&] {
+        for (std::size_t at = sent; at < size;) at += busy.send_some(bytes.substr(at), 1000);
+    });
+    Client other(server.plain_port);
+    int answers = 0;
+    for (; !busy.readable(0ms); ++answers) CHECK(other.get("/").body == "hello");
+    CHECK(answers > 3);
+    rest.join();
+    CHECK(busy.read_response().body == "hello");
+}
+
 TEST_CASE("a client that offers h2 alone is refused with an alert") {
     Server server;
     TlsClient client(server.port);

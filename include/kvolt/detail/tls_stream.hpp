@@ -112,7 +112,7 @@ public:
     }
 
 private:
-    static constexpr int most_rounds = 16;  // in one turn
+    static constexpr int most_rounds = 3;  // in one turn: a record may come in two pieces
 
     using Scratch = std::array<char, TlsSession::record_size>;
 

@@ -4,6 +4,7 @@
 #include <kvolt/detail/tls_session.hpp>
 
 #include <cstddef>
+#include <malloc.h>
 #include <memory>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -276,6 +277,22 @@ TEST_CASE("a session is resumed by its ticket, until the certificates are read a
         f.peer.read();
     }
     SSL_SESSION_free(ticket);
+}
+
+TEST_CASE("output that is taken only in part is kept only in part") {
+    Fixture f;
+    REQUIRE(f.handshake());
+    auto in_use = [] {
+        auto memory = ::mallinfo2();
+        return memory.uordblks + memory.hblkhd;
+    };
+    const std::size_t before = in_use();
+    const std::string bytes(TlsSession::record_size, 'x');
+    for (int i = 0; i < 500; ++i) {
+        REQUIRE(f.session->write(bytes.data(), bytes.size()) == bytes.size());
+        f.session->sent(f.session->output().size() - 1);
+    }
+    CHECK(in_use() < before + 512 * 1024);
 }
 
 TEST_CASE("updates of the keys without end neither fail nor pile up") {
