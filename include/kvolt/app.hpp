@@ -189,7 +189,17 @@ public:
     /// runs yet. An exception that leaves what runs on it ends run(), and is logged where start() was called.
     detail::Loop::executor_type executor() noexcept { return loops_->front()->executor(); }
 
-    // For the server and hubs
+    // For the server, hubs and the test kit
+
+    /// Be served by this instead of by run() or start().
+    ///
+    /// @throws std::logic_error  if the app was started or stopped before.
+    void serve_by(std::shared_ptr<detail::ServerHandle> server) {
+        std::lock_guard lock(mutex_);
+        if (server_ || stopped_) throw std::logic_error("kvolt: an app is started once");
+        freeze();
+        server_ = std::move(server);
+    }
 
     const std::shared_ptr<detail::Loops>& loops() const noexcept { return loops_; }
 

@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <ctime>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -139,7 +140,9 @@ public:
     void arm_at(Deadline& deadline, Tick due) { wheel_.arm(deadline, due); }
 
     /// Ticks since the loop was made. By the clock: a handler may have kept the loop busy for long.
-    Tick now() const noexcept { return static_cast<Tick>((Clock::now() - started_) / tick_length); }
+    Tick now() const noexcept {
+        return static_cast<Tick>((standing_ ? *standing_ : Clock::now() - started_) / tick_length);
+    }
 
     /// Enough ticks for this delay, also for one without end.
     static Tick ticks(std::chrono::milliseconds delay) noexcept {
@@ -213,6 +216,28 @@ public:
     /// The number of connections, also those on their way here. Any thread.
     std::atomic<std::size_t>& connections() noexcept { return connections_; }
 
+    // For tests, which run the io_context themselves
+
+    /// Makes this thread the loop's own for a while.
+    class OnThisThread {
+    public:
+        explicit OnThisThread(Loop& loop) : outer_(std::exchange(current_, &loop)) {}
+        ~OnThisThread() { current_ = outer_; }
+
+    private:
+        Loop* outer_;  // of another app, one of whose handlers uses this one
+    };
+
+    /// From now on only move_clock() moves the clock.
+    void stop_clock() noexcept { standing_ = Clock::now() - started_; }
+
+    /// Move the stopped clock on, and let come what is due by then.
+    void move_clock(Clock::duration by) {
+        OnThisThread scope(*this);
+        *standing_ += by;
+        wheel_.advance(now());
+    }
+
 private:
     friend class Link;
 
@@ -264,15 +289,6 @@ private:
 
     static inline thread_local Loop* current_ = nullptr;
 
-    class OnThisThread {
-    public:
-        explicit OnThisThread(Loop& loop) : outer_(std::exchange(current_, &loop)) {}
-        ~OnThisThread() { current_ = outer_; }
-
-    private:
-        Loop* outer_;  // of another app, one of whose handlers uses this one
-    };
-
     struct Io : boost::asio::io_context {
         Io() : io_context(1) {}
         using io_context::shutdown;
@@ -291,6 +307,7 @@ private:
     std::string date_;
     Tick date_tick_ = 0;
     Clock::time_point started_ = Clock::now();
+    std::optional<Clock::duration> standing_;  // how long ago that was, where tests move the clock
     alignas(64) std::atomic<std::size_t> connections_{0};
     Io io_;  // destroyed before the above, which what waits on it may use
     std::shared_ptr<Mailbox> mailbox_;

@@ -1,0 +1,139 @@
+#ifndef KVOLT_DETAIL_MEMORY_SERVER_HPP
+#define KVOLT_DETAIL_MEMORY_SERVER_HPP
+
+#include <kvolt/app.hpp>
+#include <kvolt/detail/ip.hpp>
+#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/memory_stream.hpp>
+#include <kvolt/detail/server_handle.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace kvolt::detail {
+
+/// Serves an app in the test's own thread: whoever waits for something runs the app's first loop meanwhile, handler by
+/// handler. The loop's clock stands, and only advance() moves it.
+class MemoryServer final : public ServerHandle {
+public:
+    using Clock = Loop::Clock;
+
+    /// Begins to serve a connection.
+    using Begin = std::function<void(Loop&, MemoryStream, IpEndpoint)>;
+
+    MemoryServer(App& app, Begin begin)
+        : app_(app), loops_(app.loops()), loop_(*loops_->front()), begin_(std::move(begin)) {
+        loop_.stop_clock();
+    }
+
+    void patience(std::chrono::milliseconds time) noexcept { patience_ = time; }
+
+    /// @param room  How many bytes the server can send before the client takes some.
+    std::shared_ptr<MemoryConnection> connect(const IpEndpoint& peer, std::size_t room) {
+        if (ended_ || stopping_) throw std::runtime_error("kvolt: the app has stopped");
+        auto connection = std::make_shared<MemoryConnection>(loop_.executor(), room);
+        Loop::OnThisThread scope(loop_);
+        loop_.connections().fetch_add(1, std::memory_order_relaxed);
+        begin_(loop_, MemoryStream(connection), peer);
+        return connection;
+    }
+
+    /// Run handlers, one by one, until `done`.
+    ///
+    /// @returns  why not, if that does not come; nullptr if it did.
+    template <class Done>
+    const char* run_until(Done done) {
+        auto give_up = Clock::now() + patience_;
+        while (!done()) {
+            if (ended_) return "the app has stopped";
+            auto left = give_up - Clock::now();
+            if (left <= Clock::duration::zero())
+                return "not within the client's patience; deadlines are moved by advance() alone";
+            if (run_one(left) == 0 && loop_.io().stopped()) return "nothing is left to run";
+        }
+        return nullptr;
+    }
+
+    /// Run all that can run now.
+    void settle() {
+        auto give_up = Clock::now() + patience_;
+        while (!ended_ && run_one(Clock::duration::zero()) > 0)
+            if (Clock::now() > give_up) throw std::runtime_error("kvolt: the handlers do not come to rest");
+    }
+
+    /// Move the clock, tick by tick, and run what that makes ready.
+    void advance(std::chrono::milliseconds time) {
+        settle();
+        for (; time > time.zero() && !ended_; time -= Loop::tick_length) {
+            loop_.move_clock(std::min(time, Loop::tick_length));
+            settle();
+        }
+    }
+
+    /// Nobody is left to be served.
+    void end() noexcept {
+        if (ended_) return;
+        guard([this] {
+            loop_.mailbox()->post([this] { loop_.cut_off(); });
+            settle();
+        });
+        ended_ = true;
+        clear(*loops_);
+    }
+
+    // ServerHandle
+
+    void stop() override {
+        loop_.mailbox()->post([this] {
+            if (std::exchange(stopping_, true)) return;
+            loop_.drain(app_.limits().drain_timeout, [this] { drained_ = true; });
+        });
+    }
+
+    /// Run until all connections are gone. What does not end in real time gets what the clock still grants it.
+    void wait() override {
+        if (ended_) return;
+        guard([this] {
+            if (run_until([this] { return drained_; })) advance(app_.limits().drain_timeout + 2 * Loop::tick_length);
+        });
+        end();
+    }
+
+private:
+    // What is called by destructors must not throw what the user's functions on the loop do.
+    template <class Function>
+    void guard(Function function) noexcept {
+        try {
+            function();
+        } catch (const std::exception& error) {
+            app_.log("kvolt: an exception left a function on a loop: " + std::string(error.what()));
+        }
+    }
+
+    std::size_t run_one(Clock::duration patience) {
+        Loop::OnThisThread scope(loop_);
+        auto& io = loop_.io();
+        if (io.stopped()) io.restart();
+        return patience > patience.zero() ? io.run_one_for(patience) : io.poll_one();
+    }
+
+    App& app_;
+    std::shared_ptr<Loops> loops_;
+    Loop& loop_;
+    const Begin begin_;
+    std::chrono::milliseconds patience_ = std::chrono::seconds(5);
+    bool stopping_ = false;
+    bool drained_ = false;
+    bool ended_ = false;
+};
+
+}  // namespace kvolt::detail
+
+#endif

@@ -1,0 +1,110 @@
+#ifndef KVOLT_TESTING_REQUEST_HPP
+#define KVOLT_TESTING_REQUEST_HPP
+
+#include <kvolt/detail/response_parser.hpp>
+#include <kvolt/testing/connection.hpp>
+#include <kvolt/testing/connections.hpp>
+#include <kvolt/testing/response.hpp>
+#include <kvolt/testing/response_stream.hpp>
+#include <kvolt/url.hpp>
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace kvolt::testing {
+
+/// A request in the making: `client.post("/users").header("X-Token", "t").body("Ann").send()`. It can be sent more than
+/// once.
+///
+/// @note Lifetime: that of the client.
+class Request {
+public:
+    Request(detail::Connections& connections, std::string_view method, std::string_view target)
+        : connections_(&connections), method_(method), target_(target) {}
+
+    /// Add a header field, as it is: nothing is checked. Host is `localhost` unless it is given.
+    Request& header(std::string_view name, std::string_view value) {
+        fields_.emplace_back(name, value);
+        return *this;
+    }
+
+    /// @param type  The Content-Type; none if empty.
+    Request& body(std::string body, std::string_view type = {}) {
+        body_ = std::move(body);
+        if (!type.empty()) header("Content-Type", type);
+        return *this;
+    }
+
+    /// Send it and run the app until the whole response has come. Connections are kept and used again.
+    ///
+    /// Real time goes by if the handler waits for it, as for timers and threads of its own, up to Client::patience().
+    ///
+    /// @throws std::runtime_error  that says why there is no response: the handler waits for what does not come, the
+    ///                             connection was closed, or the app has stopped.
+    Response send() {
+        return exchange([&](Connection connection, kvolt::detail::ResponseParser& parser) {
+            connection.read_into(parser, [&] { return parser.complete(); });
+            Response response(parser.status(), parser.fields(), parser.take_body());
+            if (parser.keep_alive() && parser.status() != 101) connections_->give_back(std::move(connection));
+            return response;
+        });
+    }
+
+    /// Send it and run the app until the response has begun, whose body is then read part by part. Throws like send().
+    ResponseStream open() {
+        return exchange([](Connection connection, kvolt::detail::ResponseParser& parser) {
+            return ResponseStream(std::move(connection), std::move(parser));
+        });
+    }
+
+private:
+    bool has(std::string_view name) const noexcept {
+        for (const auto& [other, value] : fields_)
+            if (kvolt::detail::iequals(other, name)) return true;
+        return false;
+    }
+
+    std::string bytes() const {
+        std::string out = method_ + ' ' + target_ + " HTTP/1.1\r\n";
+        auto add = [&](std::string_view name, std::string_view value) {
+            ((out += name) += ": ") += value;
+            out += "\r\n";
+        };
+        if (!has("Host")) add("Host", "localhost");
+        for (const auto& [name, value] : fields_) add(name, value);
+        bool sized = body_ && !has("Content-Length") && !has("Transfer-Encoding");
+        if (sized) add("Content-Length", std::to_string(body_->size()));
+        return out += "\r\n" + body_.value_or(std::string());
+    }
+
+    // Send, and go on when the head of the final response is there.
+    template <class Function>
+    std::invoke_result_t<Function, Connection, kvolt::detail::ResponseParser&> exchange(Function go_on) {
+        try {
+            Connection connection = connections_->take();
+            connection.send(bytes());
+            for (;;) {
+                kvolt::detail::ResponseParser parser(method_ == "HEAD");
+                connection.read_into(parser, [&] { return parser.has_head(); });
+                if (parser.status() >= 200 || parser.status() == 101) return go_on(std::move(connection), parser);
+            }
+        } catch (const std::runtime_error& error) {
+            std::string_view what = error.what();
+            if (what.starts_with("kvolt: ")) what.remove_prefix(7);
+            throw std::runtime_error("kvolt: " + method_ + ' ' + target_ + ": " + std::string(what));
+        }
+    }
+
+    detail::Connections* connections_;
+    std::string method_, target_;
+    Response::Fields fields_;
+    std::optional<std::string> body_;
+};
+
+}  // namespace kvolt::testing
+
+#endif
