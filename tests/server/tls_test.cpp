@@ -10,6 +10,7 @@
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/hub.hpp>
 #include <kvolt/limits.hpp>
+#include <kvolt/listen_options.hpp>
 #include <kvolt/tls.hpp>
 
 #include <boost/asio/steady_timer.hpp>
@@ -19,6 +20,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <cstdlib>
+#include <openssl/crypto.h>
 #include <openssl/ssl.h>
 #include <stdexcept>
 #include <string>
@@ -40,7 +44,8 @@ namespace {
 
 // An app that serves TLS on one port and plain HTTP on another.
 struct Server : test::Server {
-    explicit Server(std::size_t threads = 1, const kvolt::Limits& limits = {}) : test::Server(limits, threads) {
+    explicit Server(std::size_t threads = 1, const kvolt::Limits& limits = {}, bool behind_proxy = false)
+        : test::Server(limits, threads) {
         app.get("/", [](Context& c) { c.text("hello"); });
         app.get("/scheme", [](Context& c) { c.text(std::string(c.scheme()) + (c.secure() ? " secure" : "")); });
         app.get("/size/:n", [](Context& c) { c.text(std::string(std::stoul(std::string(c.param("n"))), 'x')); });
@@ -62,7 +67,9 @@ struct Server : test::Server {
             }
             endings.add(test::ending(socket));
         });
-        port = test::listen_tls(app, tls);
+        if (behind_proxy) app.trust_proxies({"127.0.0.1"});
+        auto options = behind_proxy ? kvolt::ListenOptions().proxy_protocol() : kvolt::ListenOptions();
+        port = test::listen_tls(app, tls, "127.0.0.1:0", options);
         plain_port = test::listen(app);
         test::start_listening(app);
     }
@@ -80,6 +87,30 @@ struct Server : test::Server {
 };
 
 std::string get(std::string_view path) { return "GET " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\n\r\n"; }
+
+// OpenSSL finds no more memory for as long as one of these lives. The way to do so has to be set before its first use.
+class NoMemory {
+public:
+    /// @param after  How many more times it finds some.
+    explicit NoMemory(int after) { left_ = after; }
+    ~NoMemory() { left_ = plenty; }
+
+    NoMemory(const NoMemory&) = delete;
+    NoMemory& operator=(const NoMemory&) = delete;
+
+    static bool can_happen() { return hooked_ == 1; }
+
+private:
+    static constexpr int plenty = 1 << 30;
+
+    static bool now() { return left_ < plenty && left_-- <= 0; }
+
+    static inline std::atomic<int> left_ = plenty;
+    static inline const int hooked_ = CRYPTO_set_mem_functions(
+        [](std::size_t size, const char*, int) { return now() ? nullptr : std::malloc(size); },
+        [](void* old, std::size_t size, const char*, int) { return now() ? nullptr : std::realloc(old, size); },
+        [](void* old, const char*, int) { std::free(old); });
+};
 
 // Why its handshake fails.
 std::string failure(TlsClient& client) {
@@ -449,6 +480,27 @@ TEST_CASE("the certificate is chosen by the name that the client asks for, and c
     reloads.join();
     CHECK(shown("uno.test") == "one.test");
     CHECK(before.get("/").body == "hello");
+}
+
+TEST_CASE("a connection for which there is no memory is closed, and the next one is served") {
+    auto threads = GENERATE(1u, 4u);
+    auto behind_proxy = GENERATE(false, true);
+    Server server(threads, {}, behind_proxy);
+    const std::string preamble = behind_proxy ? "PROXY UNKNOWN\r\n" : "";
+    REQUIRE(NoMemory::can_happen());
+    for (int after = 0; after < 5; ++after) {
+        REQUIRE(eventually([&] { return server.connections() == 0; }));
+        {
+            NoMemory now(after);
+            Client unlucky(server.port);
+            unlucky.send(preamble);
+            CHECK(unlucky.ended());
+        }
+        CHECK(server.log.next().starts_with("kvolt: a connection cannot be served: "));
+        Client socket(server.port);
+        socket.send(preamble);
+        CHECK(TlsClient(std::move(socket)).get("/").body == "hello");
+    }
 }
 
 TEST_CASE("run_tls() tells an https address, and throws for what it cannot use") {

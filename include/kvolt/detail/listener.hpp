@@ -29,6 +29,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -164,7 +165,13 @@ private:
         return *best;
     }
 
-    void accept_waiting() {
+    // A connection's share in the count of its loop. Whoever does not hand it on to a session gives it back.
+    struct GiveBack {
+        void operator()(Loop* loop) const noexcept { loop->connections().fetch_sub(1, std::memory_order_relaxed); }
+    };
+    using Place = std::unique_ptr<Loop, GiveBack>;
+
+    void accept_waiting() try {
         for (int i = 0; i < most_in_a_turn && acceptor_.is_open(); ++i) {
             Loop& loop = emptiest();
             if (total_ >= most_) return accept_later();
@@ -173,9 +180,11 @@ private:
             if (error == boost::asio::error::would_block || error == boost::asio::error::try_again) break;
             if (error) return accept_later();  // out of descriptors or memory, mostly
             loop.connections().fetch_add(1, std::memory_order_relaxed);
-            welcome(loop, std::move(stream));
+            welcome(Place(&loop), std::move(stream));
         }
         accept();
+    } catch (const std::bad_alloc&) {
+        accept_later();
     }
 
     void accept_later() {
@@ -185,14 +194,18 @@ private:
         });
     }
 
-    void welcome(Loop& loop, PlainStream stream) {
+    void welcome(Place place, PlainStream stream) {
         Error ignored;
         if (address_.unix_path.empty()) stream.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
-        auto begin = [this, &loop, socket = std::move(stream), peer = ip_endpoint(remote_)]() mutable {
-            if (options_.demands_proxy_protocol())
-                await_preamble(loop, std::move(socket), std::move(peer));
-            else
-                start(loop, std::move(socket), std::move(peer), {});
+        Loop& loop = *place;
+        auto begin = [this, place = std::move(place), socket = std::move(stream),
+                      peer = ip_endpoint(remote_)]() mutable {
+            attempt([&] {
+                if (options_.demands_proxy_protocol())
+                    await_preamble(std::move(place), std::move(socket), std::move(peer));
+                else
+                    start(std::move(place), std::move(socket), std::move(peer), {});
+            });
         };
         if (&loop == loops_.front().get())
             begin();
@@ -200,25 +213,35 @@ private:
             loop.mailbox()->post(std::move(begin));
     }
 
-    void start(Loop& loop, PlainStream socket, std::optional<IpEndpoint> peer, std::string early) {
-        std::shared_ptr<HttpSession<Stream>> session;
+    // Out of memory, mostly: that costs one connection, and not the listener or the loop.
+    template <class Function>
+    void attempt(Function function) const noexcept {
         try {
-            Stream stream = open_stream_(std::move(socket), early);
-            session = std::make_shared<HttpSession<Stream>>(app_, loop, std::move(stream), std::move(peer), early);
-        } catch (const std::exception& error) {  // out of memory: this one is lost, but not its place
-            loop.connections().fetch_sub(1, std::memory_order_relaxed);
-            return app_.log("kvolt: a connection cannot be served: " + std::string(error.what()));
+            try {
+                function();
+            } catch (const std::exception& error) {
+                app_.log("kvolt: a connection cannot be served: " + std::string(error.what()));
+            }
+        } catch (...) {  // from a logger that fails
         }
+    }
+
+    void start(Place place, PlainStream socket, std::optional<IpEndpoint> peer, std::string early) {
+        Stream stream = open_stream_(std::move(socket), early);
+        auto session = std::make_shared<HttpSession<Stream>>(app_, *place, std::move(stream), std::move(peer), early);
+        place.release();  // the session's now
         session->start();
     }
 
-    void await_preamble(Loop& loop, PlainStream socket, std::optional<IpEndpoint> peer) {
+    void await_preamble(Place place, PlainStream socket, std::optional<IpEndpoint> peer) {
+        Loop& loop = *place;
         bool trusted = app_.proxies().trusts(peer);
         auto begin = [this, &loop](PlainStream taken, std::optional<IpEndpoint> client, std::string early) {
-            start(loop, std::move(taken), std::move(client), std::move(early));
+            attempt([&] { start(Place(&loop), std::move(taken), std::move(client), std::move(early)); });
         };
         auto session =
             std::make_shared<ProxySession<decltype(begin)>>(loop, std::move(socket), std::move(peer), std::move(begin));
+        place.release();
         if (trusted) session->start(app_.limits().header_timeout);
     }
 
