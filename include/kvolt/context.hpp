@@ -16,8 +16,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <forward_list>
 #include <functional>
-#include <list>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -241,7 +241,7 @@ public:
     T& set(T value) {
         for (std::any& kept : values_)
             if (std::any_cast<T>(&kept) != nullptr) return *std::any_cast<T>(&(kept = std::move(value)));
-        return *std::any_cast<T>(&values_.emplace_back(std::move(value)));
+        return *std::any_cast<T>(&values_.emplace_front(std::move(value)));
     }
 
     /// The value of this type that was set; nullptr if none was.
@@ -286,14 +286,14 @@ public:
     ///
     /// What a follower throws makes the answer a 500, which those who asked earlier see. Of a connection that is lost
     /// first, the answer is told that would have been sent; of one that is cut off while the server stops, nothing.
-    void follow(std::function<void(Context&, Phase)> follower) { followers_.push_back(std::move(follower)); }
+    void follow(std::function<void(Context&, Phase)> follower) { followers_.push_front(std::move(follower)); }
 
     /// Be asked, before others who asked earlier, what to do with an exception that has left the handler and all
     /// middleware.
     ///
     /// @param rescuer  Returns true if it has answered in place of it; it may also throw another one.
     void on_failure(std::function<bool(Context&, const std::exception_ptr&)> rescuer) {
-        rescuers_.push_back(std::move(rescuer));
+        rescuers_.push_front(std::move(rescuer));
     }
 
     // For the server
@@ -306,8 +306,8 @@ public:
     /// @param failed  Called with what one throws, before the next is told.
     template <class Failed>
     void announce(Phase phase, Failed failed) {
-        for (auto follower = followers_.rbegin(); follower != followers_.rend(); ++follower) try {
-                (*follower)(*this, phase);
+        for (auto& follower : followers_) try {
+                follower(*this, phase);
             } catch (...) {
                 failed(std::current_exception());
             }
@@ -324,8 +324,8 @@ public:
 
     /// True if the exception was taken care of; else it is the one that remains.
     bool rescue(std::exception_ptr& failure) {
-        for (auto rescuer = rescuers_.rbegin(); rescuer != rescuers_.rend(); ++rescuer) try {
-                if ((*rescuer)(*this, failure)) return true;
+        for (auto& rescuer : rescuers_) try {
+                if (rescuer(*this, failure)) return true;
             } catch (...) {
                 failure = std::current_exception();
             }
@@ -366,9 +366,10 @@ private:
     std::optional<std::string> decoded_path_;
     std::vector<std::string> decoded_params_;
     mutable std::optional<QueryParameters> query_;
-    std::list<std::any> values_;                                 // which stay where they are
-    std::list<std::function<void(Context&, Phase)>> followers_;  // which stay where they are while one of them runs
-    std::list<std::function<bool(Context&, const std::exception_ptr&)>> rescuers_;
+    // The newest of each in front. They stay where they are, also while one that is called adds another one.
+    std::forward_list<std::any> values_;
+    std::forward_list<std::function<void(Context&, Phase)>> followers_;
+    std::forward_list<std::function<bool(Context&, const std::exception_ptr&)>> rescuers_;
     std::optional<WebSocket> socket_;
     bool answered_ = false;
     bool upgraded_ = false;

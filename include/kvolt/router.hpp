@@ -9,7 +9,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <deque>
+#include <list>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -71,12 +71,11 @@ public:
     /// The methods that a path has routes for, as the Allow field lists them (RFC 9110, section 10.2.1).
     std::string allowed(std::string_view path) const {
         std::vector<std::string_view> methods;
-        for (const Route* route : at(path))
-            if (std::find(methods.begin(), methods.end(), route->method) == methods.end())
-                methods.push_back(route->method);
         auto has = [&](std::string_view method) {
             return std::find(methods.begin(), methods.end(), method) != methods.end();
         };
+        for (const Route* route : at(path))
+            if (!has(route->method)) methods.push_back(route->method);
         if (has("*")) return every_method;
         if (has("GET") && !has("HEAD")) methods.push_back("HEAD");
         if (!has("OPTIONS")) methods.push_back("OPTIONS");
@@ -91,8 +90,8 @@ public:
     /// Those of them that are the best match.
     std::vector<const Route*> nearest(std::string_view path) const { return collect(path, true); }
 
-    const std::deque<Route>& routes() const noexcept { return routes_; }
-    std::deque<Route>& routes() noexcept { return routes_; }
+    const std::list<Route>& routes() const noexcept { return routes_; }
+    std::list<Route>& routes() noexcept { return routes_; }
 
 private:
     struct Entry {
@@ -101,13 +100,22 @@ private:
     };
 
     struct Node {
-        std::vector<std::pair<std::string, std::unique_ptr<Node>>> texts;
+        std::string text;  // what leads here
+        std::vector<std::unique_ptr<Node>> texts;
         std::unique_ptr<Node> parameter;
         std::vector<Entry> here;  // routes that end at this segment
         std::vector<Entry> rest;  // routes whose `*rest` begins behind it
     };
 
     static std::string name(const Route& route) { return route.method + ' ' + route.pattern; }
+
+    static Node& child(Node& node, const std::string& text) {
+        for (const auto& child : node.texts)
+            if (child->text == text) return *child;
+        node.texts.push_back(std::make_unique<Node>());
+        node.texts.back()->text = text;
+        return *node.texts.back();
+    }
 
     std::vector<Entry>& place(const detail::PathPattern& pattern) {
         using Kind = detail::PathPattern::Segment::Kind;
@@ -118,11 +126,7 @@ private:
                 if (!node->parameter) node->parameter = std::make_unique<Node>();
                 node = node->parameter.get();
             } else {
-                auto text = std::find_if(node->texts.begin(), node->texts.end(),
-                                         [&](const auto& child) { return child.first == segment.text; });
-                if (text == node->texts.end())
-                    text = node->texts.insert(text, {segment.text, std::make_unique<Node>()});
-                node = text->second.get();
+                node = &child(*node, segment.text);
             }
         }
         return node->here;
@@ -152,8 +156,9 @@ private:
         std::string_view behind = path.substr(1);
         std::string_view segment = behind.substr(0, behind.find('/'));
         std::string_view further = behind.substr(segment.size());
-        for (const auto& [text, child] : node.texts)
-            if (detail::segment_equals(segment, text) && search(*child, method, further, match, neighbour, result))
+        for (const auto& child : node.texts)
+            if (detail::segment_equals(segment, child->text) &&
+                search(*child, method, further, match, neighbour, result))
                 return true;
         if (node.parameter && !segment.empty()) {
             match.values[match.size++] = segment;
@@ -182,14 +187,14 @@ private:
         std::string_view behind = path.substr(1);
         std::string_view segment = behind.substr(0, behind.find('/'));
         std::string_view further = behind.substr(segment.size());
-        for (const auto& [text, child] : node.texts)
-            if (detail::segment_equals(segment, text)) collect(*child, further, nearest, result);
+        for (const auto& child : node.texts)
+            if (detail::segment_equals(segment, child->text)) collect(*child, further, nearest, result);
         if (node.parameter && !segment.empty()) collect(*node.parameter, further, nearest, result);
         take(node.rest);
     }
 
     Node root_;
-    std::deque<Route> routes_;
+    std::list<Route> routes_;  // which stay where they are
 };
 
 }  // namespace kvolt

@@ -54,17 +54,18 @@ inline void add_range(std::vector<ByteRange>& ranges, ByteRange range) {
                (other.first <= range.last || other.first - range.last <= ByteRanges::closest);
     };
     std::size_t place = ranges.size();
+    ranges.push_back(range);
     for (std::size_t i = 0; i < ranges.size();) {
-        if (!near(ranges[i])) {
+        if (i == place || !near(ranges[i])) {
             ++i;
             continue;
         }
         range = {std::min(range.first, ranges[i].first), std::max(range.last, ranges[i].last)};
-        ranges.erase(ranges.begin() + static_cast<std::ptrdiff_t>(i));
+        ranges.erase(ranges.begin() + static_cast<std::ptrdiff_t>(std::max(place, i)));
         place = std::min(place, i);
+        ranges[place] = range;
         i = 0;  // the larger one may touch others
     }
-    ranges.insert(ranges.begin() + static_cast<std::ptrdiff_t>(std::min(place, ranges.size())), range);
 }
 
 /// What a Range field asks for.

@@ -1,7 +1,6 @@
 #ifndef KVOLT_DETAIL_DATE_PARSER_HPP
 #define KVOLT_DETAIL_DATE_PARSER_HPP
 
-#include <chrono>
 #include <cstddef>
 #include <ctime>
 #include <optional>
@@ -59,7 +58,6 @@ private:
 ///
 /// @param now  The years of two digits are those that are at most 50 years ahead of it.
 inline std::optional<std::time_t> parse_http_date(std::string_view text, std::time_t now = std::time(nullptr)) {
-    namespace chrono = std::chrono;
     constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec", days = "SunMonTueWedThuFriSat";
     DateParser parser(text);
     unsigned year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
@@ -101,16 +99,21 @@ inline std::optional<std::time_t> parse_http_date(std::string_view text, std::ti
         parser.literal(" ");
         clock();
         parser.literal(" GMT");
-        auto today = chrono::floor<chrono::days>(chrono::sys_seconds(chrono::seconds(now)));
-        int this_year = static_cast<int>(chrono::year_month_day(today).year());
+        std::tm today{};
+        gmtime_r(&now, &today);
+        int this_year = today.tm_year + 1900;
         year += static_cast<unsigned>(this_year - this_year % 100);
         if (static_cast<int>(year) > this_year + 50) year -= 100;
         if (static_cast<int>(year) <= this_year - 50) year += 100;
     }
-    chrono::year_month_day date(chrono::year(static_cast<int>(year)), chrono::month(month), chrono::day(day));
-    if (!parser.good() || !date.ok() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
-    auto time = chrono::sys_days(date) + chrono::hours(hour) + chrono::minutes(minute) + chrono::seconds(second);
-    return static_cast<std::time_t>(time.time_since_epoch().count());
+    std::tm date{};
+    date.tm_year = static_cast<int>(year) - 1900;
+    date.tm_mon = static_cast<int>(month) - 1;
+    date.tm_mday = static_cast<int>(day);
+    std::time_t midnight = timegm(&date);  // which makes 1 March of 30 February
+    bool real = date.tm_mon == static_cast<int>(month) - 1 && date.tm_mday == static_cast<int>(day);
+    if (!parser.good() || !real || hour > 23 || minute > 59 || second > 60) return std::nullopt;
+    return midnight + static_cast<std::time_t>(hour * 3600 + minute * 60 + second);
 }
 
 }  // namespace kvolt::detail

@@ -51,7 +51,9 @@ public:
           wire_(loop, std::move(stream), *this),
           reader_(request_, limits_),
           writer_(wire_, request_, response_) {
-        if (!early.empty()) reader_.commit(boost::asio::buffer_copy(reader_.prepare(), boost::asio::buffer(early)));
+        if (!early.empty())
+            reader_.commit(
+                boost::asio::buffer_copy(reader_.prepare(), boost::asio::const_buffer(early.data(), early.size())));
     }
 
     ~HttpSession() { wire_.loop().connections().fetch_sub(1, std::memory_order_relaxed); }

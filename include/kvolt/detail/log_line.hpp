@@ -27,14 +27,13 @@ struct LogRecord {
 
 /// RFC 3339, in UTC, with milliseconds.
 inline std::string log_time(std::chrono::system_clock::time_point time) {
-    auto since = std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch());
-    auto seconds = std::chrono::floor<std::chrono::seconds>(since);
-    std::time_t whole = static_cast<std::time_t>(seconds.count());
+    auto since = std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+    std::time_t whole = static_cast<std::time_t>(since / 1000);
     std::tm utc{};
     gmtime_r(&whole, &utc);
     char text[48];
     std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-    int fraction = static_cast<int>((since - seconds).count());
+    int fraction = static_cast<int>(since % 1000);
     size += static_cast<std::size_t>(std::snprintf(text + size, sizeof text - size, ".%03dZ", fraction));
     return std::string(text, size);
 }

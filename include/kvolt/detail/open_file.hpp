@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <memory>
@@ -44,13 +45,9 @@ inline Opened opened(Descriptor descriptor) {
     struct stat status;
     if (::fstat(descriptor.number(), &status) != 0) return {nullptr, false, errno};
     if (!S_ISREG(status.st_mode)) return {nullptr, S_ISDIR(status.st_mode), 0};
-    auto file = std::make_shared<File>();
-    file->descriptor = std::move(descriptor);
-    file->size = static_cast<std::uint64_t>(status.st_size);
-    file->modified = status.st_mtim.tv_sec;
-    file->modified_ns = status.st_mtim.tv_nsec;
-    file->inode = status.st_ino;
-    return {std::move(file), false, 0};
+    File file{std::move(descriptor), static_cast<std::uint64_t>(status.st_size), status.st_mtim.tv_sec,
+              status.st_mtim.tv_nsec, status.st_ino};
+    return {std::make_shared<const File>(std::move(file)), false, 0};
 }
 
 /// Open a file of the server's own choice.

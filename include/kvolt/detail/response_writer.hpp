@@ -73,7 +73,7 @@ public:
             if (wire_.outbox().backlog() > 0)
                 co_await drained_.wait(wire_.loop(), owner);
             else  // the peer is fast: let other connections have a turn
-                co_await boost::asio::post(Task<>::executor_type(wire_.get_executor()), boost::asio::use_awaitable);
+                co_await boost::asio::post(wire_.get_executor(), boost::asio::use_awaitable);
         }
     }
 
