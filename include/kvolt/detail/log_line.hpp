@@ -3,6 +3,8 @@
 
 // How a request is written down. Whatever a client has sent is escaped: it cannot forge a line or steer a terminal.
 
+#include <kvolt/detail/escape.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -46,40 +48,7 @@ inline std::string log_milliseconds(std::chrono::steady_clock::duration duration
 }
 
 /// Bytes that are no printable ASCII become `\xNN`, quotes and backslashes are escaped.
-inline void append_log_text(std::string& out, std::string_view text) {
-    for (char c : text) {
-        auto byte = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') {
-            out += '\\';
-            out += c;
-        } else if (byte >= 0x20 && byte < 0x7F) {
-            out += c;
-        } else {
-            out += "\\x";
-            out += "0123456789abcdef"[byte >> 4];
-            out += "0123456789abcdef"[byte & 15];
-        }
-    }
-}
-
-/// A JSON string in ASCII: a byte that is no printable ASCII becomes the character of its number.
-inline void append_log_json(std::string& out, std::string_view text) {
-    out += '"';
-    for (char c : text) {
-        auto byte = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') {
-            out += '\\';
-            out += c;
-        } else if (byte >= 0x20 && byte < 0x7F) {
-            out += c;
-        } else {
-            out += "\\u00";
-            out += "0123456789abcdef"[byte >> 4];
-            out += "0123456789abcdef"[byte & 15];
-        }
-    }
-    out += '"';
-}
+inline void append_log_text(std::string& out, std::string_view text) { append_escaped(out, text, "\\x", true); }
 
 /// `2026-01-31T12:00:00.000Z 192.0.2.1:1234 "GET /users/7" 200 512B 1.250ms id=7f3a`, and for the end of a WebSocket
 /// `... "GET /ws" closed 1000 "bye" 5021.003ms id=7f3a`.
@@ -112,7 +81,7 @@ inline std::string log_json(const LogRecord& record) {
     auto add = [&](std::string_view name, std::string_view value) {
         (line += ",\"") += name;
         line += "\":";
-        append_log_json(line, value);
+        line += json_string(value, true);
     };
     add("client", record.client);
     add("method", record.method);

@@ -7,16 +7,6 @@
 using kvolt::HttpError;
 using kvolt::Response;
 using kvolt::detail::answer_error;
-using kvolt::detail::json_string;
-using namespace std::string_literals;
-
-TEST_CASE("a JSON string escapes what RFC 8259 says, and nothing else") {
-    CHECK(json_string("") == R"("")");
-    CHECK(json_string("no such user") == R"("no such user")");
-    CHECK(json_string("say \"hi\" \\ /") == R"("say \"hi\" \\ /")");
-    CHECK(json_string("a\nb\tc\x1F\0"s) == R"("a\u000ab\u0009c\u001f\u0000")");
-    CHECK(json_string("caf\xC3\xA9 \x7F") == "\"caf\xC3\xA9 \x7F\"");
-}
 
 TEST_CASE("an error becomes its answer, of what was said before, only what did not describe the body is left") {
     Response response;

@@ -1,0 +1,41 @@
+#ifndef KVOLT_DETAIL_ESCAPE_HPP
+#define KVOLT_DETAIL_ESCAPE_HPP
+
+#include <string>
+#include <string_view>
+
+namespace kvolt::detail {
+
+/// Append a text in which quotes and backslashes get a backslash, and control characters become a prefix and two
+/// hexadecimal digits.
+///
+/// @param ascii  Whether the same happens to DEL and all bytes beyond ASCII.
+inline void append_escaped(std::string& out, std::string_view text, std::string_view prefix, bool ascii) {
+    constexpr char digits[] = "0123456789abcdef";
+    for (char c : text) {
+        auto byte = static_cast<unsigned char>(c);
+        if (c == '"' || c == '\\') {
+            out += '\\';
+            out += c;
+        } else if (byte < 0x20 || (ascii && byte >= 0x7F)) {
+            out += prefix;
+            out += digits[byte >> 4];
+            out += digits[byte & 15];
+        } else {
+            out += c;
+        }
+    }
+}
+
+/// A JSON string (RFC 8259, section 7).
+///
+/// @param ascii  For bytes that may be no UTF-8: each beyond ASCII becomes the character of its number.
+inline std::string json_string(std::string_view text, bool ascii = false) {
+    std::string result = "\"";
+    append_escaped(result, text, "\\u00", ascii);
+    return result += '"';
+}
+
+}  // namespace kvolt::detail
+
+#endif
