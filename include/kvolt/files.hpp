@@ -8,11 +8,11 @@
 #include <kvolt/context.hpp>
 #include <kvolt/detail/accept_encoding.hpp>
 #include <kvolt/detail/content_disposition.hpp>
+#include <kvolt/detail/fields.hpp>
 #include <kvolt/detail/file_answer.hpp>
 #include <kvolt/detail/file_path.hpp>
 #include <kvolt/detail/media_type.hpp>
 #include <kvolt/detail/open_file.hpp>
-#include <kvolt/detail/preconditions.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/files_options.hpp>
 

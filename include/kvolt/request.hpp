@@ -1,6 +1,7 @@
 #ifndef KVOLT_REQUEST_HPP
 #define KVOLT_REQUEST_HPP
 
+#include <kvolt/detail/list.hpp>
 #include <kvolt/url.hpp>
 
 #include <algorithm>
@@ -144,13 +145,8 @@ private:
     }
 
     static bool list_has(std::string_view list, std::string_view token) noexcept {
-        while (!list.empty()) {
-            std::string_view item = list.substr(0, list.find(','));
-            list.remove_prefix(std::min(list.size(), item.size() + 1));
-            while (!item.empty() && (item.front() == ' ' || item.front() == '\t')) item.remove_prefix(1);
-            while (!item.empty() && (item.back() == ' ' || item.back() == '\t')) item.remove_suffix(1);
-            if (detail::iequals(item, token)) return true;
-        }
+        while (!list.empty())
+            if (detail::iequals(detail::take_item(list), token)) return true;
         return false;
     }
 

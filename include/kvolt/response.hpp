@@ -2,6 +2,7 @@
 #define KVOLT_RESPONSE_HPP
 
 #include <kvolt/detail/file.hpp>
+#include <kvolt/detail/list.hpp>
 #include <kvolt/url.hpp>
 
 #include <boost/beast/http/status.hpp>
@@ -187,9 +188,7 @@ private:
     }
 
     static void check(std::string_view name, std::string_view value) {
-        constexpr std::string_view token =
-            "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-        if (name.empty() || name.find_first_not_of(token) != name.npos)
+        if (!detail::is_token(name))
             throw std::invalid_argument("kvolt: not a header field name: \"" + std::string(name) + '"');
         check_value(name, value);
         for (std::string_view own : {"Content-Length", "Transfer-Encoding", "Connection", "Date"})

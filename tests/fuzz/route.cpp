@@ -64,7 +64,7 @@ void check_handshake_of(const Request& request) {
     std::string protocol = kvolt::detail::agree_on_protocol(request, options);
     require(protocol.empty() || protocol == "chat.v1" || protocol == "chat.v2");
     try {
-        kvolt::detail::check_handshake(request, options, false);
+        kvolt::detail::check_handshake(request, options, false, request.host());
     } catch (const kvolt::HttpError& error) {
         require(error.status() == 400 || error.status() == 403 || error.status() == 426);
         return;

@@ -23,6 +23,16 @@
 
 namespace test {
 
+/// A connection without a socket.
+struct FakeLink final : kvolt::detail::Link {
+    using Link::Link;
+    void on_deadline() override {}
+    void flush() override {}
+    void shut_down() override {}
+    void abort() override {}
+    void abandon() override {}
+};
+
 /// A WebSocket without a connection.
 class FakePeer final : public kvolt::detail::Peer {
 public:
@@ -40,10 +50,11 @@ class FakeExchange final : public kvolt::detail::Exchange {
 public:
     std::string remote_address() const override { return address; }
     kvolt::Task<>::executor_type executor() override { return loop.executor(); }
+    std::string host() const override { return name; }
     bool secure() const override { return tls; }
     std::shared_ptr<kvolt::detail::Peer> upgrade(const kvolt::Request& request,
                                                  const kvolt::UpgradeOptions& options) override {
-        kvolt::detail::check_handshake(request, options, false);
+        kvolt::detail::check_handshake(request, options, tls, name);
         upgrades.push_back(kvolt::detail::agree_on_protocol(request, options));
         peer = std::make_shared<FakePeer>(link, upgrades.back());
         return peer;
@@ -63,21 +74,13 @@ public:
     std::vector<Streaming> streams;
     std::string parts;  ///< Of a streamed body.
     std::string address = "192.0.2.1:1234";
+    std::string name = "h";  ///< What the client calls the server.
     bool tls = false;
     std::uint64_t body_limit = 0;
     std::vector<std::string> upgrades;
     std::shared_ptr<FakePeer> peer;
 
 private:
-    struct FakeLink final : kvolt::detail::Link {
-        using Link::Link;
-        void on_deadline() override {}
-        void flush() override {}
-        void shut_down() override {}
-        void abort() override {}
-        void abandon() override {}
-    };
-
     FakeLink link{loop};
 };
 

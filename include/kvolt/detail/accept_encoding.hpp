@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_ACCEPT_ENCODING_HPP
 #define KVOLT_DETAIL_ACCEPT_ENCODING_HPP
 
+#include <kvolt/detail/list.hpp>
 #include <kvolt/url.hpp>
 
 #include <algorithm>
@@ -10,13 +11,6 @@
 #include <string_view>
 
 namespace kvolt::detail {
-
-/// Take spaces and tabs off both ends.
-constexpr std::string_view trimmed(std::string_view text) noexcept {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-    return text;
-}
 
 /// A weight such as `0.8`, in thousandths (RFC 9110, section 12.4.2); nothing if malformed.
 inline std::optional<int> parse_weight(std::string_view text) noexcept {
@@ -38,8 +32,7 @@ inline std::optional<int> parse_weight(std::string_view text) noexcept {
 inline int encoding_weight(std::string_view field, std::string_view coding) noexcept {
     std::optional<int> any;
     while (!field.empty()) {
-        std::string_view item = field.substr(0, field.find(','));
-        field.remove_prefix(std::min(field.size(), item.size() + 1));
+        std::string_view item = take_item(field);
         std::size_t semicolon = item.find(';');
         std::string_view name = trimmed(item.substr(0, semicolon));
         std::optional<int> weight = 1000;

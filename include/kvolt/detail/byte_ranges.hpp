@@ -3,7 +3,8 @@
 
 // Range requests (RFC 9110, section 14).
 
-#include <kvolt/detail/accept_encoding.hpp>
+#include <kvolt/detail/list.hpp>
+#include <kvolt/url.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -78,9 +79,7 @@ inline ByteRanges parse_ranges(std::string_view field, std::uint64_t size) {
     ByteRanges result;
     std::size_t count = 0;
     while (!field.empty()) {
-        std::string_view item = field.substr(0, field.find(','));
-        field.remove_prefix(std::min(field.size(), item.size() + 1));
-        item = trimmed(item);
+        std::string_view item = take_item(field);
         if (item.empty()) continue;  // RFC 9110, section 5.6.1.2
         std::size_t dash = item.find('-');
         if (dash == item.npos || ++count > ByteRanges::most) return {};

@@ -65,16 +65,6 @@ inline std::optional<std::string_view> bearer_token(std::string_view field) {
     return token;
 }
 
-/// A quoted-string (RFC 9110, section 5.6.4).
-inline std::string quoted(std::string_view text) {
-    std::string result = "\"";
-    for (char c : text) {
-        if (c == '"' || c == '\\') result += '\\';
-        result += c;
-    }
-    return result += '"';
-}
-
 }  // namespace kvolt::detail
 
 #endif

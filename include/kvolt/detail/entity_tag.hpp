@@ -1,7 +1,7 @@
 #ifndef KVOLT_DETAIL_ENTITY_TAG_HPP
 #define KVOLT_DETAIL_ENTITY_TAG_HPP
 
-#include <kvolt/detail/accept_encoding.hpp>
+#include <kvolt/detail/list.hpp>
 
 #include <algorithm>
 #include <cstddef>

@@ -23,8 +23,8 @@ public:
     virtual Task<>::executor_type executor() = 0;
 
     /// What the client calls the server, and whether it speaks TLS; by way of trusted proxies, too.
-    virtual std::string host() const { return {}; }
-    virtual bool secure() const { return false; }
+    virtual std::string host() const = 0;
+    virtual bool secure() const = 0;
 
     /// Answer a handshake with 101 and speak WebSocket from now on, or throw the HttpError that refuses it.
     virtual std::shared_ptr<Peer> upgrade(const Request& request, const UpgradeOptions& options) = 0;

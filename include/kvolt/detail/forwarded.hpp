@@ -3,7 +3,9 @@
 
 // Who the client is behind proxies, by what they have written into the header.
 
+#include <kvolt/detail/fields.hpp>
 #include <kvolt/detail/ip.hpp>
+#include <kvolt/detail/list.hpp>
 #include <kvolt/proxy_headers.hpp>
 #include <kvolt/request.hpp>
 #include <kvolt/url.hpp>
@@ -30,50 +32,12 @@ struct Hop {
     std::string address, scheme, host;  ///< Empty where it does not say.
 };
 
-/// True if every quoted string ends.
-inline bool quotes_end(std::string_view text) noexcept {
-    bool quoted = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '"') quoted = !quoted;
-        if (text[i] == '\\' && quoted) ++i;
-    }
-    return !quoted;
-}
-
-/// The text up to the next separator, outside of quotes if these count; `text` becomes the rest.
-inline std::string_view take_item(std::string_view& text, char separator, bool quotes = true) noexcept {
-    bool quoted = false;
-    std::size_t end = 0;
-    for (; end < text.size() && (quoted || text[end] != separator); ++end) {
-        if (text[end] == '"') quoted = quotes && !quoted;
-        if (text[end] == '\\' && quoted) ++end;
-    }
-    end = std::min(end, text.size());
-    std::string_view item = text.substr(0, end);
-    text.remove_prefix(std::min(text.size(), end + 1));
-    while (item.starts_with(' ') || item.starts_with('\t')) item.remove_prefix(1);
-    while (item.ends_with(' ') || item.ends_with('\t')) item.remove_suffix(1);
-    return item;
-}
-
-/// Without the quotes of a quoted string; nothing if these are broken (RFC 9110, section 5.6.4).
-inline std::optional<std::string> unquoted(std::string_view text) {
-    if (!text.starts_with('"')) return std::string(text);
-    std::string result;
-    for (std::size_t i = 1; i < text.size(); ++i) {
-        if (text[i] == '"') return i + 1 == text.size() ? std::optional(result) : std::nullopt;
-        if (text[i] == '\\' && ++i == text.size()) break;
-        result += text[i];
-    }
-    return std::nullopt;
-}
-
 /// One element of Forwarded: `for=192.0.2.1;proto=https;host=example.com` (RFC 7239, section 4). A broken one says
 /// nothing.
 inline Hop parse_forwarded(std::string_view element) {
     Hop hop;
     while (!element.empty()) {
-        std::string_view pair = take_item(element, ';');
+        std::string_view pair = take_item(element, ';', true);
         if (pair.empty()) continue;
         std::size_t equals = pair.find('=');
         if (equals == pair.npos) return {};
@@ -89,22 +53,6 @@ inline Hop parse_forwarded(std::string_view element) {
         *place = std::move(*value);
     }
     return hop;
-}
-
-/// The items of all fields of this name, in their order.
-///
-/// @param quotes  Whether the field knows quoted strings. One that a client leaves open must not swallow what a proxy
-///                has added behind it.
-inline std::vector<std::string_view> list_items(const Request& request, std::string_view name, bool quotes = false) {
-    std::vector<std::string_view> items;
-    for (std::size_t i = 0; i < request.field_count(); ++i) {
-        if (!iequals(request.field_name(i), name)) continue;
-        std::string_view rest = request.field_value(i);
-        bool quoted = quotes && quotes_end(rest);
-        while (!rest.empty())
-            if (std::string_view item = take_item(rest, ',', quoted); !item.empty()) items.push_back(item);
-    }
-    return items;
 }
 
 /// What the proxies tell, the one nearest to us last.

@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_HANDSHAKE_HPP
 #define KVOLT_DETAIL_HANDSHAKE_HPP
 
+#include <kvolt/detail/fields.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/request.hpp>
 #include <kvolt/upgrade_options.hpp>
@@ -9,6 +10,7 @@
 #include <boost/beast/core/detail/sha1.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -50,18 +52,9 @@ inline bool origin_allowed(const Request& request, const UpgradeOptions& options
 
 /// The first of the protocols that the client offers which the server speaks; empty if there is none.
 inline std::string agree_on_protocol(const Request& request, const UpgradeOptions& options) {
-    for (std::size_t i = 0; i < request.field_count(); ++i) {
-        if (!iequals(request.field_name(i), "Sec-WebSocket-Protocol")) continue;
-        std::string_view list = request.field_value(i);
-        while (!list.empty()) {
-            std::string_view offer = list.substr(0, list.find(','));
-            list.remove_prefix(std::min(list.size(), offer.size() + 1));
-            while (offer.starts_with(' ') || offer.starts_with('\t')) offer.remove_prefix(1);
-            while (offer.ends_with(' ') || offer.ends_with('\t')) offer.remove_suffix(1);
-            for (const std::string& name : options.protocols())
-                if (name == offer) return name;
-        }
-    }
+    for (std::string_view offer : list_items(request, "Sec-WebSocket-Protocol"))
+        for (const std::string& name : options.protocols())
+            if (name == offer) return name;
     return {};
 }
 
@@ -85,9 +78,6 @@ inline void check_handshake(const Request& request, const UpgradeOptions& option
          request.header("Content-Length").find_first_not_of('0') != std::string_view::npos))
         throw HttpError(400, "a WebSocket handshake has no body");
     if (!origin_allowed(request, options, secure, host)) throw HttpError(403, "origin not allowed");
-}
-inline void check_handshake(const Request& request, const UpgradeOptions& options, bool secure) {
-    check_handshake(request, options, secure, request.host());
 }
 
 }  // namespace kvolt::detail

@@ -5,9 +5,9 @@
 
 #include <kvolt/detail/date_parser.hpp>
 #include <kvolt/detail/entity_tag.hpp>
+#include <kvolt/detail/fields.hpp>
 #include <kvolt/request.hpp>
 
-#include <cstddef>
 #include <ctime>
 #include <optional>
 #include <string>
@@ -20,17 +20,6 @@ struct Validators {
     std::string etag;               ///< With its quotes.
     std::time_t last_modified = 0;  ///< In whole seconds, as the field says it.
 };
-
-/// All fields of a name, joined by commas as one list (RFC 9110, section 5.3); nothing if there is none.
-inline std::optional<std::string> joined_fields(const Request& request, std::string_view name) {
-    std::optional<std::string> list;
-    for (std::size_t i = 0; i < request.field_count(); ++i) {
-        if (!iequals(request.field_name(i), name)) continue;
-        if (list) *list += ", ";
-        (list ? *list : list.emplace()) += request.field_value(i);
-    }
-    return list;
-}
 
 enum class Precondition {
     holds,         ///< Answer as if there were none.

@@ -3,7 +3,9 @@
 
 // What Beast's parser lets through and RFC 9112 does not.
 
+#include <kvolt/detail/list.hpp>
 #include <kvolt/request.hpp>
+#include <kvolt/url.hpp>
 
 #include <cstddef>
 #include <optional>
@@ -15,13 +17,6 @@ struct Refusal {
     int status;
     std::string_view reason;
 };
-
-/// RFC 9110, section 5.6.2.
-inline bool is_token(std::string_view text) noexcept {
-    constexpr std::string_view characters =
-        "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    return !text.empty() && text.find_first_not_of(characters) == text.npos;
-}
 
 /// The characters that a target is made of, less strictly than RFC 3986: browsers send `|` and `{` as they are.
 inline bool is_target(std::string_view text) noexcept {

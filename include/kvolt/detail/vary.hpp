@@ -1,10 +1,10 @@
 #ifndef KVOLT_DETAIL_VARY_HPP
 #define KVOLT_DETAIL_VARY_HPP
 
+#include <kvolt/detail/list.hpp>
 #include <kvolt/response.hpp>
 #include <kvolt/url.hpp>
 
-#include <algorithm>
 #include <string_view>
 
 namespace kvolt::detail {
@@ -15,10 +15,7 @@ inline void add_vary(Response& response, std::string_view field) {
         if (!iequals(name, "Vary")) continue;
         std::string_view list = value;
         while (!list.empty()) {
-            std::string_view item = list.substr(0, list.find(','));
-            list.remove_prefix(std::min(list.size(), item.size() + 1));
-            while (item.starts_with(' ')) item.remove_prefix(1);
-            while (item.ends_with(' ')) item.remove_suffix(1);
+            std::string_view item = take_item(list);
             if (item == "*" || iequals(item, field)) return;
         }
     }

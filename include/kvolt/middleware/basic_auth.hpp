@@ -6,12 +6,12 @@
 #include <kvolt/constant_time.hpp>
 #include <kvolt/context.hpp>
 #include <kvolt/detail/credentials.hpp>
+#include <kvolt/detail/list.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/response.hpp>
 
 #include <concepts>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <type_traits>

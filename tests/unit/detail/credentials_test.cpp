@@ -50,5 +50,3 @@ TEST_CASE("a bearer token is what its grammar allows") {
     for (std::string_view bad : {"", "Bearer", "Bearer ", "Bearer a b", "Bearer a,b", "Bearer \"a\"", "Basic a"})
         CHECK_FALSE(bearer_token(bad));
 }
-
-TEST_CASE("quotes in a quoted string are escaped") { CHECK(quoted(R"(a"b\c)") == R"("a\"b\\c")"); }

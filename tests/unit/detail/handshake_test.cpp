@@ -42,7 +42,7 @@ Request with(std::string_view name, const std::vector<std::string>& values) {
 // 101, or the status of the refusal.
 int status_of(const Request& request, const UpgradeOptions& options = {}, bool secure = false) {
     try {
-        check_handshake(request, options, secure);
+        check_handshake(request, options, secure, request.host());
         return 101;
     } catch (const HttpError& error) {
         return error.status();
@@ -67,7 +67,7 @@ TEST_CASE("what is no handshake is told to upgrade") {
           with("Connection", {"keep-alive"}), with("Connection", {"close"}), make({{"Host", "h"}})})
         CHECK(status_of(request) == 426);
     try {
-        check_handshake(make({{"Host", "h"}}), {}, false);
+        check_handshake(make({{"Host", "h"}}), {}, false, "h");
     } catch (const HttpError& error) {
         CHECK(error.headers() == HttpError::Fields{{"Upgrade", "websocket"}});
     }
@@ -87,7 +87,7 @@ TEST_CASE("another version than 13 is told so") {
         CHECK(status_of(with("Sec-WebSocket-Version", versions)) == 426);
     }
     try {
-        check_handshake(with("Sec-WebSocket-Version", {"8"}), {}, false);
+        check_handshake(with("Sec-WebSocket-Version", {"8"}), {}, false, "h");
     } catch (const HttpError& error) {
         CHECK(error.headers() == HttpError::Fields{{"Upgrade", "websocket"}, {"Sec-WebSocket-Version", "13"}});
     }
