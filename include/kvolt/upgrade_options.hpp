@@ -3,7 +3,6 @@
 
 #include <kvolt/url.hpp>
 
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,11 +27,7 @@ public:
     ///
     /// @throws std::invalid_argument  if it is not a scheme, host and optional port.
     UpgradeOptions& allow_origin(std::string_view origin) {
-        auto parsed = Origin::parse(origin);
-        if (!parsed || parsed->host.find('*') != std::string::npos)
-            throw std::invalid_argument("kvolt: not an origin such as https://example.com: \"" + std::string(origin) +
-                                        '"');
-        origins_.push_back(std::move(*parsed));
+        origins_.push_back(detail::allowed_origin(origin));
         return *this;
     }
 

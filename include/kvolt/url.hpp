@@ -6,9 +6,9 @@
 #include <kvolt/config.hpp>
 
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,6 +26,11 @@ constexpr int hex_digit(char c) noexcept {
 }
 
 constexpr char to_lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+
+/// Of ASCII, whatever the locale.
+constexpr bool is_alphanumeric(char c) noexcept {
+    return (c >= '0' && c <= '9') || (to_lower(c) >= 'a' && to_lower(c) <= 'z');
+}
 
 /// ASCII case-insensitive, as header names, schemes and hosts are compared.
 constexpr bool iequals(std::string_view a, std::string_view b) noexcept {
@@ -147,8 +152,7 @@ inline std::optional<std::pair<std::string, unsigned>> parse_authority(std::stri
     } else {
         end = std::min(text.find(':'), text.size());
         for (char c : text.substr(0, end)) {
-            bool allowed = std::isalnum(static_cast<unsigned char>(c)) ||
-                           std::string_view("-._~!$&'()*+;=%").find(c) != std::string_view::npos;
+            bool allowed = is_alphanumeric(c) || std::string_view("-._~!$&'()*+;=%").find(c) != std::string_view::npos;
             if (!allowed) return std::nullopt;
         }
         if (!percent_decode(text.substr(0, end))) return std::nullopt;
@@ -181,6 +185,20 @@ inline std::optional<Origin> Origin::parse(std::string_view text) {
     if (!authority) return std::nullopt;
     return Origin{std::move(scheme), std::move(authority->first), authority->second};
 }
+
+namespace detail {
+
+/// An origin that a program allows.
+///
+/// @throws std::invalid_argument  if it is not a scheme, host and optional port.
+inline Origin allowed_origin(std::string_view text) {
+    auto origin = Origin::parse(text);
+    if (!origin || origin->host.find('*') != std::string::npos)
+        throw std::invalid_argument("kvolt: not an origin such as https://example.com: \"" + std::string(text) + '"');
+    return *std::move(origin);
+}
+
+}  // namespace detail
 
 }  // namespace kvolt
 

@@ -28,11 +28,7 @@ public:
     ///
     /// @throws std::invalid_argument  if it is not a scheme, host and optional port.
     CorsOptions& allow_origin(std::string_view origin) {
-        auto parsed = Origin::parse(origin);
-        if (!parsed || parsed->host.find('*') != std::string::npos)
-            throw std::invalid_argument("kvolt: not an origin such as https://example.com: \"" + std::string(origin) +
-                                        '"');
-        origins_.push_back(std::move(*parsed));
+        origins_.push_back(kvolt::detail::allowed_origin(origin));
         return *this;
     }
 
