@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_MEDIA_TYPE_HPP
 #define KVOLT_DETAIL_MEDIA_TYPE_HPP
 
+#include <kvolt/detail/list.hpp>
 #include <kvolt/url.hpp>
 
 #include <algorithm>
@@ -124,14 +125,16 @@ inline std::string_view media_type(std::string_view path) {
     return entry != std::end(table) && entry->extension == extension ? entry->type : unknown;
 }
 
-/// True if content of this type gets much smaller by compression: text, and what is text at heart.
-inline bool is_compressible(std::string_view type) noexcept {
-    type = type.substr(0, type.find(';'));
+/// True if content of this type gets much smaller by compression: text, and what is text at heart. Not so event
+/// streams, whose events would wait for more.
+inline bool is_compressible(std::string_view content_type) {
+    std::string type = lowered(trimmed(content_type.substr(0, content_type.find(';'))));
+    if (type == "text/event-stream") return false;
     if (type.starts_with("text/") || type.ends_with("+json") || type.ends_with("+xml")) return true;
     for (std::string_view known :
-         {"application/json", "application/xml", "application/yaml", "application/wasm", "application/rtf",
-          "application/vnd.apple.mpegurl", "application/javascript", "application/vnd.ms-fontobject", "font/otf",
-          "font/ttf", "image/bmp", "image/x-icon"})
+         {"application/json", "application/x-ndjson", "application/xml", "application/yaml", "application/wasm",
+          "application/rtf", "application/vnd.apple.mpegurl", "application/javascript", "application/vnd.ms-fontobject",
+          "font/otf", "font/ttf", "image/bmp", "image/x-icon", "image/vnd.microsoft.icon"})
         if (type == known) return true;
     return false;
 }

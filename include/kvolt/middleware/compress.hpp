@@ -5,13 +5,13 @@
 
 #include <kvolt/context.hpp>
 #include <kvolt/detail/accept_encoding.hpp>
+#include <kvolt/detail/fields.hpp>
+#include <kvolt/detail/media_type.hpp>
 #include <kvolt/detail/vary.hpp>
 #include <kvolt/response.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <functional>
-#include <iterator>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -84,24 +84,7 @@ public:
     bool worth(std::string_view content_type) const { return types_(content_type); }
 
     /// Text, JSON, XML, JavaScript, SVG, WebAssembly and some fonts; no event streams, and nothing that is compressed.
-    static bool compressible(std::string_view content_type) {
-        std::string type =
-            kvolt::detail::lowered(kvolt::detail::trimmed(content_type.substr(0, content_type.find(';'))));
-        if (type == "text/event-stream") return false;
-        if (type.starts_with("text/") || type.ends_with("+json") || type.ends_with("+xml")) return true;
-        constexpr std::string_view known[] = {"application/json",
-                                              "application/javascript",
-                                              "application/xml",
-                                              "application/wasm",
-                                              "application/x-ndjson",
-                                              "application/manifest+json",
-                                              "font/ttf",
-                                              "font/otf",
-                                              "image/bmp",
-                                              "image/x-icon",
-                                              "image/vnd.microsoft.icon"};
-        return std::find(std::begin(known), std::end(known), type) != std::end(known);
-    }
+    static bool compressible(std::string_view content_type) { return kvolt::detail::is_compressible(content_type); }
 
 private:
     std::vector<Codec> codecs_{gzip()};
@@ -127,10 +110,7 @@ inline bool may_compress(const Response& response, const CompressOptions& option
 
 /// What the client wants most of what there is; nullptr for the body as it is.
 inline const Codec* choose_codec(const Request& request, const CompressOptions& options) {
-    std::string accepted;
-    for (std::size_t i = 0; i < request.field_count(); ++i)
-        if (kvolt::detail::iequals(request.field_name(i), "Accept-Encoding"))
-            (accepted += accepted.empty() ? "" : ",") += request.field_value(i);
+    std::string accepted = kvolt::detail::joined_fields(request, "Accept-Encoding").value_or("");
     std::vector<std::string_view> names;
     for (const Codec& codec : options.codecs()) names.push_back(codec.name);
     std::string_view chosen = kvolt::detail::choose_encoding(accepted, names);
