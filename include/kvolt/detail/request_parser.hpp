@@ -56,8 +56,6 @@ public:
                 return {414, "URI Too Long"};
         }
         if (error == http_error::header_limit) return {431, "Request Header Fields Too Large"};
-        if (error == http_error::bad_version)
-            if (auto known = check_request_line({head.substr(0, line_end), true})) return *known;
         return {400, "Bad Request"};
     }
 

@@ -77,14 +77,10 @@ public:
         state_->hubs.push_back({std::move(name), [&hub] { return hub.size(); }, [&hub] { return hub.stats(); }});
     }
 
-    using Load = kvolt::detail::Loop::Load;
-
-    /// The text of the page, with what there is on the loops.
-    std::string text(const Load& load) const { return write(*state_, load); }
-
 private:
     using Clock = std::chrono::steady_clock;
     using Counters = kvolt::detail::RequestCounters;
+    using Load = kvolt::detail::Loop::Load;
     using Text = kvolt::detail::MetricsText;
 
     struct HubSource {

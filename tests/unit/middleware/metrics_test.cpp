@@ -4,9 +4,13 @@
 #include <kvolt/error.hpp>
 #include <kvolt/middleware/metrics.hpp>
 
+#include <boost/asio/co_spawn.hpp>
+
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 using kvolt::App;
@@ -33,6 +37,18 @@ struct FakeHub {
         return stats;
     }
 };
+
+/// What the page shows, on the loop of the app.
+std::string text_of(App& app, const Metrics& metrics) {
+    Fixture f;
+    auto page = metrics.page();
+    Task<> task = page(f.context());
+    auto& loop = *app.loops()->front();
+    boost::asio::co_spawn(app.executor(), std::move(task), [&](std::exception_ptr) { loop.stop(); });
+    loop.run();
+    loop.io().restart();
+    return f.response.body();
+}
 
 }  // namespace
 
@@ -63,7 +79,7 @@ TEST_CASE("requests are counted by pattern, method and the status that is sent")
     ask("GET", "", [](Context&) { throw kvolt::HttpError(404, "no"); });
     ask("BREW", "/any", ok);
     ask("GRIND", "/any", ok);
-    std::string text = metrics.text({});
+    std::string text = text_of(app, metrics);
     CHECK(text.starts_with("# HELP kvolt_requests_total "));
     CHECK(has(text, "# TYPE kvolt_requests_total counter"));
     CHECK(has(text, R"(kvolt_requests_total{route="/users/:id",method="GET",status="200"} 2)"));
@@ -84,7 +100,7 @@ TEST_CASE("a request is in flight until it is answered, upgraded or forgotten") 
     App app;
     Metrics metrics(app);
     auto in_flight = [&](int count) {
-        return has(metrics.text({}), "kvolt_requests_in_flight " + std::to_string(count));
+        return has(text_of(app, metrics), "kvolt_requests_in_flight " + std::to_string(count));
     };
     Fixture answered, upgraded;
     answered.serve(metrics.count(), [&](Context&) { CHECK(in_flight(1)); });
@@ -96,7 +112,7 @@ TEST_CASE("a request is in flight until it is answered, upgraded or forgotten") 
         co_await c.upgrade();
         CHECK(in_flight(0));
     });
-    CHECK(has(metrics.text({}), R"(kvolt_requests_total{route="/ws",method="GET",status="101"} 1)"));
+    CHECK(has(text_of(app, metrics), R"(kvolt_requests_total{route="/ws",method="GET",status="101"} 1)"));
     {
         Fixture forgotten;
         metrics.count()(forgotten.context());
@@ -108,12 +124,17 @@ TEST_CASE("a request is in flight until it is answered, upgraded or forgotten") 
 TEST_CASE("hubs and loops are shown") {
     App app;
     Metrics metrics(app);
-    CHECK(metrics.text({}).find("hub") == std::string::npos);
+    CHECK(text_of(app, metrics).find("hub") == std::string::npos);
     FakeHub hub;
     metrics.hub("a \"b\"", hub);
-    std::string text = metrics.text({5, 2, 100});
-    CHECK(has(text, "kvolt_connections 5"));
-    CHECK(has(text, "kvolt_websockets 2"));
+    auto& loop = *app.loops()->front();
+    test::FakeLink plain(loop), websocket(loop);
+    loop.add_websocket();
+    loop.outgoing().assign(100, 'x');
+    websocket.send(0, 100, kvolt::detail::Unit::raw);
+    std::string text = text_of(app, metrics);
+    CHECK(has(text, "kvolt_connections 2"));
+    CHECK(has(text, "kvolt_websockets 1"));
     CHECK(has(text, "kvolt_queued_bytes 100"));
     CHECK(has(text, R"(kvolt_hub_members{hub="a \"b\""} 3)"));
     CHECK(has(text, R"(kvolt_hub_messages_total{hub="a \"b\""} 10)"));
