@@ -16,7 +16,8 @@ namespace kvolt {
 
 /// Writes lines in a thread of its own, so that a slow disk or terminal delays nobody who logs.
 ///
-/// What waits to be written is bounded; past it lines are dropped, counted, and the log tells how many.
+/// What waits to be written is bounded; past it lines are dropped, counted, and the log tells how many, by a JSON
+/// object if its lines are some.
 ///
 /// @note Thread safety: all functions may be called from any thread. The destructor writes what is left.
 class LogWriter {
@@ -70,6 +71,11 @@ public:
     }
 
 private:
+    static std::string dropped_line(std::uint64_t count, bool json) {
+        std::string text = "kvolt: " + std::to_string(count) + " log lines were dropped here";
+        return json ? "{\"dropped\":" + std::to_string(count) + ",\"message\":\"" + text + "\"}\n" : text + '\n';
+    }
+
     void run() {
         std::string lines;
         std::uint64_t told = 0;
@@ -80,7 +86,7 @@ private:
             lines.clear();
             lines.swap(waiting_);
             if (std::uint64_t more = dropped_ - std::exchange(told, dropped_))
-                lines += "kvolt: " + std::to_string(more) + " log lines were dropped here\n";
+                lines += dropped_line(more, lines.starts_with('{'));
             lock.unlock();
             try {
                 write_(lines);

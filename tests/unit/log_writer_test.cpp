@@ -55,6 +55,16 @@ TEST_CASE("whoever logs never waits: what is too much is dropped, counted and to
     CHECK(written == "stuck\n123456789\nkvolt: 2 log lines were dropped here\n");
 }
 
+TEST_CASE("a log of JSON objects stays one where lines are dropped") {
+    std::string written;
+    {
+        LogWriter writer([&](std::string_view lines) { written += lines; }, 9);
+        CHECK_FALSE(writer.write("{\"too\":\"long\"}"));
+        writer.write("{\"a\":1}");
+    }
+    CHECK(written == "{\"a\":1}\n{\"dropped\":1,\"message\":\"kvolt: 1 log lines were dropped here\"}\n");
+}
+
 TEST_CASE("many threads may log, and a failing sink ends nothing") {
     std::size_t lines = 0;
     {
