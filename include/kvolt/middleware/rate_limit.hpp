@@ -46,7 +46,8 @@ public:
 
     /// Who counts as one client: what the function returns, such as a user's name; an empty string is not limited. By
     /// default it is the address without its port, and of an IPv6 address the first half, since a client has all of
-    /// the rest.
+    /// the rest. Behind a proxy that App::trust_proxies() does not name, that is the proxy's address, and all clients
+    /// share one limit; those that come by a Unix socket always do.
     RateLimitOptions& key(std::function<std::string(Context&)> key) {
         key_ = std::move(key);
         return *this;
