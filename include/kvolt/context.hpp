@@ -18,7 +18,6 @@
 #include <exception>
 #include <forward_list>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>

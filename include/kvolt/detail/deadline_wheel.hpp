@@ -5,7 +5,6 @@
 // deadline further away, the common case, only writes a number.
 
 #include <array>
-#include <cstddef>
 #include <cstdint>
 
 namespace kvolt::detail {

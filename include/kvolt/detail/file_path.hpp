@@ -4,7 +4,6 @@
 #include <kvolt/url.hpp>
 
 #include <algorithm>
-#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>

@@ -3,6 +3,7 @@
 
 #include <kvolt/url.hpp>
 
+#include <cstddef>
 #include <optional>
 #include <stdexcept>
 #include <string>
