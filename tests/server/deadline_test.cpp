@@ -3,15 +3,11 @@
 #include "start.hpp"
 #include <kvolt.hpp>
 
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
 #include <chrono>
 #include <cstddef>
 #include <string>
 #include <string_view>
 #include <thread>
-#include <vector>
 
 using kvolt::Context;
 using kvolt::Limits;
@@ -64,72 +60,6 @@ TEST_CASE("a head that takes too long is a 408, however it drips") {
         CHECK(client->ended());
     }
     CHECK(silent.ended());
-}
-
-TEST_CASE("a body that is too slow is a 408, one that keeps up is not") {
-    Limits limits;
-    limits.body_grace = 200ms;
-    limits.body_rate = 1000;
-    Echo app(limits);
-    test::start(app);
-    for (std::string framing : {"Content-Length: 1000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n3e8\r\n"}) {
-        Client stuck(app.port()), dripping(app.port());
-        stuck.send("POST / HTTP/1.1\r\nHost: h\r\n" + framing);
-        dripping.send("POST / HTTP/1.1\r\nHost: h\r\n" + framing);
-        drip(dripping, 'x');
-        for (Client* client : {&stuck, &dripping}) {
-            CHECK(client->read_response().status == 408);
-            CHECK(client->ended());
-        }
-    }
-    Client steady(app.port());
-    steady.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2000\r\n\r\n");
-    for (int i = 0; i < 20; ++i) {
-        CHECK_FALSE(steady.readable(25ms));
-        steady.send(std::string(100, 'x'));
-    }
-    CHECK(steady.read_response().body.size() == 2000);
-}
-
-TEST_CASE("a connection without a request is closed after a while") {
-    Limits limits;
-    limits.idle_timeout = 400ms;
-    Echo app(limits);
-    app.threads(GENERATE(1u, 4u));
-    test::start(app);
-    Client client(app.port());
-    for (int i = 0; i < 3; ++i) CHECK(client.get("/").status == 200);
-    CHECK(client.ended());
-}
-
-TEST_CASE("a connection that was busy with a slow download is idle only from the end of it") {
-    Limits limits;
-    limits.idle_timeout = 2s;
-    Big app(limits);
-    test::start(app);
-    Client client(app.port());
-    client.send("GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
-    CHECK(client.readable(5s));
-    std::this_thread::sleep_for(2500ms);
-    CHECK(client.read_response().body == big);
-    CHECK_FALSE(client.readable(300ms));
-    CHECK(client.get("/small").body == "small");
-}
-
-TEST_CASE("a handler may take its time, whatever the other limits") {
-    Limits limits;
-    limits.idle_timeout = limits.header_timeout = limits.body_grace = limits.write_timeout = limits.close_timeout =
-        300ms;
-    kvolt::App app;
-    app.limits(limits);
-    app.post("/", [](Context& c) -> kvolt::Task<> {
-        boost::asio::steady_timer timer(c.executor(), 700ms);
-        co_await timer.async_wait(boost::asio::use_awaitable);
-        c.text("done");
-    });
-    test::start(app);
-    Client client(app.port());
-    CHECK(client.post("/", "x").body == "done");
 }
 
 TEST_CASE("a client that reads slowly gets all of a large response") {

@@ -282,36 +282,6 @@ TEST_CASE("websocket: message_fragments, also of empty ones") {
     CHECK(test::closing(endless) == "1008 too many fragments");
 }
 
-TEST_CASE("websocket: message_timeout, whatever of the message has come") {
-    Limits limits;
-    limits.message_timeout = 300ms;
-    EchoServer server(limits);
-    const std::string whole = frame(test::text, numbered(1000));
-    const std::vector<std::string> beginnings = {whole.substr(0, 500), whole.substr(0, 8),
-                                                 frame(test::text, "a", false), frame(test::text, "", false),
-                                                 whole + frame(test::text, "", false)};
-    for (const std::string& bytes : beginnings) {
-        INFO("beginning " << &bytes - beginnings.data());
-        auto client = server.connect();
-        client.send(bytes);
-        CHECK(test::closing(client) == "1008 message took too long");
-        CHECK(server.endings.next() == "1008 message took too long");
-    }
-}
-
-TEST_CASE("websocket: message_timeout is no limit on how long a connection talks") {
-    Limits limits;
-    limits.message_timeout = 500ms;
-    EchoServer server(limits);
-    auto client = server.connect();
-    auto end = std::chrono::steady_clock::now() + 1200ms;
-    while (std::chrono::steady_clock::now() < end) {
-        client.send(frame(test::text, "a", false));
-        client.send(frame(test::continuation, "b"));
-        REQUIRE(test::read_text(client) == "ab");
-    }
-}
-
 TEST_CASE("websocket: a silent peer is pinged, and is dead if it stays silent") {
     Limits limits;
     limits.ping_interval = 200ms;
@@ -362,15 +332,6 @@ TEST_CASE("websocket: pongs tell the round-trip time") {
     std::this_thread::sleep_for(20ms);  // the network is slow
     client.send_frame(test::pong, second.payload);
     CHECK(std::stol(ask()) >= 20'000);
-}
-
-TEST_CASE("websocket: silence_timeout holds whatever ping_interval is") {
-    Limits limits;
-    limits.silence_timeout = 300ms;
-    EchoServer server(limits);
-    auto client = server.connect();
-    CHECK(client.ended());
-    CHECK(server.endings.next() == "1006");
 }
 
 TEST_CASE("websocket: a peer that talks and takes nothing is dead after silence_timeout") {

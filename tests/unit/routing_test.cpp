@@ -1,8 +1,8 @@
-#include "../catch.hpp"
-#include "client.hpp"
-#include "start.hpp"
-#include "websocket_server.hpp"
-#include <kvolt.hpp>
+#include "catch.hpp"
+#include "client_of.hpp"
+#include <kvolt/app.hpp>
+#include <kvolt/context.hpp>
+#include <kvolt/error.hpp>
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -12,23 +12,21 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 using kvolt::Context;
 using kvolt::HttpError;
 using kvolt::Next;
 using kvolt::Task;
-using test::Client;
+using kvolt::testing::Client;
+using test::client_of;
 
 namespace {
 
 Task<> pause(Context& c) {
     boost::asio::steady_timer timer(c.executor(), std::chrono::milliseconds(1));
     co_await timer.async_wait(boost::asio::use_awaitable);
-}
-
-std::string request(std::string_view method, std::string_view target) {
-    return std::string(method) + ' ' + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
 }
 
 }  // namespace
@@ -65,7 +63,6 @@ TEST_CASE("a request reaches the route that fits it best, with its parameters") 
         {"//users/7", 404, R"({"error":"Not Found"})"},
     };
     kvolt::App app;
-    app.threads(GENERATE(1u, 4u));
     for (std::string pattern :
          {"/", "/users/new", "/users/:id", "/users/:id/posts/:post", "/files/*path", "/a/b/c", "/a/:x/d", "/:any/b/e"})
         app.get(pattern, [pattern](Context& c) {
@@ -74,13 +71,12 @@ TEST_CASE("a request reaches the route that fits it best, with its parameters") 
                 if (!c.param(name).empty()) body += ' ' + name + '=' + std::string(c.param(name));
             c.text(body);
         });
-    test::start(app);
-    Client client(app.port());
+    Client client = client_of(app);
     for (const Case& expected : cases) {
         INFO(expected.target);
-        auto response = client.get(expected.target);
-        CHECK(response.status == expected.status);
-        CHECK(response.body == expected.body);
+        auto response = client.get(expected.target).send();
+        CHECK(response.status() == expected.status);
+        CHECK(response.body() == expected.body);
     }
 }
 
@@ -124,15 +120,14 @@ TEST_CASE("methods: routes of their own, HEAD, OPTIONS, 405 and 501") {
     app.patch("/patch", [](Context& c) { c.text("patch"); });
     app.del("/del", [](Context& c) { c.text("del"); });
     app.any("/any", [](Context& c) { c.text(std::string(c.method())); });
-    test::start(app);
-    Client client(app.port());
+    Client client = client_of(app);
     for (const Case& expected : cases) {
         INFO(expected.method << ' ' << expected.target);
-        auto response = client.request(request(expected.method, expected.target));
-        CHECK(response.status == expected.status);
-        CHECK(response.field("allow") == expected.allow);
-        CHECK(response.field("content-length") == expected.length);
-        CHECK(response.body == expected.body);
+        auto response = client.request(expected.method, expected.target).send();
+        CHECK(response.status() == expected.status);
+        CHECK(response.header("allow") == expected.allow);
+        CHECK(response.header("content-length") == expected.length);
+        CHECK(response.body() == expected.body);
     }
 }
 
@@ -148,7 +143,6 @@ TEST_CASE("middleware runs from the outermost group inwards, whatever comes firs
         c.text((c.get<std::string>() ? *c.get<std::string>() : std::string()) + "handler");
     };
     kvolt::App app;
-    app.threads(GENERATE(1u, 4u));
     auto outer = app.group("/outer"), sibling = app.group("/sibling");
     auto inner = outer.group("/inner");
     app.get("/top", handler);
@@ -160,14 +154,13 @@ TEST_CASE("middleware runs from the outermost group inwards, whatever comes firs
     inner.use(around("inner"));
     outer.use(around("outer"));
     app.use(around("app"));
-    test::start(app);
-    Client client(app.port());
-    CHECK(client.get("/top").body == "app(app>handler)");
-    CHECK(client.get("/outer/").body == "app(outer(app>outer>handler))");
-    CHECK(client.get("/sibling/").body == "app(app>handler)");
-    CHECK(client.get("/outer/inner/deep").body ==
+    Client client = client_of(app);
+    CHECK(client.get("/top").send().body() == "app(app>handler)");
+    CHECK(client.get("/outer/").send().body() == "app(outer(app>outer>handler))");
+    CHECK(client.get("/sibling/").send().body() == "app(app>handler)");
+    CHECK(client.get("/outer/inner/deep").send().body() ==
           "app(outer(inner(route(route2(app>outer>inner>route>route2>handler)))))");
-    CHECK(client.get("/outer/inner/later").body == "app(outer(inner(app>outer>inner>handler)))");
+    CHECK(client.get("/outer/inner/later").send().body() == "app(outer(inner(app>outer>inner>handler)))");
 }
 
 TEST_CASE("middleware sees what no route matches") {
@@ -181,18 +174,16 @@ TEST_CASE("middleware sees what no route matches") {
         }
     });
     app.get("/here", [](Context& c) { c.text("here"); });
-    test::start(app);
-    Client client(app.port());
-    auto missing = client.get("/nowhere");
-    CHECK(missing.status == 404);
-    CHECK(missing.body == "instead of Not Found");
-    CHECK(missing.field("x-seen") == "/nowhere");
-    CHECK(client.request(request("PUT", "/here")).body == "instead of Method Not Allowed");
+    Client client = client_of(app);
+    auto missing = client.get("/nowhere").send();
+    CHECK(missing.status() == 404);
+    CHECK(missing.body() == "instead of Not Found");
+    CHECK(missing.header("x-seen") == "/nowhere");
+    CHECK(client.request("PUT", "/here").send().body() == "instead of Method Not Allowed");
 }
 
 TEST_CASE("middleware that answers or throws keeps the request from the handler, also from an upgrade") {
     kvolt::App app;
-    app.threads(GENERATE(1u, 4u));
     auto plain = app.group("/plain");
     plain.use([](Context& c) {
         if (c.header("Authorization").empty()) c.status(401).text("who?");
@@ -218,19 +209,18 @@ TEST_CASE("middleware that answers or throws keeps the request from the handler,
             while (auto message = co_await socket.read()) socket.send(*message);
         });
     }
-    test::start(app);
+    Client client = client_of(app);
     for (std::string prefix : {"/plain", "/later", "/around", "/throwing"}) {
         INFO(prefix);
-        Client refused_client(app.port()), client(app.port());
-        for (auto& refused : {refused_client.get(prefix + "/page"), refused_client.handshake(prefix + "/socket")}) {
-            CHECK(refused.status == 401);
-            CHECK(refused.body == (prefix == "/throwing" ? R"({"error":"who?"})" : "who?"));
-            CHECK(refused.field("www-authenticate") == (prefix == "/throwing" ? "Basic" : ""));
+        for (auto& refused : {client.get(prefix + "/page").send(), client.websocket(prefix + "/socket").refusal()}) {
+            CHECK(refused.status() == 401);
+            CHECK(refused.body() == (prefix == "/throwing" ? R"({"error":"who?"})" : "who?"));
+            CHECK(refused.header("www-authenticate") == (prefix == "/throwing" ? "Basic" : ""));
         }
-        CHECK(client.get(prefix + "/page", "Authorization: me\r\n").body == "page");
-        CHECK(client.handshake(prefix + "/socket", "Authorization: me\r\n").status == 101);
-        client.send_frame(test::text, "hello");
-        CHECK(client.read_frame().payload == "hello");
+        CHECK(client.get(prefix + "/page").header("Authorization", "me").send().body() == "page");
+        auto socket = client.websocket(prefix + "/socket").header("Authorization", "me").connect();
+        socket.send("hello");
+        CHECK(socket.read_text() == "hello");
     }
 }
 
@@ -299,21 +289,18 @@ TEST_CASE("an error that nobody answers is a 500 and is logged, wherever it come
     });
     app.get("/bad-status", [](Context&) { throw HttpError(42, "what"); });
     app.get("/fine", [](Context& c) { c.text("fine"); });
-    test::start(app);
-    Client client(app.port());
+    Client client = client_of(app);
     for (const Case& expected : cases) {
         INFO(expected.target);
-        auto response = client.get(expected.target);
-        CHECK(response.status == expected.status);
-        CHECK(response.body == expected.body);
-        CHECK(response.field("x-kept") == (expected.target == "/answered" ? "yes" : ""));
-        CHECK(response.field("content-language") == "");
-        CHECK(response.field("x-why") == (expected.status == 410 ? "moved" : ""));
-        CHECK(response.field("connection") == "");
-        CHECK(client.get("/fine").body == "fine");
+        auto response = client.get(expected.target).send();
+        CHECK(response.status() == expected.status);
+        CHECK(response.body() == expected.body);
+        CHECK(response.header("x-kept") == (expected.target == "/answered" ? "yes" : ""));
+        CHECK(response.header("content-language") == "");
+        CHECK(response.header("x-why") == (expected.status == 410 ? "moved" : ""));
+        CHECK(response.header("connection") == "");
+        CHECK(client.get("/fine").send().body() == "fine");
     }
-    client.close();
-    app.stop();
     std::vector<std::string> expected_log;
     for (const Case& expected : cases)
         if (!expected.log.empty()) expected_log.push_back(expected.log);
@@ -321,15 +308,15 @@ TEST_CASE("an error that nobody answers is a 500 and is logged, wherever it come
 }
 
 TEST_CASE("what a client sends cannot forge a line of the log") {
-    test::Reports<std::string> log;
+    std::vector<std::string> log;
     kvolt::App app;
-    app.logger([&](std::string_view line) { log.add(std::string(line)); });
+    app.logger([&](std::string_view line) { log.emplace_back(line); });
     app.any("/*rest", [](Context& c) { throw std::runtime_error("cannot store " + std::string(c.body())); });
-    test::start(app);
-    Client client(app.port());
+    Client client = client_of(app);
     const std::string sent = "a\r\nkvolt: \"all\" is well\x1b[2K\\ \xFF";
-    CHECK(client.post("/\"", sent).status == 500);
-    CHECK(log.next() == R"(kvolt: POST /\": cannot store a\x0d\x0akvolt: \"all\" is well\x1b[2K\\ \xff)");
+    CHECK(client.post("/\"").body(sent).send().status() == 500);
+    CHECK(log ==
+          std::vector<std::string>{R"(kvolt: POST /\": cannot store a\x0d\x0akvolt: \"all\" is well\x1b[2K\\ \xff)"});
 }
 
 TEST_CASE("a handler sees the request and shapes the answer") {
@@ -363,28 +350,29 @@ TEST_CASE("a handler sees the request and shapes the answer") {
     app.get("/redirect", [](Context& c) { c.redirect("/there"); });
     app.get("/redirect/:status", [](Context& c) { c.redirect("/there", std::stoi(std::string(c.param("status")))); });
     app.logger([](std::string_view) {});
-    test::start(app);
-    Client client(app.port());
-    CHECK(client.get("/values").body == "Bob7");
-    CHECK(client.get("/request/caf%C3%A9?q=a+b%21", "X-Field:  value \r\n").body ==
+    Client client = client_of(app);
+    CHECK(client.get("/values").send().body() == "Bob7");
+    CHECK(client.get("/request/caf%C3%A9?q=a+b%21").header("X-Field", " value ").send().body() ==
           "/request/café|/request/caf%C3%A9?q=a+b%21|a b!|value");
-    CHECK(client.get("/request/x").body == "/request/x|/request/x|none|");
-    CHECK(client.get("/from").body.starts_with("127.0.0.1:"));
-    CHECK(client.get("/html").field("content-type") == "text/html; charset=utf-8");
-    CHECK(client.get("/json").field("content-type") == "application/json");
-    CHECK(client.get("/blob").field("content-type") == "image/png");
-    CHECK(client.get("/blob").body == std::string("\0\xFF", 2));
-    CHECK(client.get("/status").status == 202);
-    CHECK(client.get("/empty").status == 204);
-    CHECK(client.get("/empty").field("content-length") == "");
-    CHECK(client.get("/silent").status == 200);
-    CHECK(client.get("/silent").field("content-length") == "0");
-    CHECK(client.get("/silent").field("date").ends_with(" GMT"));
-    CHECK(client.get("/cookies").field("set-cookie") == "a=1, b=2");
-    CHECK(client.get("/redirect").status == 302);
-    CHECK(client.get("/redirect/308").status == 308);
-    CHECK(client.get("/redirect/308").field("location") == "/there");
-    CHECK(client.get("/redirect/200").status == 500);
+    CHECK(client.get("/request/x").send().body() == "/request/x|/request/x|none|");
+    CHECK(client.get("/from").send().body().starts_with("127.0.0.1:"));
+    CHECK(client.get("/html").send().header("content-type") == "text/html; charset=utf-8");
+    CHECK(client.get("/json").send().header("content-type") == "application/json");
+    CHECK(client.get("/blob").send().header("content-type") == "image/png");
+    CHECK(client.get("/blob").send().body() == std::string("\0\xFF", 2));
+    CHECK(client.get("/status").send().status() == 202);
+    CHECK(client.get("/empty").send().status() == 204);
+    CHECK(client.get("/empty").send().header("content-length") == "");
+    CHECK(client.get("/silent").send().status() == 200);
+    CHECK(client.get("/silent").send().header("content-length") == "0");
+    CHECK(client.get("/silent").send().header("date").ends_with(" GMT"));
+    auto cookies = client.get("/cookies").send();
+    CHECK(cookies.fields().at(1) == std::pair<std::string, std::string>("Set-Cookie", "a=1"));
+    CHECK(cookies.fields().at(2) == std::pair<std::string, std::string>("Set-Cookie", "b=2"));
+    CHECK(client.get("/redirect").send().status() == 302);
+    CHECK(client.get("/redirect/308").send().status() == 308);
+    CHECK(client.get("/redirect/308").send().header("location") == "/there");
+    CHECK(client.get("/redirect/200").send().status() == 500);
 }
 
 TEST_CASE("what no route of a path takes is guarded by what guards them all, whichever came first") {
@@ -404,17 +392,16 @@ TEST_CASE("what no route of a path takes is guarded by what guards them all, whi
         admin.get("/secret", handler);
         admin.post("/secret", handler);
         app.get("/*rest", handler);  // whatever is further away counts for nothing
-        test::start(app);
-        Client client(app.port());
-        auto status = [&](std::string request) {
-            return client.request(request + " HTTP/1.1\r\nHost: h\r\n\r\n").status;
+        Client client = client_of(app);
+        auto status = [&](std::string_view method, std::string_view target) {
+            return client.request(method, target).send().status();
         };
-        CHECK(status("GET /api/items") == 200);
-        CHECK(status("DELETE /api/items") == 401);
-        CHECK(status("PUT /api/items") == 405);
-        CHECK(status("OPTIONS /api/items") == 204);
-        CHECK(status("PUT /api/secret") == 401);
-        CHECK(status("PUT /api/none") == 405);
+        CHECK(status("GET", "/api/items") == 200);
+        CHECK(status("DELETE", "/api/items") == 401);
+        CHECK(status("PUT", "/api/items") == 405);
+        CHECK(status("OPTIONS", "/api/items") == 204);
+        CHECK(status("PUT", "/api/secret") == 401);
+        CHECK(status("PUT", "/api/none") == 405);
     }
 }
 
@@ -431,22 +418,21 @@ TEST_CASE("a header field that would split the response is a 500") {
     app.get("/newline-redirect", [](Context& c) { c.redirect("/\r\nEvil: 1"); });
     app.get("/newline-blob", [](Context& c) { c.blob("sent", "image/png\r\nEvil: 1"); });
     app.logger([](std::string_view) {});
-    test::start(app);
-    Client client(app.port());
+    Client client = client_of(app);
     for (std::string target :
          {"/name?x=Content-Length", "/name?x=transfer-encoding", "/name?x=Connection", "/name?x=Date", "/name?x=a+b",
           "/name?x=a:", "/name", "/nul", "/newline", "/newline-error", "/newline-redirect", "/newline-blob"}) {
         INFO(target);
-        auto response = client.get(target);
-        CHECK(response.status == 500);
-        CHECK(response.body == R"({"error":"Internal Server Error"})");
-        CHECK(response.fields.count("evil") == 0);
-        CHECK(response.fields.count("x") == 0);
+        auto response = client.get(target).send();
+        CHECK(response.status() == 500);
+        CHECK(response.body() == R"({"error":"Internal Server Error"})");
+        CHECK(response.header("evil") == "");
+        CHECK(response.header("x") == "");
     }
     for (std::string target : {"/value", "/blob", "/redirect", "/error"}) {
         INFO(target);
-        auto response = client.get(target + "?x=a%0D%0AEvil:%201");
-        CHECK(response.fields.count("evil") == 0);
-        CHECK(client.get("/value?x=fine").body == "sent");
+        auto response = client.get(target + "?x=a%0D%0AEvil:%201").send();
+        CHECK(response.header("evil") == "");
+        CHECK(client.get("/value?x=fine").send().body() == "sent");
     }
 }
