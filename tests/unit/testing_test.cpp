@@ -5,7 +5,6 @@
 #include <kvolt/error.hpp>
 #include <kvolt/hub.hpp>
 #include <kvolt/limits.hpp>
-#include <kvolt/middleware/rate_limit.hpp>
 #include <kvolt/middleware/timeout.hpp>
 #include <kvolt/upgrade_options.hpp>
 
@@ -242,6 +241,20 @@ TEST_CASE("kit: handlers that never come to rest are told of") {
     client.patience(10ms);
     CHECK(has(failure([&] { client.get("/").send(); }), "no response"));
     CHECK(failure([&] { client.settle(); }) == "kvolt: the handlers do not come to rest");
+}
+
+TEST_CASE("kit: what leaves a function on the loop comes out where the test runs it") {
+    kvolt::App app;
+    app.get("/", [](Context& c) { c.text("hi"); });
+    Client client = client_of(app);
+    auto post_throw = [&] {
+        boost::asio::post(app.executor(), [] { throw std::invalid_argument("from a function"); });
+    };
+    post_throw();
+    CHECK_THROWS_AS(client.settle(), std::invalid_argument);
+    post_throw();
+    CHECK_THROWS_AS(client.get("/").send(), std::invalid_argument);
+    CHECK(client.get("/").send().body() == "hi");
 }
 
 TEST_CASE("kit: a client starts the app, once, and its end is the end of the app") {

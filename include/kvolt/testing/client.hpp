@@ -2,13 +2,13 @@
 #define KVOLT_TESTING_CLIENT_HPP
 
 #include <kvolt/app.hpp>
+#include <kvolt/detail/client_connections.hpp>
 #include <kvolt/detail/http_session.hpp>
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/memory_server.hpp>
 #include <kvolt/detail/memory_stream.hpp>
 #include <kvolt/testing/connection.hpp>
-#include <kvolt/testing/connections.hpp>
 #include <kvolt/testing/handshake.hpp>
 #include <kvolt/testing/request.hpp>
 
@@ -23,12 +23,13 @@ namespace kvolt::testing {
 /// Drives an app without a server, sockets or threads: `Client client(app);`, then
 /// `CHECK(client.get("/users/7").send().status() == 200);`.
 ///
-/// All but the sockets is real: parser, limits, middleware, handlers, WebSockets and hubs. The app runs in the test's
-/// own thread, on one loop whatever App::threads() says, and only while the test waits for something, so a test goes
-/// the same way each time, and handlers may use what the test uses without a lock.
+/// All behind the sockets is real: parser, limits, middleware, handlers, WebSockets and hubs. What listeners do is not
+/// there: TLS, the PROXY protocol and the limit of connections. The app runs in the test's own thread, on one loop
+/// whatever App::threads() says, and only while the test waits for something, so a test goes the same way each time,
+/// and handlers may use what the test uses without a lock.
 ///
 /// The clock of all deadlines, those of Limits and of the timeout middleware, stands still; advance() moves it. Timers
-/// of Asio keep real time.
+/// of Asio and the rates of rate_limit keep real time.
 ///
 /// Making one starts the app: set it up before. Destroying it ends the app: handlers that still wait are destroyed. A
 /// file that makes one compiles the transport, as does one that calls App::run(). Move-only.
@@ -38,16 +39,16 @@ namespace kvolt::testing {
 class Client {
 public:
     /// @throws std::logic_error  if the app was started before.
-    template <class Stream = kvolt::detail::MemoryStream>
+    template <class Stream = detail::MemoryStream>
     explicit Client(App& app) {
-        auto begin = [&app](kvolt::detail::Loop& loop, Stream stream, kvolt::detail::IpEndpoint peer) {
-            std::make_shared<kvolt::detail::HttpSession<Stream>>(app, loop, std::move(stream), std::move(peer),
-                                                                 std::string_view())
+        auto begin = [&app](detail::Loop& loop, Stream stream, detail::IpEndpoint peer) {
+            std::make_shared<detail::HttpSession<Stream>>(app, loop, std::move(stream), std::move(peer),
+                                                          std::string_view())
                 ->start();
         };
-        auto server = std::make_shared<kvolt::detail::MemoryServer>(app, std::move(begin));
+        auto server = std::make_shared<detail::MemoryServer>(app, std::move(begin));
         app.serve_by(server);
-        connections_ = std::make_unique<detail::Connections>(std::move(server));
+        connections_ = std::make_unique<detail::ClientConnections>(std::move(server));
     }
 
     Client(Client&&) noexcept = default;
@@ -78,9 +79,10 @@ public:
     /// the limit that is meant.
     void advance(std::chrono::milliseconds time) { connections_->server().advance(time); }
 
-    /// Run all that can run now, such as for messages that were sent.
+    /// Run all that can run now, such as for messages that were sent. Here, as wherever the app is run, what leaves a
+    /// function that was posted to App::executor() comes out.
     ///
-    /// @throws std::runtime_error  if that does not end in real time.
+    /// @throws std::runtime_error  if there is no end to it.
     void settle() { connections_->server().settle(); }
 
     /// How much real time whatever waits for the app waits at most, and handlers have for timers and threads of their
@@ -106,7 +108,7 @@ public:
     }
 
 private:
-    std::unique_ptr<detail::Connections> connections_;
+    std::unique_ptr<detail::ClientConnections> connections_;
 };
 
 }  // namespace kvolt::testing

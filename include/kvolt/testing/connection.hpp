@@ -22,8 +22,7 @@ namespace kvolt::testing {
 /// Client::socket_buffer() says. The connection is closed when this is destroyed. Move-only.
 class Connection {
 public:
-    Connection(std::shared_ptr<kvolt::detail::MemoryServer> server,
-               std::shared_ptr<kvolt::detail::MemoryConnection> stream) noexcept
+    Connection(std::shared_ptr<detail::MemoryServer> server, std::shared_ptr<detail::MemoryConnection> stream) noexcept
         : server_(std::move(server)), stream_(std::move(stream)) {}
     Connection(Connection&&) noexcept = default;
     Connection& operator=(Connection&& other) noexcept {
@@ -31,6 +30,7 @@ public:
         server_ = std::move(other.server_);
         stream_ = std::move(other.stream_);
         received_ = std::move(other.received_);
+        purpose_ = std::move(other.purpose_);
         return *this;
     }
     ~Connection() { close(); }
@@ -67,7 +67,7 @@ public:
     ///
     /// @param to_head  It answers HEAD, and so has no body.
     Response read_response(bool to_head = false) {
-        kvolt::detail::ResponseParser parser(to_head);
+        detail::ResponseParser parser(to_head);
         read_into(parser, [&] { return parser.complete(); });
         return {parser.status(), parser.fields(), parser.take_body()};
     }
@@ -96,9 +96,12 @@ public:
 
     // For the rest of the test kit
 
+    /// What it is used for, such as `GET /`: errors tell.
+    void purpose(std::string purpose) { purpose_ = std::move(purpose); }
+
     /// Run the app until `done`, parsing what comes.
     template <class Done>
-    void read_into(kvolt::detail::ResponseParser& parser, Done done) {
+    void read_into(detail::ResponseParser& parser, Done done) {
         run_until("response", [&] {
             parser.read(received_);
             if (!stream_ || stream_->ended()) parser.end();
@@ -106,8 +109,8 @@ public:
         });
     }
 
-    const std::shared_ptr<kvolt::detail::MemoryServer>& server() const noexcept { return server_; }
-    const std::shared_ptr<kvolt::detail::MemoryConnection>& stream() const noexcept { return stream_; }
+    const std::shared_ptr<detail::MemoryServer>& server() const noexcept { return server_; }
+    const std::shared_ptr<detail::MemoryConnection>& stream() const noexcept { return stream_; }
     std::string& received() noexcept { return received_; }
 
 private:
@@ -129,14 +132,15 @@ private:
     }
 
     [[noreturn]] void fail(const char* what, const char* why) const {
-        std::string message = "no " + std::string(what) + ": " + why;
+        std::string message = "kvolt: " + purpose_ + (purpose_.empty() ? "no " : ": no ") + what + ": " + why;
         if (!received_.empty()) message += ", after " + received_.substr(0, 200);
-        throw std::runtime_error("kvolt: " + message);
+        throw std::runtime_error(message);
     }
 
-    std::shared_ptr<kvolt::detail::MemoryServer> server_;
-    std::shared_ptr<kvolt::detail::MemoryConnection> stream_;  // until it is closed here
-    std::string received_;                                     // and not read
+    std::shared_ptr<detail::MemoryServer> server_;
+    std::shared_ptr<detail::MemoryConnection> stream_;  // until it is closed here
+    std::string received_;                              // and not read
+    std::string purpose_;
 };
 
 }  // namespace kvolt::testing

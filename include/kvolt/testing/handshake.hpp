@@ -1,9 +1,9 @@
 #ifndef KVOLT_TESTING_HANDSHAKE_HPP
 #define KVOLT_TESTING_HANDSHAKE_HPP
 
+#include <kvolt/detail/client_connections.hpp>
 #include <kvolt/detail/response_parser.hpp>
 #include <kvolt/testing/connection.hpp>
-#include <kvolt/testing/connections.hpp>
 #include <kvolt/testing/request.hpp>
 #include <kvolt/testing/response.hpp>
 #include <kvolt/testing/websocket.hpp>
@@ -20,7 +20,7 @@ namespace kvolt::testing {
 /// @note Lifetime: that of the client.
 class Handshake {
 public:
-    Handshake(detail::Connections& connections, std::string_view target)
+    Handshake(detail::ClientConnections& connections, std::string_view target)
         : request_(connections, "GET", target), target_(target) {
         request_.header("Upgrade", "websocket")
             .header("Connection", "Upgrade")

@@ -1,18 +1,16 @@
 #ifndef KVOLT_TESTING_REQUEST_HPP
 #define KVOLT_TESTING_REQUEST_HPP
 
+#include <kvolt/detail/client_connections.hpp>
 #include <kvolt/detail/response_parser.hpp>
 #include <kvolt/testing/connection.hpp>
-#include <kvolt/testing/connections.hpp>
 #include <kvolt/testing/response.hpp>
 #include <kvolt/testing/response_stream.hpp>
 #include <kvolt/url.hpp>
 
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 
 namespace kvolt::testing {
@@ -23,7 +21,7 @@ namespace kvolt::testing {
 /// @note Lifetime: that of the client.
 class Request {
 public:
-    Request(detail::Connections& connections, std::string_view method, std::string_view target)
+    Request(detail::ClientConnections& connections, std::string_view method, std::string_view target)
         : connections_(&connections), method_(method), target_(target) {}
 
     /// Add a header field, as it is: nothing is checked. Host is `localhost` unless it is given.
@@ -46,25 +44,23 @@ public:
     /// @throws std::runtime_error  that says why there is no response: the handler waits for what does not come, the
     ///                             connection was closed, or the app has stopped.
     Response send() {
-        return exchange([&](Connection connection, kvolt::detail::ResponseParser& parser) {
-            connection.read_into(parser, [&] { return parser.complete(); });
-            Response response(parser.status(), parser.fields(), parser.take_body());
-            if (parser.keep_alive() && parser.status() != 101) connections_->give_back(std::move(connection));
-            return response;
-        });
+        auto [connection, parser] = begin();
+        connection.read_into(parser, [&parser = parser] { return parser.complete(); });
+        Response response(parser.status(), parser.fields(), parser.take_body());
+        if (parser.keep_alive() && parser.status() != 101) connections_->give_back(std::move(connection));
+        return response;
     }
 
     /// Send it and run the app until the response has begun, whose body is then read part by part. Throws like send().
     ResponseStream open() {
-        return exchange([](Connection connection, kvolt::detail::ResponseParser& parser) {
-            return ResponseStream(std::move(connection), std::move(parser));
-        });
+        auto [connection, parser] = begin();
+        return ResponseStream(std::move(connection), std::move(parser));
     }
 
 private:
     bool has(std::string_view name) const noexcept {
         for (const auto& [other, value] : fields_)
-            if (kvolt::detail::iequals(other, name)) return true;
+            if (detail::iequals(other, name)) return true;
         return false;
     }
 
@@ -81,25 +77,19 @@ private:
         return out += "\r\n" + body_.value_or(std::string());
     }
 
-    // Send, and go on when the head of the final response is there.
-    template <class Function>
-    std::invoke_result_t<Function, Connection, kvolt::detail::ResponseParser&> exchange(Function go_on) {
-        try {
-            Connection connection = connections_->take();
-            connection.send(bytes());
-            for (;;) {
-                kvolt::detail::ResponseParser parser(method_ == "HEAD");
-                connection.read_into(parser, [&] { return parser.has_head(); });
-                if (parser.status() >= 200 || parser.status() == 101) return go_on(std::move(connection), parser);
-            }
-        } catch (const std::runtime_error& error) {
-            std::string_view what = error.what();
-            if (what.starts_with("kvolt: ")) what.remove_prefix(7);
-            throw std::runtime_error("kvolt: " + method_ + ' ' + target_ + ": " + std::string(what));
+    // Send, and wait for the head of the final response.
+    std::pair<Connection, detail::ResponseParser> begin() {
+        Connection connection = connections_->take();
+        connection.purpose(method_ + ' ' + target_);
+        connection.send(bytes());
+        for (;;) {
+            detail::ResponseParser parser(method_ == "HEAD");
+            connection.read_into(parser, [&] { return parser.has_head(); });
+            if (parser.status() >= 200 || parser.status() == 101) return {std::move(connection), std::move(parser)};
         }
     }
 
-    detail::Connections* connections_;
+    detail::ClientConnections* connections_;
     std::string method_, target_;
     Response::Fields fields_;
     std::optional<std::string> body_;

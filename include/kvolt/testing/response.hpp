@@ -25,7 +25,7 @@ public:
     /// The value of the first field of this name, which is compared without case; empty if there is none.
     std::string_view header(std::string_view name) const noexcept {
         for (const auto& [other, value] : fields_)
-            if (kvolt::detail::iequals(other, name)) return value;
+            if (detail::iequals(other, name)) return value;
         return {};
     }
 

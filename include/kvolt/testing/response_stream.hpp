@@ -26,7 +26,7 @@ struct Event {
 class ResponseStream {
 public:
     /// The head is here already.
-    ResponseStream(Connection connection, kvolt::detail::ResponseParser parser)
+    ResponseStream(Connection connection, detail::ResponseParser parser)
         : connection_(std::move(connection)),
           parser_(std::move(parser)),
           head_(parser_.status(), parser_.fields(), {}) {}
@@ -92,7 +92,7 @@ private:
     }
 
     Connection connection_;
-    kvolt::detail::ResponseParser parser_;
+    detail::ResponseParser parser_;
     Response head_;
     std::string events_;  // what has come of the next ones
 };

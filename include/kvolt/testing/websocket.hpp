@@ -104,7 +104,7 @@ public:
     std::string_view protocol() const noexcept { return response().header("Sec-WebSocket-Protocol"); }
 
 private:
-    using Opcode = kvolt::detail::Opcode;
+    using Opcode = detail::Opcode;
 
     struct State {
         State(Connection from, Response answer)
@@ -120,13 +120,13 @@ private:
         void send(Opcode opcode, std::string_view payload) {
             if (sent_close || !connection.stream()) return;
             std::string frame;
-            kvolt::detail::append_masked_frame(frame, opcode, payload, {0x12, 0x34, 0x56, 0x78});
+            detail::append_masked_frame(frame, opcode, payload, {0x12, 0x34, 0x56, 0x78});
             connection.send(frame);
         }
 
         void close(std::uint16_t with, std::string_view why) {
             std::string frame;
-            kvolt::detail::append_close(frame, with, why);
+            detail::append_close(frame, with, why);
             send(Opcode::close, std::string_view(frame).substr(2));
             sent_close = true;
         }
@@ -138,7 +138,7 @@ private:
             connection.received().clear();
             std::string_view rest = received;
             try {
-                while (auto frame = over() ? std::nullopt : kvolt::detail::take_server_frame(rest)) take(*frame);
+                while (auto frame = over() ? std::nullopt : detail::take_server_frame(rest)) take(*frame);
             } catch (const std::runtime_error& error) {
                 failure = error.what();
             }
@@ -148,7 +148,7 @@ private:
             stream->end();  // the server closes first
         }
 
-        void take(const kvolt::detail::ServerFrame& frame) {
+        void take(const detail::ServerFrame& frame) {
             switch (frame.opcode) {
                 case Opcode::ping: return send(Opcode::pong, frame.payload);
                 case Opcode::pong: return;
@@ -174,7 +174,7 @@ private:
 
         Connection connection;
         const Response response;
-        std::shared_ptr<kvolt::detail::MemoryServer> server;
+        std::shared_ptr<detail::MemoryServer> server;
         std::string received;          // and not taken apart
         Message begun;                 // in fragments
         std::deque<Message> messages;  // to be read

@@ -1,5 +1,5 @@
-#ifndef KVOLT_TESTING_CONNECTIONS_HPP
-#define KVOLT_TESTING_CONNECTIONS_HPP
+#ifndef KVOLT_DETAIL_CLIENT_CONNECTIONS_HPP
+#define KVOLT_DETAIL_CLIENT_CONNECTIONS_HPP
 
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/memory_server.hpp>
@@ -14,19 +14,19 @@
 #include <utility>
 #include <vector>
 
-namespace kvolt::testing::detail {
+namespace kvolt::detail {
 
-/// The connections of one client: it keeps those that can be used again.
-class Connections {
+/// The connections of a test kit's client: those that can be used again are kept.
+class ClientConnections {
 public:
-    explicit Connections(std::shared_ptr<kvolt::detail::MemoryServer> server) : server_(std::move(server)) {
+    explicit ClientConnections(std::shared_ptr<MemoryServer> server) : server_(std::move(server)) {
         address("127.0.0.1:50000");
     }
 
-    kvolt::detail::MemoryServer& server() noexcept { return *server_; }
+    MemoryServer& server() noexcept { return *server_; }
 
     void address(std::string_view text) {
-        auto peer = kvolt::detail::IpEndpoint::parse(text);
+        auto peer = IpEndpoint::parse(text);
         if (!peer) throw std::invalid_argument("kvolt: not an address: \"" + std::string(text) + '"');
         peer_ = *peer;
         idle_.clear();
@@ -37,19 +37,19 @@ public:
         idle_.clear();
     }
 
-    Connection make() { return Connection(server_, server_->connect(peer_, room_)); }
+    testing::Connection make() { return testing::Connection(server_, server_->connect(peer_, room_)); }
 
     /// A connection that is at rest, or a new one.
-    Connection take() {
-        std::erase_if(idle_, [](Connection& connection) { return connection.ended(); });
+    testing::Connection take() {
+        std::erase_if(idle_, [](testing::Connection& connection) { return connection.stream()->ended(); });
         if (idle_.empty()) return make();
-        Connection connection = std::move(idle_.back());
+        testing::Connection connection = std::move(idle_.back());
         idle_.pop_back();
         connection.stream()->on_change = nullptr;
         return connection;
     }
 
-    void give_back(Connection connection) {
+    void give_back(testing::Connection connection) {
         connection.stream()->on_change = [stream = connection.stream().get()] {
             if (stream->ended()) stream->end();
         };
@@ -57,12 +57,12 @@ public:
     }
 
 private:
-    std::shared_ptr<kvolt::detail::MemoryServer> server_;
-    kvolt::detail::IpEndpoint peer_;
+    std::shared_ptr<MemoryServer> server_;
+    IpEndpoint peer_;
     std::size_t room_ = 64 * 1024;
-    std::vector<Connection> idle_;
+    std::vector<testing::Connection> idle_;
 };
 
-}  // namespace kvolt::testing::detail
+}  // namespace kvolt::detail
 
 #endif
