@@ -262,9 +262,7 @@ TEST_CASE("deadline: message_timeout is no limit on how long a connection talks"
         connection.send(frame(test::text, "a", false));
         client.advance(1s);
         connection.send(frame(test::continuation, "b"));
-        REQUIRE(connection.read_some() ==
-                "\x81\x02"
-                "ab");
+        REQUIRE(connection.read_some().ends_with(frame(test::text, "ab", true, false)));  // behind a ping, if any
     }
 }
 
@@ -276,9 +274,9 @@ TEST_CASE("deadline: a silent peer is pinged, and is dead if it stays silent") {
     client.advance(24s);
     CHECK(silent.read_some() == "");
     client.advance(2s);
-    CHECK(silent.read_some() == std::string("\x89\0", 2));
+    CHECK(silent.read_some().starts_with("\x89"));
     client.advance(33s);
-    CHECK(silent.read_some() == "");
+    CHECK(silent.read_some().find('\x88') == std::string::npos);  // a close frame
     CHECK_FALSE(silent.ended());
     client.advance(2s);
     CHECK(silent.ended());  // without a close frame
