@@ -157,6 +157,7 @@ TEST_CASE("a server that sends more than there is room for waits until the clien
         f.client->on_change = [&] { all += f.client->take(); };
         CHECK(f.stream.write_some(parts, failure) == 14);
         CHECK(all == "0123456789abcd");
+        f.client->on_change = nullptr;
     }
 }
 
