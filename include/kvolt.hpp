@@ -28,5 +28,6 @@
 #include <kvolt/upgrade_options.hpp>
 #include <kvolt/url.hpp>
 #include <kvolt/websocket.hpp>
+#include <kvolt/websocket_handlers.hpp>
 
 #endif

@@ -61,6 +61,16 @@ public:
         add("*", pattern, std::move(steps)...);
     }
 
+    /// Add a WebSocket by callbacks: `websocket("/ws", WebSocketHandlers().on_message(...))`, or with middleware of its
+    /// own in front. Include kvolt/websocket_handlers.hpp. Throws like get(), and what WebSocketHandlers::check()
+    /// throws.
+    template <class... Steps>
+    void websocket(std::string_view pattern, Steps... steps) const {
+        static_assert((requires { steps.check(); } || ...), "websocket() takes kvolt::WebSocketHandlers");
+        (check(steps), ...);
+        add("GET", pattern, std::move(steps)...);
+    }
+
     /// Serve the files of a folder: `files("/assets", "web/assets")`. Include kvolt/files.hpp.
     ///
     /// Nothing outside of the folder can be had, by whatever path; links are followed where they lead to a place
@@ -104,6 +114,11 @@ private:
             (add_to(chain, std::move(steps)), ...);
             add_route(std::move(method), pattern, std::move(chain));
         }
+    }
+
+    template <class Step>
+    static void check(const Step& step) {
+        if constexpr (requires { step.check(); }) step.check();
     }
 
     template <MiddlewareFunction F>
