@@ -101,11 +101,13 @@ public:
     ///
     /// @param room  At most 255 bytes; with the empty one, only what is broadcast to everyone is received.
     /// @throws std::length_error  if `room` is too long.
-    /// @throws std::logic_error   off the socket's loop: join in the handler that upgraded.
+    /// @throws std::logic_error   off the socket's loop: join in the handler that upgraded; and for a client's socket.
     [[nodiscard]] Seat join(const WebSocket& socket, Member member = {}, std::string_view room = {}) {
         check(room);
         if (!socket.peer()->on_loop())
             throw std::logic_error("kvolt: Hub::join() off the socket's loop; join in the handler that upgraded");
+        if (socket.peer()->role() == detail::Role::client)
+            throw std::logic_error("kvolt: Hub::join() of a client's connection, whose frames need masks of their own");
         auto entry = std::make_unique<Entry>(socket.peer(), room, std::move(member));
         core_->join(*entry);
         return Seat(core_, std::move(entry));

@@ -1,7 +1,7 @@
 #ifndef KVOLT_DETAIL_FRAME_HPP
 #define KVOLT_DETAIL_FRAME_HPP
 
-// WebSocket frames (RFC 6455, section 5.2): writing those of a server.
+// WebSocket frames (RFC 6455, section 5.2): writing them without a mask, as a server does.
 
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +9,9 @@
 #include <string_view>
 
 namespace kvolt::detail {
+
+/// Which side of a connection this is: a client masks what it sends, and a server must not (RFC 6455, section 5.1).
+enum class Role : std::uint8_t { server, client };
 
 enum class Opcode : std::uint8_t { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
 
@@ -29,8 +32,8 @@ inline void append_frame(std::string& out, Opcode opcode, std::string_view paylo
     out += payload;
 }
 
-/// Append a close frame; without a code for `no_status`. A reason is cut to the 123 bytes that fit, between characters.
-inline void append_close(std::string& out, std::uint16_t code, std::string_view reason) {
+/// What a close frame carries; nothing for `no_status`. A reason is cut to the 123 bytes that fit, between characters.
+inline std::string close_payload(std::uint16_t code, std::string_view reason) {
     std::string payload;
     if (code != 1005) {
         if (reason.size() > 123) {
@@ -42,18 +45,23 @@ inline void append_close(std::string& out, std::uint16_t code, std::string_view 
         payload += static_cast<char>(code & 0xFF);
         payload += reason;
     }
-    append_frame(out, Opcode::close, payload);
+    return payload;
 }
 
-/// The size of the whole unmasked frame that `bytes` begins with.
+/// Append a close frame.
+inline void append_close(std::string& out, std::uint16_t code, std::string_view reason) {
+    append_frame(out, Opcode::close, close_payload(code, reason));
+}
+
+/// The size of the whole frame that `bytes` begins with.
 inline std::size_t frame_size(std::string_view bytes) {
     auto at = [&](std::size_t i) { return static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[i])); };
-    std::uint64_t size = at(1) & 127;
-    if (size < 126) return static_cast<std::size_t>(2 + size);
+    std::uint64_t size = at(1) & 127, mask = (at(1) & 128) != 0 ? 4 : 0;
+    if (size < 126) return static_cast<std::size_t>(2 + mask + size);
     std::size_t end = size == 126 ? 4 : 10;
     size = 0;
     for (std::size_t i = 2; i < end; ++i) size = size << 8 | at(i);
-    return static_cast<std::size_t>(end + size);
+    return static_cast<std::size_t>(end + mask + size);
 }
 
 /// Whether a close frame may carry this code (RFC 6455, section 7.4, and the codes registered since).

@@ -17,7 +17,7 @@
 
 namespace kvolt::detail {
 
-/// Takes the bytes that a client sends apart into messages and control frames (RFC 6455, section 5).
+/// Takes the bytes that the other side sends apart into messages and control frames (RFC 6455, section 5).
 ///
 /// Text is checked as it comes, and lengths are checked before what they announce is there.
 class FrameReader {
@@ -28,11 +28,14 @@ public:
         ping,     ///< control() is to be sent back.
         pong,
         close,  ///< code() and reason(); nothing may follow.
-        fault,  ///< The client broke the protocol or a limit: code() and reason() tell how. Nothing is read any more.
+        fault,  ///< The other side broke the protocol or a limit: code() and reason() tell how. Nothing is read any
+                ///< more.
     };
 
     /// @param most_bytes, most_frames  Of a message.
-    FrameReader(std::size_t most_bytes, std::size_t most_frames) : most_bytes_(most_bytes), most_frames_(most_frames) {}
+    /// @param role                     Who reads: a server wants masks, and a client none.
+    FrameReader(std::size_t most_bytes, std::size_t most_frames, Role role = Role::server)
+        : most_bytes_(most_bytes), most_frames_(most_frames), mask_size_(role == Role::server ? 4 : 0) {}
 
     /// Take bytes off the front of `input` until there is something to tell. The input is changed: masks are taken off.
     ///
@@ -68,7 +71,7 @@ public:
     /// The payload of a ping or pong. It lies in the input that was given.
     std::string_view control() const noexcept { return control_; }
 
-    /// The close code: what the client has sent, `no_status` if nothing; after a fault, what it is to be told.
+    /// The close code: what the other side has sent, `no_status` if nothing; after a fault, what it is to be told.
     std::uint16_t code() const noexcept { return code_; }
     std::string_view reason() const noexcept { return control_; }
 
@@ -109,11 +112,12 @@ private:
             default: return refuse(head, "an unknown opcode");
         }
         if (input.size() < 2) return false;
-        if ((at(1) & 0x80) == 0) return refuse(head, "a frame without a mask");
+        bool masked = (at(1) & 0x80) != 0;
+        if (masked != (mask_size_ > 0)) return refuse(head, masked ? "a frame with a mask" : "a frame without a mask");
         head.length = at(1) & 0x7F;
         if (is_control(head.opcode) && head.length > 125) return refuse(head, "a control frame that is too long");
         std::size_t more = head.length == 126 ? 2 : head.length == 127 ? 8 : 0;
-        head.size = 2 + more + mask_.size();
+        head.size = 2 + more + mask_size_;
         if (input.size() < head.size) return false;
         if (more > 0) {
             head.length = 0;
@@ -121,7 +125,7 @@ private:
             if (head.length < (more == 2 ? 126u : 65536u)) return refuse(head, "a length in too many bytes");
             if (head.length > std::numeric_limits<std::int64_t>::max()) return refuse(head, "a length above 2^63");
         }
-        std::memcpy(mask_.data(), input.data() + 2 + more, mask_.size());
+        std::memcpy(mask_.data(), input.data() + 2 + more, mask_size_);
         masked_ = 0;
         return true;
     }
@@ -179,6 +183,7 @@ private:
     }
 
     void unmask(std::span<char> bytes) noexcept {
+        if (mask_size_ == 0) return;
         std::array<char, 8> key;
         for (std::size_t i = 0; i < key.size(); ++i) key[i] = mask_[(masked_ + i) % mask_.size()];
         masked_ = (masked_ + bytes.size()) % mask_.size();
@@ -201,6 +206,7 @@ private:
 
     const std::size_t most_bytes_;
     const std::size_t most_frames_;
+    const std::size_t mask_size_;
     std::string payload_;  // of the message, as far as it has come
     std::string_view control_;
     std::uint64_t payload_left_ = 0;  // of the frame

@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_PEER_HPP
 #define KVOLT_DETAIL_PEER_HPP
 
+#include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/mailbox.hpp>
 #include <kvolt/handler.hpp>
@@ -57,12 +58,15 @@ public:
     /// The connection; nullptr once it is gone.
     Link* link() const noexcept { return link_; }
 
+    /// Which side of the connection this is. Whoever writes frames himself, such as a hub, can do so for a server only.
+    Role role() const noexcept { return role_; }
+
     Loop& loop() const noexcept { return loop_; }
     const std::shared_ptr<Mailbox>& mailbox() const noexcept { return mailbox_; }
 
 protected:
-    Peer(Link& link, std::string protocol)
-        : loop_(link.loop()), mailbox_(loop_.mailbox()), link_(&link), protocol_(std::move(protocol)) {}
+    Peer(Link& link, std::string protocol, Role role = Role::server)
+        : loop_(link.loop()), mailbox_(loop_.mailbox()), link_(&link), protocol_(std::move(protocol)), role_(role) {}
 
     void set_over(std::uint16_t code, std::string_view reason) {
         close_code_ = code;
@@ -77,6 +81,7 @@ private:
     std::shared_ptr<Mailbox> mailbox_;
     Link* link_;
     const std::string protocol_;
+    const Role role_;
     std::atomic<std::int64_t> round_trip_time_{-1};
     std::atomic<bool> over_{false};
     std::uint16_t close_code_ = 0;

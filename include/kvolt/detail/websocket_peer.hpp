@@ -2,9 +2,11 @@
 #define KVOLT_DETAIL_WEBSOCKET_PEER_HPP
 
 #include <kvolt/detail/charge.hpp>
+#include <kvolt/detail/client_frame.hpp>
 #include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/peer.hpp>
+#include <kvolt/detail/random.hpp>
 #include <kvolt/detail/wait_point.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/message.hpp>
@@ -30,8 +32,8 @@ class WebSocketPeer final : public Peer, public std::enable_shared_from_this<Web
 public:
     using Session = WebSocketSession<Stream>;
 
-    WebSocketPeer(Session& session, Link& link, const Backlog& limit, std::string protocol)
-        : Peer(link, std::move(protocol)), session_(&session), limit_(limit) {}
+    WebSocketPeer(Session& session, Link& link, const Backlog& limit, std::string protocol, Role role)
+        : Peer(link, std::move(protocol), role), session_(&session), limit_(limit) {}
 
     // For handles
 
@@ -54,7 +56,7 @@ public:
     Task<std::optional<Message>> read() override {
         auto self = this->shared_from_this();
         if (!on_loop())
-            throw std::logic_error("kvolt: WebSocket::read() off its loop; await it in the handler that upgraded");
+            throw std::logic_error("kvolt: WebSocket::read() off its loop; await it where the connection was made");
         if (!message_ && !over()) {
             if (reader_.waiting()) throw std::logic_error("kvolt: WebSocket::read() while another read of it waits");
             co_await reader_.wait(loop(), self);
@@ -67,7 +69,7 @@ public:
     Task<> drained() override {
         auto self = this->shared_from_this();
         if (!on_loop())
-            throw std::logic_error("kvolt: WebSocket::drained() off its loop; await it in the handler that upgraded");
+            throw std::logic_error("kvolt: WebSocket::drained() off its loop; await it where the connection was made");
         if (link()) link()->flush();
         if (!link() || link()->outbox().backlog() == 0) co_return;
         if (drainer_.waiting())
@@ -76,6 +78,14 @@ public:
     }
 
     // For the session
+
+    /// Append a frame as this side has to write it.
+    void append(std::string& out, Opcode opcode, std::string_view payload) const {
+        if (role() == Role::server)
+            append_frame(out, opcode, payload);
+        else
+            append_masked_frame(out, opcode, payload, random_value<Mask>());
+    }
 
     bool has_message() const noexcept { return message_.has_value(); }
 
@@ -106,7 +116,7 @@ private:
     SendResult send_here(MessageView message) {
         if (!link() || link()->outbox().finished()) return SendResult::dropped;
         std::size_t begin = loop().begin_append();
-        append_frame(loop().outgoing(), message.binary ? Opcode::binary : Opcode::text, message.payload);
+        append(loop().outgoing(), message.binary ? Opcode::binary : Opcode::text, message.payload);
         switch (link()->send(begin, loop().outgoing().size(), Unit::frame, limit_)) {
             case Outbox::Added::queued: return SendResult::queued;
             case Outbox::Added::backpressure: return SendResult::backpressure;

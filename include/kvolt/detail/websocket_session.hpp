@@ -27,19 +27,19 @@
 
 namespace kvolt::detail {
 
-/// A WebSocket on the server's side (RFC 6455). What comes in is taken apart and given to the peer, which has the
-/// handler; what goes out are ready frames in the wire's outbox.
+/// One side of a WebSocket (RFC 6455), once the handshake is over. What comes in is taken apart and given to the peer,
+/// which has the handler; what goes out are ready frames in the wire's outbox.
 template <class Stream>
 class WebSocketSession final : public Protocol {
 public:
     using Error = boost::system::error_code;
     using Owner = std::shared_ptr<void>;
 
-    WebSocketSession(Wire<Stream>& wire, const Limits& limits, std::string protocol)
+    WebSocketSession(Wire<Stream>& wire, const Limits& limits, std::string protocol, Role role = Role::server)
         : wire_(wire),
           limits_(limits),
-          peer_(std::make_shared<WebSocketPeer<Stream>>(*this, wire, limits.backlog, std::move(protocol))),
-          reader_(limits.message_size, limits.message_fragments) {
+          peer_(std::make_shared<WebSocketPeer<Stream>>(*this, wire, limits.backlog, std::move(protocol), role)),
+          reader_(limits.message_size, limits.message_fragments, role) {
         wire.loop().add_websocket();
     }
 
@@ -58,8 +58,15 @@ public:
     /// @param said  What middleware has said in the header, such as cookies, goes with the answer.
     /// @param rest  What has come in behind the request.
     void accept(const Request& request, const Response& said, std::string rest, std::weak_ptr<void> owner) {
-        owner_ = std::move(owner);
         send(Unit::raw, [&](std::string& out) { append_answer(out, request, said, peer_->protocol()); });
+        begin(std::move(rest), std::move(owner));
+    }
+
+    /// Begin to read; the handshake is over.
+    ///
+    /// @param rest  What has come in behind it.
+    void begin(std::string rest, std::weak_ptr<void> owner) {
+        owner_ = std::move(owner);
         wire_.protocol(*this);
         last_received_ = last_progress_ = pinged_at_ = wire_.loop().now();
         wire_.arm(shortest_limit());
@@ -77,7 +84,7 @@ public:
     /// The last message was taken: read on.
     void read_more() {
         if (reading_ || working_ || waits() || over()) return;
-        last_received_ = wire_.loop().now();  // the time that it was not read from does not count against the client
+        last_received_ = wire_.loop().now();  // the time that it was not read from does not count against the peer
         if (message_since_) message_since_ = last_received_;
         go_on(owner_.lock());
     }
@@ -88,7 +95,7 @@ public:
         send_close(code, reason);
         wire_.arm(limits_.close_timeout);
         unanswered_.reset();
-        go_on(owner_.lock());  // for the client's close
+        go_on(owner_.lock());  // for the peer's close
     }
 
     // Protocol
@@ -171,16 +178,16 @@ private:
     }
 
     void send_frame(Opcode opcode, std::string_view payload) {
-        send(Unit::frame, [&](std::string& out) { append_frame(out, opcode, payload); });
+        send(Unit::frame, [&](std::string& out) { peer_->append(out, opcode, payload); });
     }
 
     void send_close(std::uint16_t code, std::string_view reason) {
         closing_ = true;
-        send(Unit::frame, [&](std::string& out) { append_close(out, code, reason); });
+        send_frame(Opcode::close, close_payload(code, reason));
         wire_.outbox().finish();
     }
 
-    // For the handler to take a message, or the client to take what a pong is queued behind.
+    // For the handler to take a message, or the peer to take what a pong is queued behind.
     bool waits() const noexcept { return peer_->has_message() || unanswered_; }
 
     bool over() const noexcept { return ended_ || wire_.finishing() || wire_.closed(); }
@@ -282,7 +289,8 @@ private:
         peer_->end(code, reader_.reason());
         boost::asio::post(wire_.get_executor(), [this, self = owner_.lock(), code, answer = std::string(answer)] {
             if (!closing_ && !wire_.closed()) send_close(code, answer);
-            wire_.finish(limits_.close_timeout);
+            // A server closes first, and a client that has lost patience (RFC 6455, section 7.1.1).
+            wire_.finish(limits_.close_timeout, peer_->role() == Role::client);
         });
     }
 
@@ -310,7 +318,7 @@ private:
         peer_->round_trip_time(std::chrono::duration_cast<std::chrono::microseconds>(Loop::Clock::now() - ping_sent_));
     }
 
-    // The client is dead, or does not answer our close.
+    // The peer is dead, or does not answer our close.
     void give_up() {
         wire_.reset();
         peer_->end(close_code::abnormal, {});

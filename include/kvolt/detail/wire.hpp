@@ -90,9 +90,12 @@ public:
     void await_room() { wait_writable(); }
 
     /// Send what is queued, say that no more will come, and close once the peer has closed, too, or after `limit`.
-    void finish(std::chrono::milliseconds limit) {
+    ///
+    /// @param peer_first  Leave it to the peer to say so first.
+    void finish(std::chrono::milliseconds limit, bool peer_first = false) {
         if (closed_ || finishing_) return;
         finishing_ = true;
+        peer_first_ = peer_first;
         finish_limit_ = limit;
         queued_ = in_socket();
         outbox().finish();
@@ -194,7 +197,7 @@ private:
     }
 
     void shut_down_send() {
-        if (!finishing_ || said_end_ || !outbox().empty()) return;
+        if (!finishing_ || said_end_ || !outbox().empty() || (peer_first_ && !peer_ended_)) return;
         Error error;
         stream_.shutdown(boost::asio::socket_base::shutdown_send, error);
         outbox().unsent(unsent());
@@ -240,7 +243,8 @@ private:
     bool waiting_ = false;    // for writability
     bool lost_ = false;       // a write failed
     bool finishing_ = false;  // nothing more will be sent
-    bool said_end_ = false;   // and the peer was told
+    bool peer_first_ = false;
+    bool said_end_ = false;  // and the peer was told
     bool peer_ended_ = false;
     bool closed_ = false;
 };

@@ -34,9 +34,9 @@ std::string close_frame(int code, std::string_view reason = {}) {
 
 // What a reader tells of `bytes` that come in steps, as one line.
 std::string told(std::string bytes, std::size_t step = 1 << 30, std::size_t most_bytes = 1000,
-                 std::size_t most_frames = 10) {
+                 std::size_t most_frames = 10, Role role = Role::server) {
     using Result = FrameReader::Result;
-    FrameReader reader(most_bytes, most_frames);
+    FrameReader reader(most_bytes, most_frames, role);
     std::string all, unread;
     for (std::size_t at = 0; at < bytes.size(); at += step) {
         unread += bytes.substr(at, step);
@@ -175,4 +175,40 @@ TEST_CASE("frame reader: a large message is not trusted to come") {
     CHECK(reader.read(input) == FrameReader::Result::more);
     CHECK(input.empty());
     CHECK(reader.in_message());
+}
+
+TEST_CASE("frame reader: a client reads frames without masks, and none with one") {
+    struct Case {
+        std::string bytes, told;
+    };
+    std::string long_text(300, 'a'), split =
+                                         "\x01\x03"
+                                         "a\xC3\xA9"s +
+                                         "\x89\x01p"s +
+                                         "\x80\x01"
+                                         "b"s;
+    const std::vector<Case> cases = {
+        {"\x81\x05Hello"s, "text Hello; "},
+        {"\x82\x00"s, "binary ; "},
+        {"\x81\x7E\x01\x2C"s + long_text, "text " + long_text + "; "},
+        {split,
+         "ping p; text a\xC3\xA9"
+         "b; "},
+        {"\x8A\x00"s, "pong ; "},
+        {"\x88\x05\x03\xE9"
+         "bye"s,
+         "close 1001 bye"},
+        {"\x88\x00"s, "close 1005 "},
+        {"\x81\x85\x37\xFA\x21\x3D\x7F\x9F\x4D\x51\x58"s, "fault 1002"},
+        {"\x81\x80"s, "fault 1002"},
+        {"\x88\x80"s, "fault 1002"},
+        {"\xC1\x00"s, "fault 1002"},
+        {"\x81\x01\xFF"s, "fault 1007"},
+        {"\x81\x7E\x03\xE9"s, "fault 1009"},
+    };
+    for (const Case& c : cases)
+        for (std::size_t step : {1u, 2u, 3u, 1000u}) {
+            CAPTURE(c.told, step);
+            CHECK(told(c.bytes, step, 1000, 10, Role::client) == c.told);
+        }
 }
