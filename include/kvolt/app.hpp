@@ -233,9 +233,7 @@ private:
         detail::Chain fallback;  // that, and an answer without a route
     };
 
-    // Virtual, so that files which only define handlers need not compile them.
-
-    virtual std::size_t add_group(std::size_t parent, std::string_view prefix) {
+    std::size_t add_group(std::size_t parent, std::string_view prefix) {
         check_setup();
         if (!prefix.empty() && (!prefix.starts_with('/') || prefix.ends_with('/')))
             throw std::invalid_argument("kvolt: a group's prefix begins with '/' and does not end with it: \"" +
@@ -244,7 +242,7 @@ private:
         return groups_.size() - 1;
     }
 
-    virtual void add_route(std::size_t group, std::string method, std::string_view pattern, detail::Chain chain) {
+    void add_route(std::size_t group, std::string method, std::string_view pattern, detail::Chain chain) {
         check_setup();
         if (!pattern.empty() && !pattern.starts_with('/'))
             throw std::invalid_argument("kvolt: route pattern \"" + std::string(pattern) +
@@ -252,7 +250,7 @@ private:
         router_.add(std::move(method), groups_[group].prefix + std::string(pattern), group, std::move(chain));
     }
 
-    virtual void add_middleware(std::size_t group, detail::Step step) {
+    void add_middleware(std::size_t group, detail::Step step) {
         check_setup();
         groups_[group].middleware.push_back(std::move(step));
     }
@@ -325,6 +323,12 @@ private:
         return server;
     }
 
+    // Called by pointers, so that only the file which constructs an App compiles them. Virtual functions would not do:
+    // g++ compiles all that a call of one could mean.
+    std::size_t (App::*const add_group_)(std::size_t, std::string_view) = &App::add_group;
+    void (App::*const add_route_)(std::size_t, std::string, std::string_view, detail::Chain) = &App::add_route;
+    void (App::*const add_middleware_)(std::size_t, detail::Step) = &App::add_middleware;
+
     std::shared_ptr<detail::Loops> loops_;  // destroyed last
     std::shared_ptr<App*> self_ = std::make_shared<App*>(this);
     mutable std::mutex mutex_;
@@ -340,13 +344,15 @@ private:
     std::function<void(std::string_view)> log_;
 };
 
-inline Group Group::group(std::string_view prefix) const { return Group(*app_, app_->add_group(index_, prefix)); }
-
-inline void Group::add_route(std::string method, std::string_view pattern, detail::Chain chain) const {
-    app_->add_route(index_, std::move(method), pattern, std::move(chain));
+inline Group Group::group(std::string_view prefix) const {
+    return Group(*app_, (app_->*app_->add_group_)(index_, prefix));
 }
 
-inline void Group::use_step(detail::Step step) const { app_->add_middleware(index_, std::move(step)); }
+inline void Group::add_route(std::string method, std::string_view pattern, detail::Chain chain) const {
+    (app_->*app_->add_route_)(index_, std::move(method), pattern, std::move(chain));
+}
+
+inline void Group::use_step(detail::Step step) const { (app_->*app_->add_middleware_)(index_, std::move(step)); }
 
 }  // namespace kvolt
 
