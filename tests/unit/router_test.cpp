@@ -15,13 +15,14 @@ using kvolt::Router;
 static std::size_t allocations = 0;
 
 #ifndef __SANITIZE_ADDRESS__  // which brings its own
-void* operator new(std::size_t size) {
+// Not inlined, or g++ 12 takes them for a pair that does not match.
+[[gnu::noinline]] void* operator new(std::size_t size) {
     ++allocations;
     if (void* memory = std::malloc(size)) return memory;
     throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 #endif
 
 namespace {
