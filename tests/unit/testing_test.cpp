@@ -438,6 +438,8 @@ TEST_CASE("kit: how a WebSocket ends, on both sides") {
     CHECK_FALSE(bare.read());
     auto lost = client.websocket("/ws").connect();
     lost.reset();
+    CHECK_FALSE(lost.read());
+    CHECK(lost.close_code() == 1006);
     { auto gone = client.websocket("/ws").connect(); }
     client.settle();
     CHECK(endings == std::vector<std::string>{"4000as you wish", "4001bye", "1005", "1006", "1006"});

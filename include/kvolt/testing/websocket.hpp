@@ -2,6 +2,8 @@
 #define KVOLT_TESTING_WEBSOCKET_HPP
 
 #include <kvolt/detail/client_frame.hpp>
+#include <kvolt/detail/frame.hpp>
+#include <kvolt/detail/frame_reader.hpp>
 #include <kvolt/detail/memory_server.hpp>
 #include <kvolt/detail/memory_stream.hpp>
 #include <kvolt/message.hpp>
@@ -13,6 +15,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -97,7 +100,7 @@ public:
     }
 
     /// Lose the connection, without a close frame.
-    void reset() { state_->connection.reset(); }
+    void reset() { state_->reset(); }
 
     /// The answer to the handshake, and the subprotocol that the app has picked.
     const Response& response() const noexcept { return state_->response; }
@@ -125,22 +128,19 @@ private:
         }
 
         void close(std::uint16_t with, std::string_view why) {
-            std::string frame;
-            detail::append_close(frame, with, why);
-            send(Opcode::close, std::string_view(frame).substr(2));
+            send(Opcode::close, detail::close_payload(with, why));
             sent_close = true;
         }
 
         void receive() {
             auto stream = connection.stream();
             if (paused || !stream) return;
-            received += connection.received() + stream->take();
-            connection.received().clear();
-            std::string_view rest = received;
-            try {
-                while (auto frame = over() ? std::nullopt : detail::take_server_frame(rest)) take(*frame);
-            } catch (const std::runtime_error& error) {
-                failure = error.what();
+            received += std::exchange(connection.received(), {}) + stream->take();
+            std::span<char> rest(received);
+            while (!over() && failure.empty()) {
+                auto result = reader.read(rest);
+                if (result == detail::FrameReader::Result::more) break;
+                take(result);
             }
             received.erase(0, received.size() - rest.size());
             if (!stream->ended()) return;
@@ -148,35 +148,28 @@ private:
             stream->end();  // the server closes first
         }
 
-        void take(const detail::ServerFrame& frame) {
-            switch (frame.opcode) {
-                case Opcode::ping: return send(Opcode::pong, frame.payload);
-                case Opcode::pong: return;
-                case Opcode::close: return take_close(frame.payload);
-                case Opcode::text:
-                case Opcode::binary: begun.binary = frame.opcode == Opcode::binary; break;
-                case Opcode::continuation: break;
-                default: throw std::runtime_error("kvolt: the server has sent a frame with an unknown opcode");
-            }
-            begun.payload += frame.payload;
-            if (frame.last) messages.push_back(std::exchange(begun, {}));
+        void take(detail::FrameReader::Result result) {
+            using Result = detail::FrameReader::Result;
+            if (result == Result::message) messages.push_back(reader.take_message());
+            if (result == Result::ping) send(Opcode::pong, reader.control());
+            if (result == Result::fault)
+                failure = "kvolt: the server breaks the protocol: " + std::string(reader.reason());
+            if (result != Result::close) return;
+            code = reader.code();
+            reason = reader.reason();
+            close(code, {});
         }
 
-        void take_close(std::string_view payload) {
-            code = kvolt::close_code::no_status;
-            if (payload.size() >= 2) {
-                auto byte = [&](std::size_t i) { return static_cast<unsigned char>(payload[i]); };
-                code = static_cast<std::uint16_t>(byte(0) << 8 | byte(1));
-                reason = payload.substr(2);
-            }
-            close(code, {});
+        void reset() {
+            connection.reset();
+            if (!over()) code = kvolt::close_code::abnormal;
         }
 
         Connection connection;
         const Response response;
         std::shared_ptr<detail::MemoryServer> server;
-        std::string received;          // and not taken apart
-        Message begun;                 // in fragments
+        std::string received;  // and not taken apart
+        detail::FrameReader reader{static_cast<std::size_t>(-1), static_cast<std::size_t>(-1), detail::Role::client};
         std::deque<Message> messages;  // to be read
         std::string failure;           // of the server
         std::uint16_t code = 0;        // once it is over

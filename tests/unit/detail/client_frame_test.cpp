@@ -2,15 +2,11 @@
 #include <kvolt/detail/client_frame.hpp>
 
 #include <cstddef>
-#include <stdexcept>
 #include <string>
-#include <string_view>
-#include <vector>
 
 using kvolt::detail::append_frame;
 using kvolt::detail::append_masked_frame;
 using kvolt::detail::Opcode;
-using kvolt::detail::take_server_frame;
 
 TEST_CASE("a masked frame, by the example of RFC 6455, section 5.7") {
     std::string out = "before";
@@ -31,41 +27,5 @@ TEST_CASE("masked frames have the lengths of unmasked ones, and their masked pay
         for (std::size_t i = 0; i < size; ++i)
             masked[head + 4 + i] = static_cast<char>(masked[head + 4 + i] ^ (i % 4 + 1));
         CHECK((masked.substr(head + 4) == payload));
-    }
-}
-
-TEST_CASE("a server's frames are taken one by one, once they are whole") {
-    for (std::size_t size : {0u, 1u, 125u, 126u, 65535u, 65536u}) {
-        std::string bytes;
-        const std::string payload(size, 'x');
-        append_frame(bytes, Opcode::text, payload);
-        const std::size_t first = bytes.size();
-        append_frame(bytes, Opcode::ping, "p");
-        for (std::size_t part : {std::size_t{0}, std::size_t{1}, first - 1}) {
-            std::string_view some = std::string_view(bytes).substr(0, part);
-            CHECK_FALSE(take_server_frame(some));
-            CHECK(some.size() == part);
-        }
-        std::string_view rest = bytes;
-        auto frame = take_server_frame(rest);
-        REQUIRE(frame);
-        CHECK(frame->opcode == Opcode::text);
-        CHECK(frame->last);
-        CHECK((frame->payload == payload));
-        frame = take_server_frame(rest);
-        REQUIRE(frame);
-        CHECK(frame->opcode == Opcode::ping);
-        CHECK(frame->payload == "p");
-        CHECK(rest.empty());
-    }
-    std::string_view fragment("\x01\x01x", 3);
-    CHECK_FALSE(take_server_frame(fragment)->last);
-}
-
-TEST_CASE("what a server must not send is an exception") {
-    for (std::string bytes :
-         {std::string("\x81\x81"), std::string("\xC1\x01"), std::string("\xA1\x01"), std::string("\x91\x01")}) {
-        std::string_view input = bytes;
-        CHECK_THROWS_AS(take_server_frame(input), std::runtime_error);
     }
 }
