@@ -37,6 +37,7 @@ using kvolt::MessageView;
 using kvolt::SlowPolicy;
 using kvolt::Task;
 using kvolt::testing::Client;
+using kvolt::testing::Connection;
 using test::client_of;
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
@@ -265,7 +266,7 @@ TEST_CASE("kit: a client starts the app, once, and its end is the end of the app
         co_await never(c);
     });
     app.get("/", [](Context&) {});
-    std::optional<kvolt::testing::Connection> connection;
+    std::optional<Connection> connection;
     {
         Client first = client_of(app), client = std::move(first);
         CHECK_THROWS_AS(client_of(app), std::logic_error);
@@ -556,14 +557,22 @@ TEST_CASE("kit: stopping an app drains it") {
     auto slow = client.connect();
     slow.send("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n");
     client.settle();
-    SECTION("by the test") { app.stop(); }
-    SECTION("by a handler") { CHECK(client.get("/stop").send().body() == "stopping"); }
-    SECTION("with a handler that does not end") {
-        client.patience(100ms);
-        client.connect().send("GET /never HTTP/1.1\r\nHost: h\r\n\r\n");
+    SECTION("by the test") {
         app.stop();
+        CHECK(slow.read_response().body() == "done");
     }
-    CHECK(slow.read_response().body() == "done");
+    SECTION("by a handler") {
+        CHECK(client.get("/stop").send().body() == "stopping");
+        CHECK(slow.read_response().body() == "done");
+    }
+    SECTION("with a handler that does not end") {
+        CHECK(slow.read_response().body() == "done");
+        Connection stuck = client.connect();
+        stuck.send("GET /never HTTP/1.1\r\nHost: h\r\n\r\n");
+        client.patience(10ms);
+        app.stop();
+        CHECK(stuck.ended());
+    }
     CHECK_FALSE(socket.read());
     CHECK(socket.close_code() == 1001);
     CHECK(endings == std::vector<std::string>{"1001"});
