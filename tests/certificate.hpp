@@ -19,7 +19,7 @@ namespace test {
 /// A self-signed certificate and its key, in two files that go with it.
 class Certificate {
 public:
-    /// @param names   The first is the common name; all are DNS names, unless `only_common_name`.
+    /// @param names   The first is the common name; all are DNS names, or `IP:127.0.0.1`, unless `only_common_name`.
     explicit Certificate(const std::vector<std::string>& names = {"localhost"}, bool only_common_name = false) {
         std::filesystem::create_directory(folder_);
         write(names, only_common_name);
@@ -46,7 +46,10 @@ public:
         X509_set_issuer_name(made.get(), subject);
         if (!only_common_name) {
             std::string list;
-            for (const std::string& name : names) list += (list.empty() ? "DNS:" : ",DNS:") + name;
+            for (const std::string& name : names) {
+                list += list.empty() ? "" : ",";
+                list += (name.starts_with("IP:") ? "" : "DNS:") + name;
+            }
             X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, list.c_str());
             X509_add_ext(made.get(), extension, -1);
             X509_EXTENSION_free(extension);

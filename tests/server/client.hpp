@@ -122,6 +122,14 @@ public:
         return client;
     }
 
+    /// The other end of a connection that was accepted.
+    static Client accepted(int socket) {
+        Client client;
+        client.socket_ = socket;
+        client.set_timeouts();
+        return client;
+    }
+
     Client(Client&& other) noexcept
         : socket_(std::exchange(other.socket_, -1)),
           received_(std::move(other.received_)),
@@ -294,16 +302,20 @@ private:
         auto general = reinterpret_cast<const sockaddr*>(&address);
         socket_ = ::socket(general->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (socket_ < 0) fail("socket");
-        timeval timeout{5, 0};
-        int on = 1;
-        ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-        ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-        ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        set_timeouts();
         if (receive_buffer > 0) ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
         if (::connect(socket_, general, sizeof address) == 0) return;
         int error = errno;
         close();
         throw std::system_error(error, std::generic_category(), "connect");
+    }
+
+    void set_timeouts() {
+        timeval timeout{5, 0};
+        int on = 1;
+        ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+        ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+        ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
 
     // False at the end.

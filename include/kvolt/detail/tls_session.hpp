@@ -1,7 +1,7 @@
 #ifndef KVOLT_DETAIL_TLS_SESSION_HPP
 #define KVOLT_DETAIL_TLS_SESSION_HPP
 
-// The server's side of one TLS connection, between bytes in memory: what has come in is fed to it, what is to go out is
+// One side of a TLS connection, between bytes in memory: what has come in is fed to it, what is to go out is
 // fetched from it. OpenSSL does the work; it knows of no socket.
 
 #include <kvolt/detail/date.hpp>
@@ -39,7 +39,7 @@ public:
     /// The most plaintext that one record holds (RFC 8446, section 5.1).
     static constexpr std::size_t record_size = 16 * 1024;
 
-    /// @param ssl        In the accept state.
+    /// @param ssl        In the accept state, or in the connect state.
     /// @param resources  What has to live as long as the session.
     /// @param early      What has come in already.
     TlsSession(std::unique_ptr<SSL, SslDeleter> ssl, std::shared_ptr<const void> resources, std::string early = {})
@@ -56,8 +56,25 @@ public:
     /// True once the handshake has succeeded, whatever came later.
     bool established() const noexcept { return established_; }
 
+    /// OpenSSL's first word on what has failed; 0 if nothing has, or if it said none.
+    unsigned long error() const noexcept { return error_; }
+
+    SSL* ssl() const noexcept { return ssl_.get(); }
+
     /// Hand over what has come in. It must stay where it is until the next read().
     void feed(std::string_view ciphertext) noexcept { input_ = ciphertext; }
+
+    /// Go on with the handshake alone, as a client does who speaks first.
+    Result handshake() {
+        Result result = failed_ ? Result::failed : Result::done;
+        if (!failed_) {
+            ERR_clear_error();
+            int status = SSL_do_handshake(ssl_.get());
+            if (status != 1) result = judge(status);
+        }
+        keep_rest();
+        return result;
+    }
 
     /// Go on with the handshake, then decrypt into `to` as much as is there.
     Result read(char* to, std::size_t room, std::size_t& size) {
@@ -70,9 +87,7 @@ public:
             size += part;
             if (status != 1) result = judge(status);
         }
-        established_ = established_ || SSL_is_init_finished(ssl_.get()) != 0;
-        kept_ += input_;
-        input_ = {};
+        keep_rest();
         return size > 0 ? Result::done : result;
     }
 
@@ -112,6 +127,13 @@ public:
 private:
     static constexpr std::size_t most_output = 64 * 1024;  // when reading, so that a peer cannot pile up answers
 
+    // Of what was fed.
+    void keep_rest() {
+        established_ = established_ || SSL_is_init_finished(ssl_.get()) != 0;
+        kept_ += input_;
+        input_ = {};
+    }
+
     bool can_write() const noexcept {
         return !failed_ && established() && (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) == 0;
     }
@@ -124,8 +146,8 @@ private:
             default: break;
         }
         failed_ = true;
-        auto error = ERR_peek_error();
-        if (ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_HTTP_REQUEST) answer_plain_http();
+        error_ = ERR_peek_error();
+        if (ERR_GET_LIB(error_) == ERR_LIB_SSL && ERR_GET_REASON(error_) == SSL_R_HTTP_REQUEST) answer_plain_http();
         ERR_clear_error();
         return Result::failed;
     }
@@ -197,6 +219,7 @@ private:
     std::size_t taken_ = 0;   // of kept_
     std::string output_;
     std::size_t sent_ = 0;  // of output_
+    unsigned long error_ = 0;
     bool established_ = false;
     bool failed_ = false;
 };

@@ -43,6 +43,14 @@ public:
 
     void close(Error& error) { next_.close(error); }
 
+    const TlsSession& session() const noexcept { return *session_; }
+
+    /// Shake hands, as a client does before it speaks. If that fails, session().error() tells why.
+    template <class Token>
+    auto async_handshake(Token&& token) {
+        return boost::asio::async_compose<Token, void(Error)>(Handshake{this}, token, next_);
+    }
+
     /// Read, and go on with the handshake before that. A handshake that fails reads until the peer has gone, so that
     /// the peer learns why.
     template <class Buffers, class Token>
@@ -239,6 +247,41 @@ private:
             return {};
         }
     };
+
+    struct Handshake {
+        TlsStream* stream;
+        bool begun = false;
+
+        template <class Self>
+        void operator()(Self& self, Error error = {}) {
+            bool first = !std::exchange(begun, true);  // never completes from within the call that begins it
+            Step step = error ? Step::done : first ? Step::yield : stream->advance_handshake(error);
+            if (step == Step::done) return self.complete(error);
+            if (step == Step::yield) return boost::asio::post(stream->get_executor(), std::move(self));
+            stream->next_.async_wait(
+                step == Step::wait_write ? boost::asio::socket_base::wait_write : boost::asio::socket_base::wait_read,
+                std::move(self));
+        }
+    };
+
+    // A client's handshake, as far as it goes without waiting.
+    Step advance_handshake(Error& error) {
+        for (int round = 0; round < most_rounds; ++round) {
+            auto result = session_->handshake();
+            flush(error);
+            if (result == TlsSession::Result::failed || result == TlsSession::Result::closed)
+                error = boost::asio::error::connection_aborted;
+            if (error) return Step::done;
+            if (unsent() > 0) return Step::wait_write;
+            if (result == TlsSession::Result::done) return Step::done;
+            if (result == TlsSession::Result::want_output) continue;
+            std::size_t received = next_.read_some(boost::asio::buffer(scratch()), error);
+            if (would_block(error)) return error = {}, Step::wait_read;
+            if (error) return Step::done;
+            session_->feed({scratch().data(), received});
+        }
+        return Step::yield;
+    }
 
     PlainStream next_;
     std::unique_ptr<TlsSession> session_;

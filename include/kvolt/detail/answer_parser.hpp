@@ -1,0 +1,159 @@
+#ifndef KVOLT_DETAIL_ANSWER_PARSER_HPP
+#define KVOLT_DETAIL_ANSWER_PARSER_HPP
+
+#include <kvolt/url.hpp>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+#include <boost/beast/http/error.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kvolt::detail {
+
+/// How a server answers an opening handshake.
+struct Answer {
+    int status = 0;
+    int version = 11;  ///< 10 for HTTP/1.0.
+    std::string reason;
+    std::vector<std::pair<std::string, std::string>> fields;
+    std::string body;  ///< How it begins.
+
+    std::size_t count(std::string_view name) const noexcept {
+        return static_cast<std::size_t>(
+            std::count_if(fields.begin(), fields.end(), [&](const auto& field) { return iequals(field.first, name); }));
+    }
+
+    /// The first of this name; empty if there is none.
+    std::string_view field(std::string_view name) const noexcept {
+        for (const auto& [other, value] : fields)
+            if (iequals(other, name)) return value;
+        return {};
+    }
+
+    /// Whether the comma-separated lists of all fields of this name hold the token, in any case.
+    bool has_token(std::string_view name, std::string_view token) const noexcept {
+        for (const auto& [other, value] : fields) {
+            if (!iequals(other, name)) continue;
+            for (std::string_view list = value; !list.empty();) {
+                std::string_view item = list.substr(0, list.find(','));
+                list.remove_prefix(std::min(list.size(), item.size() + 1));
+                item.remove_prefix(std::min(item.find_first_not_of(" \t"), item.size()));
+                if (iequals(item.substr(0, item.find_last_not_of(" \t") + 1), token)) return true;
+            }
+        }
+        return false;
+    }
+};
+
+/// Takes the answer to an opening handshake off the bytes that come in. Beast's parser does the work.
+class AnswerParser {
+public:
+    static constexpr std::size_t body_kept = 1024;
+
+    /// @param head_size, fields  Limits.
+    AnswerParser(std::size_t head_size, std::size_t fields) : head_size_(head_size), most_fields_(fields) { restart(); }
+
+    /// Take bytes off the front of `input`. What of them is left belongs to the answer, or comes behind it.
+    ///
+    /// @returns  true once there is all of the answer that is wanted.
+    /// @throws boost::system::system_error  if it is no answer of HTTP, or too long.
+    bool read(std::string& input) {
+        while (!done() && !input.empty()) {
+            boost::system::error_code error;
+            std::size_t used = parser_->put(boost::asio::const_buffer(input.data(), input.size()), error);
+            input.erase(0, used);
+            if (error && error != boost::beast::http::error::need_more) throw boost::system::system_error(error);
+            if (parser_->is_done() && is_interim()) {
+                if (++interim_ > most_interim) throw boost::system::system_error(too_much());
+                restart();
+            } else if (error || used == 0) {
+                break;
+            }
+        }
+        return done();
+    }
+
+    /// True once the head has come.
+    bool has_head() const noexcept { return parser_->is_header_done() && !is_interim(); }
+
+    const Answer& answer() const noexcept { return parser_->answer; }
+
+private:
+    using View = boost::beast::string_view;
+    using Error = boost::system::error_code;
+
+    static constexpr int most_interim = 10;
+
+    static Error too_much() { return boost::beast::http::error::header_limit; }
+
+    struct Parser final : boost::beast::http::basic_parser<false> {
+        explicit Parser(std::size_t fields) : most_fields(fields) {
+            body_limit(boost::none);
+            eager(true);
+        }
+
+        static std::string_view std_view(View text) noexcept { return {text.data(), text.size()}; }
+
+        void on_response_impl(int status, View reason, int version, Error&) override {
+            answer.status = status;
+            answer.version = version;
+            answer.reason = std_view(reason);
+        }
+
+        void on_field_impl(boost::beast::http::field, View name, View value, Error& error) override {
+            if (is_header_done()) return;  // a trailer
+            if (answer.fields.size() >= most_fields)
+                error = too_much();
+            else
+                answer.fields.emplace_back(std_view(name), std_view(value));
+        }
+
+        std::size_t on_body_impl(View body, Error&) override {
+            std::string_view part = std_view(body);
+            answer.body += part.substr(0, body_kept - answer.body.size());
+            return body.size();
+        }
+
+        std::size_t on_chunk_body_impl(std::uint64_t, View body, Error& error) override {
+            return on_body_impl(body, error);
+        }
+
+        void on_request_impl(boost::beast::http::verb, View, View, int, Error&) override {}
+        void on_header_impl(Error&) override {}
+        void on_body_init_impl(const boost::optional<std::uint64_t>&, Error&) override {}
+        void on_chunk_header_impl(std::uint64_t, View, Error&) override {}
+        void on_finish_impl(Error&) override {}
+
+        std::size_t most_fields;
+        Answer answer;
+    };
+
+    // 100, 103 and the like come before the answer (RFC 9110, section 15.2).
+    bool is_interim() const noexcept { return parser_->answer.status / 100 == 1 && parser_->answer.status != 101; }
+
+    bool done() const noexcept {
+        return has_head() && (parser_->is_done() || parser_->answer.body.size() >= body_kept);
+    }
+
+    void restart() {
+        parser_.emplace(most_fields_);
+        parser_->header_limit(static_cast<std::uint32_t>(head_size_ + 4));
+    }
+
+    std::size_t head_size_;
+    std::size_t most_fields_;
+    std::optional<Parser> parser_;
+    int interim_ = 0;
+};
+
+}  // namespace kvolt::detail
+
+#endif

@@ -1,0 +1,158 @@
+#ifndef KVOLT_DETAIL_CONNECTOR_HPP
+#define KVOLT_DETAIL_CONNECTOR_HPP
+
+// From a host's name to a connected socket.
+
+#include <kvolt/connect_error.hpp>
+#include <kvolt/detail/address.hpp>
+#include <kvolt/detail/alarm.hpp>
+#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/stream.hpp>
+#include <kvolt/detail/wait_point.hpp>
+#include <kvolt/handler.hpp>
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/basic_resolver.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace kvolt::detail {
+
+using Endpoint = PlainStream::protocol_type::endpoint;
+
+/// In the order in which they are tried: by turns of the two families, that of the first one first (RFC 8305, section
+/// 4).
+template <class List>
+List interleave(const List& endpoints) {
+    List result;
+    auto is_first = [&](const auto& endpoint) {
+        return endpoint.protocol().family() == endpoints.front().protocol().family();
+    };
+    auto one = endpoints.begin(), other = endpoints.begin();
+    while (one != endpoints.end() || other != endpoints.end()) {
+        one = std::find_if(one, endpoints.end(), is_first);
+        if (one != endpoints.end()) result.push_back(*one++);
+        other = std::find_if_not(other, endpoints.end(), is_first);
+        if (other != endpoints.end()) result.push_back(*other++);
+    }
+    return result;
+}
+
+/// The addresses of a host.
+///
+/// @throws ConnectError  if there are none, or not in time.
+template <class Loop_>
+Task<std::vector<Endpoint>> resolve(Loop_& loop, std::string host, unsigned short port, Tick due) {
+    using boost::asio::ip::tcp;
+    using Resolver = boost::asio::ip::basic_resolver<tcp, Loop::executor_type>;
+    struct Lookup {
+        explicit Lookup(Loop_& on) : resolver(on.io()) {}
+
+        Resolver resolver;
+        WaitPoint<Loop_> answered;
+        std::vector<Endpoint> endpoints;
+        boost::system::error_code error;
+        bool done = false;
+    };
+
+    boost::system::error_code no_number;
+    auto number = boost::asio::ip::make_address(host, no_number);
+    if (!no_number) {
+        std::vector<Endpoint> only(1, tcp::endpoint(number, port));
+        co_return only;
+    }
+
+    // Nothing stops a look-up that hangs; then it is left behind.
+    auto lookup = std::make_shared<Lookup>(loop);
+    lookup->resolver.async_resolve(host, std::to_string(port), Resolver::numeric_service,
+                                   [lookup](boost::system::error_code error, const Resolver::results_type& results) {
+                                       lookup->error = error;
+                                       for (const auto& entry : results) lookup->endpoints.push_back(entry.endpoint());
+                                       lookup->done = true;
+                                       lookup->answered.wake_now();
+                                   });
+    auto give_up = [&loop, point = &lookup->answered] { point->wake_later(loop); };
+    Alarm alarm(loop, due, give_up);
+    if (!lookup->done) co_await lookup->answered.wait(loop, lookup);
+    if (!lookup->done)
+        throw ConnectError(ConnectError::Reason::timeout, "resolving the name " + host + " took too long");
+    if (lookup->error || lookup->endpoints.empty())
+        throw ConnectError(ConnectError::Reason::name,
+                           "cannot resolve the name " + host + ": " + lookup->error.message());
+    co_return std::move(lookup->endpoints);
+}
+
+/// A socket that is connected to the first of the endpoints that takes it. The next one is tried when the one before
+/// has failed, or has not answered for a quarter of a second (RFC 8305, section 5).
+///
+/// @throws ConnectError  that tells how each has failed.
+template <class Loop_>
+Task<PlainStream> connect_to_first(Loop_& loop, std::vector<Endpoint> endpoints, Tick due) {
+    using Error = boost::system::error_code;
+    struct Race {
+        std::vector<std::unique_ptr<PlainStream>> sockets;
+        std::vector<std::optional<Error>> results;
+        WaitPoint<Loop_> changed;
+    };
+    struct Closing {
+        Race& race;
+        ~Closing() {
+            Error ignored;
+            for (auto& socket : race.sockets) socket->close(ignored);
+        }
+    };
+
+    auto race = std::make_shared<Race>();
+    Closing closing{*race};
+    auto look = [&loop, point = &race->changed] { point->wake_later(loop); };
+    Alarm end(loop, due, look);
+    Alarm next(loop, due, look);
+    for (;;) {
+        auto won = std::find_if(race->results.begin(), race->results.end(),
+                                [](const auto& result) { return result && !*result; });
+        if (won != race->results.end()) {
+            auto socket = std::move(*race->sockets[static_cast<std::size_t>(won - race->results.begin())]);
+            Error ignored;
+            if (ip_endpoint(endpoints[static_cast<std::size_t>(won - race->results.begin())]))
+                socket.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+            socket.non_blocking(true, ignored);
+            co_return socket;
+        }
+        std::size_t begun = race->sockets.size();
+        bool waits =
+            std::any_of(race->results.begin(), race->results.end(), [](const auto& result) { return !result; });
+        if ((begun == endpoints.size() && !waits) || end.rang()) break;
+        if (begun < endpoints.size() && (!waits || next.rang())) {
+            race->results.emplace_back();
+            PlainStream& socket = *race->sockets.emplace_back(std::make_unique<PlainStream>(loop.io()));
+            socket.async_connect(endpoints[begun], [race, begun](Error error) {
+                race->results[begun] = error;
+                race->changed.wake_now();
+            });
+            next.set(loop, loop.now() + Loop::ticks(std::chrono::milliseconds(250)));
+            continue;
+        }
+        co_await race->changed.wait(loop, race);
+    }
+    bool late = end.rang();
+    std::string what;
+    for (std::size_t i = 0; i < race->results.size() && i < 8; ++i) {
+        const auto& result = race->results[i];
+        what += (what.empty() ? "" : "; ") + to_string(endpoints[i]) + ": " +
+                (result ? result->message() : "no answer in time");
+    }
+    throw ConnectError(late ? ConnectError::Reason::timeout : ConnectError::Reason::network, "cannot connect: " + what);
+}
+
+}  // namespace kvolt::detail
+
+#endif
