@@ -2,11 +2,11 @@
 #define KVOLT_DETAIL_FRAME_READER_HPP
 
 #include <kvolt/detail/frame.hpp>
+#include <kvolt/detail/mask.hpp>
 #include <kvolt/detail/utf8.hpp>
 #include <kvolt/message.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -184,18 +184,8 @@ private:
 
     void unmask(std::span<char> bytes) noexcept {
         if (mask_size_ == 0) return;
-        std::array<char, 8> key;
-        for (std::size_t i = 0; i < key.size(); ++i) key[i] = mask_[(masked_ + i) % mask_.size()];
+        apply_mask(bytes, mask_, masked_);
         masked_ = (masked_ + bytes.size()) % mask_.size();
-        std::uint64_t key_word, word;
-        std::memcpy(&key_word, key.data(), 8);
-        std::size_t at = 0;
-        for (; at + 8 <= bytes.size(); at += 8) {
-            std::memcpy(&word, &bytes[at], 8);
-            word ^= key_word;
-            std::memcpy(&bytes[at], &word, 8);
-        }
-        for (std::size_t i = 0; at < bytes.size(); ++at, ++i) bytes[at] = static_cast<char>(bytes[at] ^ key[i]);
     }
 
     Result fail(std::uint16_t code, std::string_view reason) {
@@ -212,7 +202,7 @@ private:
     std::uint64_t payload_left_ = 0;  // of the frame
     std::size_t frames_ = 0;          // of the message
     std::size_t masked_ = 0;          // where in the mask the frame's next byte is
-    std::array<char, 4> mask_{};
+    Mask mask_{};
     std::uint16_t code_ = 0;
     Utf8Check text_check_;
     bool in_message_ = false;

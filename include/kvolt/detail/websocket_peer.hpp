@@ -5,6 +5,7 @@
 #include <kvolt/detail/client_frame.hpp>
 #include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/mask.hpp>
 #include <kvolt/detail/peer.hpp>
 #include <kvolt/detail/random.hpp>
 #include <kvolt/detail/wait_point.hpp>
