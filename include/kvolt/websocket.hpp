@@ -17,10 +17,11 @@
 
 namespace kvolt {
 
-/// A WebSocket connection (RFC 6455), made by `co_await context.upgrade()`.
+/// A WebSocket connection (RFC 6455), made by `co_await context.upgrade()`, or on the other side by a WebSocketClient.
 ///
 /// A cheap handle: copies mean the same connection. It never dangles: when the connection is gone, sending and closing
-/// do nothing. When the handler that upgraded returns, the connection is closed with 1000, with 1011 if it threw.
+/// do nothing. When the handler that upgraded returns, the connection is closed with 1000, with 1011 if it threw; a
+/// client's is closed when its last handle goes.
 ///
 /// Pings, pongs, dead peers and the closing handshake are taken care of.
 ///

@@ -9,7 +9,6 @@
 #include <kvolt/detail/connector.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/random.hpp>
-#include <kvolt/detail/wait_point.hpp>
 #include <kvolt/detail/websocket_url.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/websocket.hpp>
@@ -17,6 +16,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <exception>
@@ -84,8 +84,8 @@ public:
     Task<WebSocket> reconnect() {
         const Backoff& backoff = options_.backoff();
         if (connected_ && Clock::now() - *connected_ >= backoff.stable) steps_ = 0;
-        if (connected_) co_await wait(backoff.delay(steps_++, detail::random_fraction()));
         connected_.reset();
+        if (std::exchange(tried_, true)) co_await wait(next_delay());
         for (std::size_t failures = 1;; ++failures) {
             std::optional<ConnectError> failure;
             try {
@@ -97,7 +97,7 @@ public:
             }
             bool last = failures == backoff.attempts || failure->reason() == ConnectError::Reason::stopped;
             if (last) throw ConnectError(*failure);
-            auto delay = backoff.delay(steps_++, detail::random_fraction());
+            auto delay = next_delay();
             if (options_.on_failure()) options_.on_failure()(*failure, delay);
             co_await wait(delay);
         }
@@ -122,7 +122,8 @@ private:
     Task<WebSocket> attempt() const {
         detail::Loop& loop = this_loop();
         if (loop.draining()) throw ConnectError(ConnectError::Reason::stopped, "the app stops");
-        detail::Tick due = loop.now() + detail::Loop::ticks(options_.connect_timeout());
+        constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 365);
+        auto due = Clock::now() + std::min(options_.connect_timeout(), longest);
         std::vector<detail::Endpoint> endpoints;
         if (!options_.unix_path().empty())
             endpoints.push_back(boost::asio::local::stream_protocol::endpoint(options_.unix_path()));
@@ -135,9 +136,13 @@ private:
         co_return co_await detail::open_websocket(loop, std::move(socket), handshake);
     }
 
-    // Not in vain where the app stops meanwhile: the loop lets go of who waits.
+    std::chrono::milliseconds next_delay() { return options_.backoff().delay(steps_++, detail::random_fraction()); }
+
+    // Does not end where the app stops meanwhile: then the loop lets go of whoever waits.
     static Task<> wait(std::chrono::milliseconds delay) {
-        detail::Loop::Timer timer(this_loop().io(), delay);
+        detail::Loop& loop = this_loop();
+        if (loop.draining()) co_return;  // the next try tells that
+        detail::Loop::Timer timer(loop.io(), delay);
         co_await timer.async_wait(boost::asio::use_awaitable);
     }
 
@@ -145,6 +150,7 @@ private:
     const ConnectOptions options_;
     std::size_t steps_ = 0;                       // of the backoff, since all was well
     std::optional<Clock::time_point> connected_;  // when; nothing at first, and after a failure
+    bool tried_ = false;
 };
 
 }  // namespace kvolt

@@ -5,16 +5,15 @@
 
 #include <kvolt/connect_error.hpp>
 #include <kvolt/detail/address.hpp>
-#include <kvolt/detail/alarm.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/stream.hpp>
-#include <kvolt/detail/wait_point.hpp>
 #include <kvolt/handler.hpp>
 
-#include <boost/asio/error.hpp>
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/basic_resolver.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -51,20 +50,21 @@ List interleave(const List& endpoints) {
 ///
 /// @throws ConnectError  if there are none, or not in time.
 template <class Loop_>
-Task<std::vector<Endpoint>> resolve(Loop_& loop, std::string host, unsigned short port, Tick due) {
+Task<std::vector<Endpoint>> resolve(Loop_& loop, std::string host, unsigned short port, Loop::Clock::time_point due) {
     using boost::asio::ip::tcp;
+    using Error = boost::system::error_code;
     using Resolver = boost::asio::ip::basic_resolver<tcp, Loop::executor_type>;
     struct Lookup {
-        explicit Lookup(Loop_& on) : resolver(on.io()) {}
+        explicit Lookup(Loop_& on) : resolver(on.io()), timer(on.io()) {}
 
         Resolver resolver;
-        WaitPoint<Loop_> answered;
+        Loop::Timer timer;  // what the coroutine waits for: its end, or to be cancelled
         std::vector<Endpoint> endpoints;
-        boost::system::error_code error;
+        Error error;
         bool done = false;
     };
 
-    boost::system::error_code no_number;
+    Error no_number;
     auto number = boost::asio::ip::make_address(host, no_number);
     if (!no_number) {
         std::vector<Endpoint> only(1, tcp::endpoint(number, port));
@@ -73,18 +73,18 @@ Task<std::vector<Endpoint>> resolve(Loop_& loop, std::string host, unsigned shor
 
     // Nothing stops a look-up that hangs; then it is left behind.
     auto lookup = std::make_shared<Lookup>(loop);
+    lookup->timer.expires_at(due);
     lookup->resolver.async_resolve(host, std::to_string(port), Resolver::numeric_service,
-                                   [lookup](boost::system::error_code error, const Resolver::results_type& results) {
+                                   [lookup](Error error, const Resolver::results_type& results) {
                                        lookup->error = error;
                                        for (const auto& entry : results) lookup->endpoints.push_back(entry.endpoint());
                                        lookup->done = true;
-                                       lookup->answered.wake_now();
+                                       lookup->timer.cancel();
                                    });
-    auto give_up = [&loop, point = &lookup->answered] { point->wake_later(loop); };
-    Alarm alarm(loop, due, give_up);
-    if (!lookup->done) co_await lookup->answered.wait(loop, lookup);
+    auto [ended] = co_await lookup->timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     if (!lookup->done)
-        throw ConnectError(ConnectError::Reason::timeout, "resolving the name " + host + " took too long");
+        throw ConnectError(ended ? ConnectError::Reason::name : ConnectError::Reason::timeout,
+                           "resolving the name " + host + (ended ? " was cancelled" : " took too long"));
     if (lookup->error || lookup->endpoints.empty())
         throw ConnectError(ConnectError::Reason::name,
                            "cannot resolve the name " + host + ": " + lookup->error.message());
@@ -96,12 +96,15 @@ Task<std::vector<Endpoint>> resolve(Loop_& loop, std::string host, unsigned shor
 ///
 /// @throws ConnectError  that tells how each has failed.
 template <class Loop_>
-Task<PlainStream> connect_to_first(Loop_& loop, std::vector<Endpoint> endpoints, Tick due) {
+Task<PlainStream> connect_to_first(Loop_& loop, std::vector<Endpoint> endpoints, Loop::Clock::time_point due) {
     using Error = boost::system::error_code;
+    using Clock = Loop::Clock;
     struct Race {
+        explicit Race(Loop_& on) : timer(on.io()) {}
+
+        Loop::Timer timer;  // what the coroutine waits for: its end, or to be cancelled
         std::vector<std::unique_ptr<PlainStream>> sockets;
         std::vector<std::optional<Error>> results;
-        WaitPoint<Loop_> changed;
     };
     struct Closing {
         Race& race;
@@ -111,45 +114,43 @@ Task<PlainStream> connect_to_first(Loop_& loop, std::vector<Endpoint> endpoints,
         }
     };
 
-    auto race = std::make_shared<Race>();
+    auto race = std::make_shared<Race>(loop);
     Closing closing{*race};
-    auto look = [&loop, point = &race->changed] { point->wake_later(loop); };
-    Alarm end(loop, due, look);
-    Alarm next(loop, due, look);
-    for (;;) {
-        auto won = std::find_if(race->results.begin(), race->results.end(),
-                                [](const auto& result) { return result && !*result; });
-        if (won != race->results.end()) {
-            auto socket = std::move(*race->sockets[static_cast<std::size_t>(won - race->results.begin())]);
+    auto& results = race->results;
+    for (Clock::time_point next = Clock::now(); Clock::now() < due;) {
+        auto won = std::find_if(results.begin(), results.end(), [](const auto& result) { return result && !*result; });
+        if (won != results.end()) {
+            auto place = static_cast<std::size_t>(won - results.begin());
+            PlainStream socket = std::move(*race->sockets[place]);
             Error ignored;
-            if (ip_endpoint(endpoints[static_cast<std::size_t>(won - race->results.begin())]))
-                socket.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+            if (ip_endpoint(endpoints[place])) socket.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
             socket.non_blocking(true, ignored);
             co_return socket;
         }
-        std::size_t begun = race->sockets.size();
-        bool waits =
-            std::any_of(race->results.begin(), race->results.end(), [](const auto& result) { return !result; });
-        if ((begun == endpoints.size() && !waits) || end.rang()) break;
-        if (begun < endpoints.size() && (!waits || next.rang())) {
-            race->results.emplace_back();
+        std::size_t begun = results.size();
+        bool waits = std::any_of(results.begin(), results.end(), [](const auto& result) { return !result; });
+        if (begun < endpoints.size() && (!waits || Clock::now() >= next)) {
+            results.emplace_back();
             PlainStream& socket = *race->sockets.emplace_back(std::make_unique<PlainStream>(loop.io()));
             socket.async_connect(endpoints[begun], [race, begun](Error error) {
                 race->results[begun] = error;
-                race->changed.wake_now();
+                race->timer.cancel();
             });
-            next.set(loop, loop.now() + Loop::ticks(std::chrono::milliseconds(250)));
-            continue;
+            next = Clock::now() + std::chrono::milliseconds(250);
+        } else if (!waits) {
+            break;
         }
-        co_await race->changed.wait(loop, race);
+        race->timer.expires_at(results.size() < endpoints.size() ? std::min(next, due) : due);
+        co_await race->timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     }
-    bool late = end.rang();
+    bool late = false;
     std::string what;
-    for (std::size_t i = 0; i < race->results.size() && i < 8; ++i) {
-        const auto& result = race->results[i];
+    for (std::size_t i = 0; i < results.size() && i < 8; ++i) {
+        late = late || !results[i];
         what += (what.empty() ? "" : "; ") + to_string(endpoints[i]) + ": " +
-                (result ? result->message() : "no answer in time");
+                (results[i] ? results[i]->message() : "no answer in time");
     }
+    if (results.empty()) late = true, what = "no time was left";
     throw ConnectError(late ? ConnectError::Reason::timeout : ConnectError::Reason::network, "cannot connect: " + what);
 }
 
