@@ -5,6 +5,7 @@
 // kvolt/context.hpp and kvolt/hub.hpp are enough and compile faster.
 
 #include <kvolt/app.hpp>
+#include <kvolt/broadcast_options.hpp>
 #include <kvolt/config.hpp>
 #include <kvolt/constant_time.hpp>
 #include <kvolt/context.hpp>
@@ -15,9 +16,11 @@
 #include <kvolt/group.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/hub.hpp>
+#include <kvolt/hub_options.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/listen_options.hpp>
 #include <kvolt/log_writer.hpp>
+#include <kvolt/member_key.hpp>
 #include <kvolt/message.hpp>
 #include <kvolt/proxy_headers.hpp>
 #include <kvolt/request.hpp>

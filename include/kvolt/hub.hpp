@@ -2,17 +2,24 @@
 #define KVOLT_HUB_HPP
 
 #include <kvolt/app.hpp>
+#include <kvolt/broadcast_options.hpp>
+#include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/hub_core.hpp>
 #include <kvolt/detail/hub_strand.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/hub_options.hpp>
+#include <kvolt/member_key.hpp>
 #include <kvolt/message.hpp>
 #include <kvolt/websocket.hpp>
 
-#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -30,7 +37,10 @@ namespace kvolt {
 /// A member that stops reading delays nobody: what it does not take waits in its own backlog, and when that is full
 /// the hub's policy decides (see HubOptions).
 ///
-/// @tparam Member  What is known of each member, such as a name. It must be copyable for members().
+/// Rooms have names of at most 255 bytes, and are there while somebody is in them. The empty room is everyone.
+///
+/// @tparam Member  What is known of each member, such as a name. It must be copyable for members(), and is destroyed
+///                 on any thread. See Keyed for members that have a key.
 ///
 /// @note Thread safety: all functions may be called from any thread, but join(), which is for the handler of the
 /// socket.
@@ -38,17 +48,11 @@ namespace kvolt {
 /// before it what those handlers use.
 template <class Member = std::monostate>
 class Hub {
-    struct Entry : detail::HubMember {
-        Entry(std::shared_ptr<detail::Peer> whose, std::string_view where, Member what)
-            : HubMember(std::move(whose), where), member(std::move(what)) {}
-
-        Member member;
-    };
-
 public:
     /// The membership of one socket: it leaves the hub when it goes out of scope. Move-only.
     ///
-    /// @note Thread safety: none; it belongs to the handler that joined. It may outlive the hub and the connection.
+    /// @note Thread safety: none; it belongs to the handler that joined, and its functions throw std::logic_error on
+    ///       other loops. It may outlive the hub and the connection, and be left anywhere.
     class Seat {
     public:
         Seat() noexcept = default;
@@ -57,7 +61,7 @@ public:
             if (this != &other) {
                 leave();
                 core_ = std::move(other.core_);
-                entry_ = std::move(other.entry_);
+                member_ = std::move(other.member_);
             }
             return *this;
         }
@@ -65,26 +69,69 @@ public:
 
         /// Leave now; does nothing the second time.
         void leave() noexcept {
-            if (entry_) std::exchange(core_, nullptr)->leave(std::move(entry_));
+            if (member_) std::exchange(core_, nullptr)->leave(std::move(member_));
         }
 
-        /// What the hub knows of this member; changes are seen by members().
-        /// @pre  The seat has been joined and not left.
-        Member& member() noexcept { return entry_->member; }
+        // For a seat that has been joined and not left
 
-        const std::string& room() const noexcept { return entry_->room; }
+        /// Be in one more room; of what is sent to everyone it still gets one.
+        ///
+        /// @returns  false if it is in there already.
+        /// @throws std::length_error  if `room` is too long.
+        bool enter(std::string_view room) {
+            check(room);
+            check_loop(*member_->peer);
+            return core_->enter(member_, room);
+        }
+
+        /// Leave one room, but not the hub.
+        ///
+        /// @returns  false if it is not in there.
+        bool leave(std::string_view room) {
+            check_loop(*member_->peer);
+            return !room.empty() && core_->leave(member_, room);
+        }
+
+        /// The room that it has entered last, of those that it is in; empty if it is in none.
+        const std::string& room() const noexcept { return member_->places.back().room->name; }
+
+        /// The rooms that it is in, as it entered them.
+        std::vector<std::string> rooms() const {
+            std::vector<std::string> names;
+            for (const auto& place : member_->places)
+                if (!place.room->name.empty()) names.push_back(place.room->name);
+            return names;
+        }
+
+        /// Send to this socket alone, at the message's place in the hub's order: after all that was broadcast before.
+        /// WebSocket::send() does not wait for that.
+        ///
+        /// @returns  like Hub::broadcast().
+        bool send(MessageView message) { return core_->submit(to_one(message, member_)); }
+
+        /// What the hub knows of this member.
+        const Member& member() const noexcept { return value_of(member_->value); }
+
+        /// Let it know something else. What is sent later by predicate or key already goes by it.
+        void member(Member changed) {
+            check_loop(*member_->peer);
+            std::string key = detail::key_of(changed);
+            core_->change(member_, std::make_shared<const Member>(std::move(changed)), std::move(key));
+        }
+
+        SeatId id() const noexcept { return member_ ? member_->id : SeatId::none; }
 
         /// True until the seat is left.
-        explicit operator bool() const noexcept { return entry_ != nullptr; }
+        explicit operator bool() const noexcept { return member_ != nullptr; }
 
     private:
         friend class Hub;
 
-        Seat(std::shared_ptr<detail::HubCore> core, std::unique_ptr<Entry> entry)
-            : core_(std::move(core)), entry_(std::move(entry)) {}
+        Seat(std::shared_ptr<detail::HubCore> core, std::shared_ptr<detail::HubMember> member)
+            : core_(std::move(core)), member_(std::move(member)) {}
 
         std::shared_ptr<detail::HubCore> core_;
-        std::unique_ptr<Entry> entry_;
+        std::shared_ptr<detail::HubMember> member_;
     };
 
     explicit Hub(App& app, const HubOptions& options = {})
@@ -99,18 +146,18 @@ public:
 
     /// Let a socket take part from now on, until the seat goes out of scope.
     ///
-    /// @param room  At most 255 bytes; with the empty one, only what is broadcast to everyone is received.
+    /// @param room  The room to be in; with the empty one, only what is broadcast to everyone is received. A seat may
+    ///              enter more rooms.
     /// @throws std::length_error  if `room` is too long.
     /// @throws std::logic_error   off the socket's loop: join in the handler that upgraded; and for a client's socket.
     [[nodiscard]] Seat join(const WebSocket& socket, Member member = {}, std::string_view room = {}) {
         check(room);
-        if (!socket.peer()->on_loop())
-            throw std::logic_error("kvolt: Hub::join() off the socket's loop; join in the handler that upgraded");
+        check_loop(*socket.peer());
         if (socket.peer()->role() == detail::Role::client)
             throw std::logic_error("kvolt: Hub::join() of a client's connection, whose frames need masks of their own");
-        auto entry = std::make_unique<Entry>(socket.peer(), room, std::move(member));
-        core_->join(*entry);
-        return Seat(core_, std::move(entry));
+        std::string key = detail::key_of(member);
+        return Seat(
+            core_, core_->join(socket.peer(), std::make_shared<const Member>(std::move(member)), std::move(key), room));
     }
 
     /// Send a message to every member of a room.
@@ -122,57 +169,130 @@ public:
     /// @returns  false if nobody will get it: the app has stopped, or more is under way than HubOptions::queue allows.
     /// @throws std::length_error  if `room` is too long.
     /// @note Thread safety: any thread. Never suspends, never blocks.
-    bool broadcast(MessageView message, std::string_view room = {}) {
+    bool broadcast(MessageView message, std::string_view room = {}, const BroadcastOptions& options = {}) {
+        return core_->submit(to_room(message, room, options));
+    }
+
+    /// Send a message to those members of a room that satisfy a predicate. Else like broadcast().
+    ///
+    /// @param where  `bool(const Member&)`; called later, on several loops at once, for each member of the room. It
+    ///               must not use the hub, and what it refers to must live as long as the app runs.
+    template <class Where>
+    bool broadcast_if(MessageView message, Where where, std::string_view room = {},
+                      const BroadcastOptions& options = {}) {
+        detail::HubEntry entry = to_room(message, room, options);
+        more(entry).where = [where = std::move(where)](const void* value) {
+            return static_cast<bool>(where(*static_cast<const Member*>(value)));
+        };
+        return core_->submit(std::move(entry));
+    }
+
+    /// Send to one seat, at the message's place in the order; to nobody if it has been left. Else like broadcast().
+    bool send(MessageView message, SeatId seat) {
+        detail::HubEntry entry = to_one(message, nullptr);
+        more(entry).to = seat;
+        return seat != SeatId::none && core_->submit(std::move(entry));
+    }
+
+    /// Send to all seats of the member with this key, in whatever rooms. Else like broadcast().
+    bool send(MessageView message, std::string_view key) requires Keyed<Member> {
+        detail::HubEntry entry = to_one(message, nullptr);
+        more(entry).key = key;
+        return !key.empty() && core_->submit(std::move(entry));
+    }
+
+    /// Close the connections of all members of a room: they get what was broadcast before, then a close frame.
+    ///
+    /// @param code, reason  Like WebSocket::close().
+    /// @throws std::length_error      if `room` is too long.
+    /// @throws std::invalid_argument  for a code that must not be sent.
+    void close_room(std::string_view room, std::uint16_t code = close_code::normal, std::string_view reason = {}) {
         check(room);
-        detail::Broadcast broadcast;
-        broadcast.room = room;
-        detail::append_frame(broadcast.frame, message.binary ? detail::Opcode::binary : detail::Opcode::text,
-                             message.payload);
-        return core_->broadcast(std::move(broadcast));
+        detail::check_close_code(code);
+        detail::HubEntry entry;
+        entry.kind = detail::HubEntry::Kind::close;
+        entry.frame = reason;
+        entry.room = room;
+        more(entry).code = code;
+        core_->submit(std::move(entry));
     }
 
     /// Who is in a room, as copies, in no particular order; the empty room is everyone.
     ///
-    /// On one loop it completes at once. With several, members may come and go while it asks one loop after the other.
+    /// That is at one place in the hub's order, and on a loop of the app at the very place which the broadcasts to that
+    /// loop's members have reached when this completes. On the app's first loop it completes at once. Of what waits for
+    /// an app that stops, nothing is heard again.
     Task<std::vector<Member>> members(std::string room = {}) const {
         auto core = core_;
-        std::vector<Member> result;
-        for (detail::HubShard* shard : core->shards()) {
-            if (detail::Loop::current() == &shard->loop()) {
-                append(result, *shard, room);
-                continue;
-            }
-            Task<std::vector<Member>> there = collect(*shard, room);
-            std::vector<Member> more =
-                co_await boost::asio::co_spawn(shard->loop().executor(), std::move(there), boost::asio::use_awaitable);
-            for (Member& member : more) result.push_back(std::move(member));
+        detail::HubValues values;
+        if (!core->list(room, values)) {
+            auto initiate = [](auto handler, detail::HubCore* asked, std::string where) {
+                auto executor = boost::asio::get_associated_executor(handler);
+                asked->ask(std::move(where), detail::Waiter<detail::HubValues>(Resume<decltype(handler)>{
+                                                 std::move(handler), boost::asio::make_work_guard(executor)}));
+            };
+            values =
+                co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(detail::HubValues)>(
+                    initiate, boost::asio::use_awaitable, core.get(), std::move(room));
         }
+        std::vector<Member> result;
+        result.reserve(values.size());
+        for (const auto& value : values) result.push_back(value_of(value));
         co_return result;
     }
 
-    /// How many members there are in all rooms.
-    std::size_t size() const {
-        std::size_t sum = 0;
-        for (const detail::HubShard* shard : core_->shards()) sum += shard->size();
-        return sum;
-    }
+    /// How many seats there are in a room; the empty room is everyone.
+    std::size_t size(std::string_view room = {}) const { return core_->size(room); }
 
     HubStats stats() const { return core_->stats(); }
 
 private:
+    // Calls the handler where it wants to be called: at once if this is there.
+    template <class Handler>
+    struct Resume {
+        void operator()(detail::HubValues values) && {
+            auto executor = work.get_executor();
+            boost::asio::dispatch(executor, [handler = std::move(handler), values = std::move(values)]() mutable {
+                std::move(handler)(std::move(values));
+            });
+        }
+
+        Handler handler;
+        boost::asio::executor_work_guard<boost::asio::associated_executor_t<Handler>> work;
+    };
+
     static void check(std::string_view room) {
         if (room.size() > 255) throw std::length_error("kvolt: a room's name has at most 255 bytes");
     }
 
-    static void append(std::vector<Member>& result, const detail::HubShard& shard, std::string_view room) {
-        for (const detail::HubMember* member : shard.members(room))
-            result.push_back(static_cast<const Entry*>(member)->member);
+    static void check_loop(const detail::Peer& peer) {
+        if (!peer.on_loop())
+            throw std::logic_error("kvolt: a seat is joined, moved and changed in the handler that upgraded");
     }
 
-    static Task<std::vector<Member>> collect(const detail::HubShard& shard, std::string room) {
-        std::vector<Member> result;
-        append(result, shard, room);
-        co_return result;
+    static const Member& value_of(const std::shared_ptr<const void>& value) {
+        return *static_cast<const Member*>(value.get());
+    }
+
+    static detail::HubEntry::More& more(detail::HubEntry& entry) {
+        if (!entry.more) entry.more = std::make_unique<detail::HubEntry::More>();
+        return *entry.more;
+    }
+
+    static detail::HubEntry to_one(MessageView message, std::shared_ptr<detail::HubMember> member) {
+        detail::HubEntry entry;
+        entry.member = std::move(member);
+        detail::append_frame(entry.frame, message.binary ? detail::Opcode::binary : detail::Opcode::text,
+                             message.payload);
+        return entry;
+    }
+
+    static detail::HubEntry to_room(MessageView message, std::string_view room, const BroadcastOptions& options) {
+        check(room);
+        detail::HubEntry entry = to_one(message, nullptr);
+        entry.room = room;
+        if (!options.is_default()) more(entry).options = options;
+        return entry;
     }
 
     std::weak_ptr<App*> app_;

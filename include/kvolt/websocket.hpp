@@ -17,6 +17,16 @@
 
 namespace kvolt {
 
+namespace detail {
+
+/// @throws std::invalid_argument  for a code that must not be sent (RFC 6455, section 7.4).
+inline void check_close_code(std::uint16_t code) {
+    if (!is_sendable(code))
+        throw std::invalid_argument("kvolt: close code " + std::to_string(code) + " must not be sent");
+}
+
+}  // namespace detail
+
 /// A WebSocket connection (RFC 6455), made by `co_await context.upgrade()`, or on the other side by a WebSocketClient.
 ///
 /// A cheap handle: copies mean the same connection. It never dangles: when the connection is gone, sending and closing
@@ -60,8 +70,7 @@ public:
     /// @param reason  UTF-8, cut to 123 bytes.
     /// @throws std::invalid_argument  for a code that must not be sent.
     void close(std::uint16_t code = close_code::normal, std::string_view reason = {}) const {
-        if (!detail::is_sendable(code))
-            throw std::invalid_argument("kvolt: close code " + std::to_string(code) + " must not be sent");
+        detail::check_close_code(code);
         peer_->close(code, reason);
     }
 

@@ -1,6 +1,7 @@
 #include "catch.hpp"
 #include "crowd.hpp"
 #include "eventually.hpp"
+#include "hub_server.hpp"
 #include "websocket_server.hpp"
 #include <kvolt/hub.hpp>
 #include <kvolt/message.hpp>
@@ -46,47 +47,7 @@ using test::Server;
 
 constexpr std::size_t mebibyte = 1024 * 1024;
 
-/// The route `/ws?name=NAME&room=ROOM` joins a hub and says so, and broadcasts to its room what it is sent.
-struct HubServer : Server {
-    explicit HubServer(const HubOptions& options = {}, std::size_t threads = 1, const Limits& limits = {})
-        : Server(limits, threads), hub(app, options) {
-        app.get("/ws", [this](Context& c) -> Task<> {
-            auto socket = co_await c.upgrade();
-            auto seat = hub.join(socket, std::string(c.query("name")), c.query("room"));
-            socket.send("joined");
-            sockets.add(socket);
-            while (auto message = co_await socket.read()) hub.broadcast(*message, seat.room());
-            endings.add(test::ending(socket));
-        });
-    }
-
-    HubServer& go() {
-        start();
-        return *this;
-    }
-
-    Client join(std::string_view name = "", std::string_view room = "", int receive_buffer = 0) {
-        auto client = connect("/ws?name=" + std::string(name) + "&room=" + std::string(room), receive_buffer);
-        if (test::read_text(client) != "joined") throw std::runtime_error("not joined");
-        return client;
-    }
-
-    std::vector<std::string> members(std::string room = "") {
-        auto names = boost::asio::co_spawn(app.executor(), hub.members(std::move(room)), boost::asio::use_future).get();
-        std::sort(names.begin(), names.end());
-        return names;
-    }
-
-    /// Broadcast, and wait until all loops have dealt with it.
-    void broadcast(MessageView message, std::string_view room = "") {
-        hub.broadcast(message, room);
-        members();
-    }
-
-    test::Reports<WebSocket> sockets;
-    kvolt::Hub<std::string> hub;
-};
-
+using test::HubServer;
 using Names = std::vector<std::string>;
 
 TEST_CASE("hub: members join and leave by scope") {
@@ -288,7 +249,7 @@ TEST_CASE("hub: a seat can be left, moved and taken again, and its member change
                 seat.leave();
                 seat.leave();
             } else if (command->payload == "rename") {
-                seat.member() = "renamed";
+                seat.member("renamed");
             } else {
                 seat = server.hub.join(socket, "mover", command->payload);
             }
@@ -606,7 +567,7 @@ TEST_CASE("hub: a slow member that was closed and still does not read costs no C
     for (int sent = 0; server.hub.stats().disconnected == 0; ++sent) {
         REQUIRE(sent < 1000000);
         server.hub.broadcast(message);
-        if (sent % 50 == 0) server.members();  // until all loops have dealt with it
+        if (sent % 50 == 0) server.settle();
     }
     CHECK(server.endings.next() == "1013 too slow");
     auto before = std::clock();

@@ -2,6 +2,8 @@
 #define KVOLT_DETAIL_HUB_STRAND_HPP
 
 #include <kvolt/detail/hub_core.hpp>
+#include <kvolt/detail/hub_roster.hpp>
+#include <kvolt/detail/hub_shard.hpp>
 #include <kvolt/detail/inbox.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/hub_options.hpp>
@@ -13,8 +15,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -22,12 +27,17 @@ namespace kvolt::detail {
 
 /// The order of a hub.
 ///
-/// A broadcast, from any thread, goes to the home loop (the app's first), where a strand gives it its place in the one
-/// order. From there each loop that has members gets it in batches, encoded once, and delivers to its own members.
+/// An entry, from any thread, goes to the home loop (the app's first), where a strand gives it its place in the one
+/// order. From there each loop that has members gets its messages in batches, encoded once, and delivers to its own
+/// members. Who comes and goes does so at once on its own loop, and enters the roster, which home keeps, at its place
+/// in the order.
 ///
 /// @tparam Member  Makes it a template, so that only files which make a hub compile it.
 template <class Member>
 class HubStrand final : public HubCore, public std::enable_shared_from_this<HubStrand<Member>> {
+    using Kind = HubEntry::Kind;
+    using Delivery = HubShard::Delivery;
+
 public:
     /// @param limits  Of the app; read when somebody joins, which takes a running app.
     HubStrand(std::shared_ptr<Loops> loops, const Limits& limits, const HubOptions& options)
@@ -37,36 +47,91 @@ public:
           home_(*loops_->front()),
           strand_(home_.executor()) {}
 
-    void join(HubMember& member) override { shard(member.peer->loop()).join(member); }
+    std::shared_ptr<HubMember> join(std::shared_ptr<Peer> peer, Value value, std::string key,
+                                    std::string_view room) override {
+        SeatId id{++last_id_};
+        Loop& loop = peer->loop();
+        auto member = std::make_shared<HubMember>(id, std::move(peer), options_.backlog().value_or(limits_.backlog),
+                                                  options_.slow());
+        member->shard = &shard(loop);
+        member->value = value;
+        member->shard->enter(*member, {});
+        if (!room.empty()) enter_here(*member, room);
+        submit(about(member, Kind::enter, room, known(std::move(value), std::move(key))));
+        return member;
+    }
 
-    void leave(std::unique_ptr<HubMember> member) noexcept override {
+    bool enter(const std::shared_ptr<HubMember>& member, std::string_view room) override {
+        if (!enter_here(*member, room)) return false;
+        submit(about(member, Kind::enter, room));
+        return true;
+    }
+
+    bool leave(const std::shared_ptr<HubMember>& member, std::string_view room) override {
+        std::string name(room);  // it may be the room's own
+        if (!member->shard->leave(*member, name)) return false;
+        forget(name);
+        submit(about(member, Kind::leave, name));
+        return true;
+    }
+
+    void change(const std::shared_ptr<HubMember>& member, Value value, std::string key) override {
+        member->value = value;
+        submit(about(member, Kind::change, {}, known(std::move(value), std::move(key))));
+    }
+
+    void leave(std::shared_ptr<HubMember> member) noexcept override {
         auto peer = member->peer;
         auto leaving = [departure = Departure(this->shared_from_this(), std::move(member))] {};
         if (!peer->on_loop()) peer->mailbox()->post(std::move(leaving));
     }
 
-    std::vector<HubShard*> shards() const override {
-        std::lock_guard lock(mutex_);
-        std::vector<HubShard*> result;
-        for (const auto& shard : shards_) result.push_back(shard.get());
-        return result;
-    }
-
-    bool broadcast(Broadcast broadcast) override {
-        if (under_way_.load(std::memory_order_relaxed) > options_.queue()) {
+    bool submit(HubEntry entry) override {
+        bool droppable = entry.kind == Kind::message;
+        if (droppable && under_way_.load(std::memory_order_relaxed) > options_.queue()) {
             refused_.fetch_add(1, std::memory_order_relaxed);
             return false;
         }
         if (Loop::current() == &home_) {
-            order_incoming();  // which came before
-            order(std::move(broadcast));
+            if (home_.cleared()) return false;  // the app has stopped
+            order_incoming();                   // which came before
+            order(std::move(entry));
             return true;
         }
-        charge(broadcast);
-        if (!incoming_.push(std::move(broadcast))) return true;
+        charge(entry);
+        if (!incoming_.push(std::move(entry))) return true;
         bool posted = home_.mailbox()->post([self = this->shared_from_this()] { self->order_incoming(); });
-        if (!posted) incoming_.take();  // the app has stopped
+        if (!posted) incoming_.take();
         return posted;
+    }
+
+    bool list(std::string_view room, Values& values) override {
+        if (Loop::current() != &home_) return false;
+        order_incoming();
+        values = listed(room);
+        return true;
+    }
+
+    void ask(std::string room, Waiter<Values> answer) override {
+        auto question = std::make_shared<HubQuestion>(HubQuestion{std::move(room), std::move(answer), {}});
+        HubShard* asker = nullptr;
+        for (HubShard* shard : shards())
+            if (&shard->loop() == Loop::current()) asker = shard;
+        home_.mailbox()->post([self = this->shared_from_this(), question, asker] {
+            self->order_incoming();
+            self->answer(question, asker);
+        });
+    }
+
+    std::size_t size(std::string_view room) const override {
+        if (!room.empty()) {
+            std::lock_guard lock(mutex_);
+            auto found = sizes_.find(room);
+            return found == sizes_.end() ? 0 : found->second;
+        }
+        std::size_t sum = 0;
+        for (const HubShard* shard : shards()) sum += shard->size();
+        return sum;
     }
 
     HubStats stats() const override {
@@ -84,67 +149,181 @@ public:
 private:
     // A member that leaves when this is destroyed: on its loop, or without it when that has ended.
     struct Departure {
-        Departure(std::shared_ptr<HubStrand> hub, std::unique_ptr<HubMember> leaver)
+        Departure(std::shared_ptr<HubStrand> hub, std::shared_ptr<HubMember> leaver)
             : strand(std::move(hub)), member(std::move(leaver)) {}
         Departure(Departure&&) noexcept = default;
         ~Departure() {
-            if (!member) return;
-            HubShard& shard = strand->shard(member->peer->loop());
-            std::lock_guard lock(strand->leaving_);
-            shard.leave(*member);
+            if (member) strand->depart(std::move(member));
         }
 
         std::shared_ptr<HubStrand> strand;
-        std::unique_ptr<HubMember> member;
+        std::shared_ptr<HubMember> member;
     };
+
+    void depart(std::shared_ptr<HubMember> member) {
+        {
+            std::lock_guard leaving(leaving_);
+            for (const HubPlace& place : member->places) forget(place.room->name);
+            member->shard->leave(*member);
+        }
+        submit(about(std::move(member), Kind::leave));
+    }
+
+    static HubEntry about(std::shared_ptr<HubMember> member, Kind kind, std::string_view room = {},
+                          std::unique_ptr<HubEntry::More> more = nullptr) {
+        HubEntry entry;
+        entry.kind = kind;
+        entry.room = room;
+        entry.member = std::move(member);
+        entry.more = std::move(more);
+        return entry;
+    }
+
+    static std::unique_ptr<HubEntry::More> known(Value value, std::string key) {
+        auto more = std::make_unique<HubEntry::More>();
+        more->value = std::move(value);
+        more->key = std::move(key);
+        return more;
+    }
+
+    bool enter_here(HubMember& member, std::string_view room) {
+        if (!member.shard->enter(member, room)) return false;
+        std::lock_guard lock(mutex_);
+        ++sizes_[std::string(room)];
+        return true;
+    }
+
+    void forget(std::string_view room) {
+        std::lock_guard lock(mutex_);
+        auto size = sizes_.find(room);
+        if (size != sizes_.end() && --size->second == 0) sizes_.erase(size);
+    }
 
     // The shard of a loop, made when it is first needed.
     HubShard& shard(Loop& loop) {
         std::lock_guard lock(mutex_);
         for (const auto& shard : shards_)
             if (&shard->loop() == &loop) return *shard;
-        return *shards_.emplace_back(
-            std::make_unique<HubShard>(loop, options_.backlog().value_or(limits_.backlog), options_.slow()));
+        made_.fetch_add(1, std::memory_order_release);
+        return *shards_.emplace_back(std::make_unique<HubShard>(loop));
     }
 
-    // On the home loop.
+    // They live as long as this.
+    std::vector<HubShard*> shards() const {
+        std::lock_guard lock(mutex_);
+        std::vector<HubShard*> result;
+        for (const auto& shard : shards_) result.push_back(shard.get());
+        return result;
+    }
+
+    // On the home loop
+
     void order_incoming() {
         if (incoming_.empty()) return;
-        for (Broadcast& next : incoming_.take()) order(std::move(next));
+        for (HubEntry& next : incoming_.take()) order(std::move(next));
     }
 
-    void order(Broadcast broadcast) {
-        boost::asio::dispatch(strand_, [self = this->shared_from_this(), broadcast = std::move(broadcast)]() mutable {
-            self->deal(std::move(broadcast));
+    void order(HubEntry entry) {
+        boost::asio::dispatch(strand_, [self = this->shared_from_this(), entry = std::move(entry)]() mutable {
+            self->deal_in_turn(std::move(entry));
         });
     }
 
-    // On the strand: whatever gets here first is first for everybody.
-    void deal(Broadcast broadcast) {
-        messages_.store(messages_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-        std::shared_ptr<const Broadcast> shared;
+    // On the strand: whatever gets here first is first for everybody. What is submitted meanwhile comes behind it.
+    void deal_in_turn(HubEntry entry) {
+        if (dealing_) return waiting_.push_back(std::move(entry));
+        struct Turn {
+            explicit Turn(bool& flag) : on(flag) { on = true; }
+            ~Turn() { on = false; }
+            bool& on;
+        } turn(dealing_);
+        deal(entry);
+        for (std::size_t i = 0; i < waiting_.size(); ++i) {
+            HubEntry next = std::move(waiting_[i]);
+            deal(next);
+        }
+        waiting_.clear();
+    }
+
+    void deal(HubEntry& entry) {
+        switch (entry.kind) {
+            case Kind::message:
+                messages_.store(messages_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+                return address(entry);
+            case Kind::close: return deal_to_room(entry);
+            case Kind::enter:
+                if (entry.more) roster_.change(*entry.member, std::move(entry.more->value), std::move(entry.more->key));
+                return roster_.enter(entry.member, entry.room);
+            case Kind::leave:
+                return entry.room.empty() ? roster_.leave(*entry.member) : roster_.leave(*entry.member, entry.room);
+            case Kind::change:
+                return roster_.change(*entry.member, std::move(entry.more->value), std::move(entry.more->key));
+        }
+    }
+
+    void address(HubEntry& entry) {
+        if (entry.member)
+            deal_to(entry.member, entry);
+        else if (entry.more && entry.more->to != SeatId::none)
+            deal_to(roster_.find(entry.more->to), entry);
+        else if (entry.more && !entry.more->key.empty())
+            for (const auto& member : roster_.find(entry.more->key)) deal_to(member, entry);
+        else
+            deal_to_room(entry);
+    }
+
+    void deal_to_room(HubEntry& entry) {
+        if (seen_.size() != made_.load(std::memory_order_acquire)) seen_ = shards();
+        std::shared_ptr<const HubEntry> shared;
         HubShard* own = nullptr;
-        for (HubShard* shard : shards()) {
+        for (HubShard* shard : seen_) {
             if (shard->size() == 0) continue;
             if (&shard->loop() == &home_) {
                 own = shard;
                 continue;
             }
-            if (!shared) {
-                charge(broadcast);
-                shared = std::make_shared<const Broadcast>(std::move(broadcast));
-            }
-            if (shard->inbox().push(shared))
-                shard->loop().mailbox()->post([self = this->shared_from_this(), shard] {
-                    for (const auto& next : shard->inbox().take()) shard->deliver(*next);
-                });
+            if (!shared) shared = share(entry);
+            send(*shard, {shared, nullptr, {}});
         }
-        if (own) own->deliver(shared ? *shared : broadcast);
+        if (own) own->deliver(shared ? *shared : entry);
     }
 
-    void charge(Broadcast& broadcast) {
+    void deal_to(const std::shared_ptr<HubMember>& member, const HubEntry& entry) {
+        if (!member) return;
+        if (&member->shard->loop() == &home_) return member->shard->deliver(entry, member.get());
+        HubEntry copy;
+        copy.frame = entry.frame;
+        send(*member->shard, {share(copy), member, {}});
+    }
+
+    std::shared_ptr<const HubEntry> share(HubEntry& entry) {
+        charge(entry);
+        return std::make_shared<const HubEntry>(std::move(entry));
+    }
+
+    void send(HubShard& shard, Delivery delivery) {
+        if (!shard.inbox().push(std::move(delivery))) return;
+        shard.loop().mailbox()->post([self = this->shared_from_this(), &shard] {
+            for (const Delivery& next : shard.inbox().take()) shard.deliver(next);
+        });
+    }
+
+    void answer(const std::shared_ptr<HubQuestion>& question, HubShard* asker) {
+        question->values = listed(question->room);
+        if (asker == nullptr) return question->answer(std::move(question->values));
+        send(*asker, {nullptr, nullptr, question});
+        asker->loop().mailbox()->post([question] {});  // keeps it until the answer has taken its place
+    }
+
+    Values listed(std::string_view room) const {
+        Values result;
+        for (const HubMember* member : roster_.in(room)) result.push_back(member->listed_value);
+        return result;
+    }
+
+    void charge(HubEntry& entry) {
         static constexpr std::size_t overhead = 128;  // of an empty one, about
-        broadcast.charge = Charge(under_way_, broadcast.frame.size() + overhead);
+        entry.charge = Charge(under_way_, entry.frame.size() + overhead);
     }
 
     std::shared_ptr<Loops> loops_;
@@ -152,12 +331,21 @@ private:
     const HubOptions options_;
     Loop& home_;
     boost::asio::strand<Loop::executor_type> strand_;
+    std::atomic<std::uint64_t> last_id_{0};
     std::atomic<std::size_t> under_way_{0};  // bytes
-    Inbox<Broadcast> incoming_;
+    Inbox<HubEntry> incoming_;
     mutable std::mutex mutex_;
     std::mutex leaving_;  // when the loops have ended, several threads may leave one shard
     std::vector<std::unique_ptr<HubShard>> shards_;
+    std::map<std::string, std::size_t, std::less<>> sizes_;  // of rooms
+    std::atomic<std::size_t> made_{0};                       // shards
     std::atomic<std::uint64_t> messages_{0}, refused_{0};
+
+    // Of the home loop
+    bool dealing_ = false;
+    std::vector<HubEntry> waiting_;
+    std::vector<HubShard*> seen_;
+    HubRoster roster_;
 };
 
 }  // namespace kvolt::detail

@@ -1,0 +1,57 @@
+#ifndef KVOLT_DETAIL_HUB_ENTRY_HPP
+#define KVOLT_DETAIL_HUB_ENTRY_HPP
+
+#include <kvolt/broadcast_options.hpp>
+#include <kvolt/detail/charge.hpp>
+#include <kvolt/detail/hub_member.hpp>
+#include <kvolt/detail/waiter.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace kvolt::detail {
+
+/// What takes one place in a hub's order.
+struct HubEntry {
+    enum class Kind : std::uint8_t {
+        message,  ///< To a room, a seat or a key.
+        close,    ///< Close whoever is in a room.
+        enter,    ///< A member has entered a room.
+        leave,    ///< It has left one, or for good if `room` is empty.
+        change,   ///< It is known otherwise now.
+    };
+
+    /// What most messages do without.
+    struct More {
+        BroadcastOptions options;
+        std::function<bool(const void* value)> where;  // who of the room gets it
+        SeatId to = SeatId::none;                      // instead of a room
+        std::string key;                               // instead of a room; of a member
+        std::shared_ptr<const void> value;             // of a member
+        std::uint16_t code = 0;                        // of a close; its reason is in `frame`
+    };
+
+    Kind kind = Kind::message;
+    std::string frame;  // a message, ready to be sent
+    std::string room;
+    std::shared_ptr<HubMember> member;  // whom it is about
+    std::unique_ptr<More> more;
+    Charge charge;  // while it is on its way between loops
+};
+
+/// What is known of several members.
+using HubValues = std::vector<std::shared_ptr<const void>>;
+
+/// Somebody asks who is in a room.
+struct HubQuestion {
+    std::string room;
+    Waiter<HubValues> answer;
+    HubValues values;
+};
+
+}  // namespace kvolt::detail
+
+#endif

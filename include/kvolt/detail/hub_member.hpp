@@ -1,0 +1,134 @@
+#ifndef KVOLT_DETAIL_HUB_MEMBER_HPP
+#define KVOLT_DETAIL_HUB_MEMBER_HPP
+
+#include <kvolt/broadcast_options.hpp>
+#include <kvolt/detail/peer.hpp>
+#include <kvolt/limits.hpp>
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kvolt::detail {
+
+class HubShard;
+struct HubMember;
+
+/// Who is in a room, in no particular order.
+struct HubRoom {
+    std::string name;
+    std::vector<HubMember*> members;
+};
+
+/// One of a member's rooms, and where in its list the member is.
+struct HubPlace {
+    HubRoom* room;
+    std::size_t index;
+};
+using HubPlaces = std::vector<HubPlace>;
+
+/// A member of a hub. Each part is touched by one thread alone.
+struct HubMember {
+    HubMember(SeatId number, std::shared_ptr<Peer> whose, const Backlog& may_wait, SlowPolicy when_full)
+        : id(number), peer(std::move(whose)), limit(may_wait), policy(when_full) {}
+
+    const SeatId id;
+    const std::shared_ptr<Peer> peer;
+
+    // On the loop of its connection
+    HubShard* shard = nullptr;
+    HubPlaces places;                   // in the shard
+    std::shared_ptr<const void> value;  // what the hub's user knows of it
+    Backlog limit;
+    SlowPolicy policy;
+
+    // On the loop that gives the order
+    HubPlaces listed;  // in the roster
+    std::shared_ptr<const void> listed_value;
+    std::string key;
+};
+
+/// Which members are in which rooms. The empty room is everyone; the others are there while somebody is in them.
+class HubRooms {
+public:
+    /// @param places  The part of a member that this uses.
+    explicit HubRooms(HubPlaces HubMember::*places) noexcept : places_(places) {}
+
+    HubRooms(const HubRooms&) = delete;
+    HubRooms& operator=(const HubRooms&) = delete;
+
+    /// @returns  false if it was there already.
+    bool enter(HubMember& member, std::string_view name) {
+        HubRoom& room = make(name);
+        HubPlaces& places = member.*places_;
+        if (find(places, room) != places.end()) return false;
+        places.push_back({&room, room.members.size()});
+        room.members.push_back(&member);
+        return true;
+    }
+
+    /// @returns  false if it was not there.
+    bool leave(HubMember& member, std::string_view name) {
+        HubPlaces& places = member.*places_;
+        for (auto place = places.begin(); place != places.end(); ++place) {
+            if (place->room->name != name) continue;
+            vacate(*place);
+            places.erase(place);
+            return true;
+        }
+        return false;
+    }
+
+    /// Leave all rooms.
+    void leave(HubMember& member) {
+        HubPlaces& places = member.*places_;
+        for (; !places.empty(); places.pop_back()) vacate(places.back());
+    }
+
+    const std::vector<HubMember*>& everyone() const noexcept { return everyone_.members; }
+
+    const std::vector<HubMember*>& in(std::string_view name) const {
+        static const std::vector<HubMember*> none;
+        if (name.empty()) return everyone_.members;
+        auto found = rooms_.find(name);
+        return found == rooms_.end() ? none : found->second.members;
+    }
+
+private:
+    HubRoom& make(std::string_view name) {
+        if (name.empty()) return everyone_;
+        auto found = rooms_.find(name);
+        if (found != rooms_.end()) return found->second;
+        HubRoom& room = rooms_[std::string(name)];
+        room.name = name;
+        return room;
+    }
+
+    static HubPlaces::iterator find(HubPlaces& places, const HubRoom& room) {
+        auto place = places.begin();
+        while (place != places.end() && place->room != &room) ++place;
+        return place;
+    }
+
+    void vacate(HubPlace& place) {
+        auto& members = place.room->members;
+        if (place.index + 1 < members.size()) {
+            members[place.index] = members.back();
+            find(members.back()->*places_, *place.room)->index = place.index;
+        }
+        members.pop_back();
+        if (members.empty() && place.room != &everyone_) rooms_.erase(rooms_.find(place.room->name));
+    }
+
+    HubPlaces HubMember::*const places_;
+    HubRoom everyone_;
+    std::map<std::string, HubRoom, std::less<>> rooms_;
+};
+
+}  // namespace kvolt::detail
+
+#endif

@@ -1,0 +1,75 @@
+#ifndef KVOLT_DETAIL_HUB_ROSTER_HPP
+#define KVOLT_DETAIL_HUB_ROSTER_HPP
+
+#include <kvolt/broadcast_options.hpp>
+#include <kvolt/detail/hub_member.hpp>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kvolt::detail {
+
+/// Who is in a hub at the place in its order that has been reached. It belongs to the loop that gives the order.
+class HubRoster {
+public:
+    HubRoster() : rooms_(&HubMember::listed) {}
+
+    const std::vector<HubMember*>& in(std::string_view room) const { return rooms_.in(room); }
+
+    void enter(const std::shared_ptr<HubMember>& member, std::string_view room) {
+        seats_.emplace(member->id, member);
+        rooms_.enter(*member, {});
+        rooms_.enter(*member, room);
+    }
+
+    void leave(HubMember& member, std::string_view room) { rooms_.leave(member, room); }
+
+    /// Leave for good.
+    void leave(HubMember& member) {
+        rooms_.leave(member);
+        forget_key(member);
+        seats_.erase(member.id);
+    }
+
+    /// What is known of a member from now on.
+    void change(HubMember& member, std::shared_ptr<const void> value, std::string key) {
+        forget_key(member);
+        member.listed_value = std::move(value);
+        member.key = std::move(key);
+        if (!member.key.empty()) keys_[member.key].push_back(&member);
+    }
+
+    std::shared_ptr<HubMember> find(SeatId seat) const {
+        auto found = seats_.find(seat);
+        return found == seats_.end() ? nullptr : found->second;
+    }
+
+    /// The seats of a key.
+    std::vector<std::shared_ptr<HubMember>> find(const std::string& key) const {
+        std::vector<std::shared_ptr<HubMember>> result;
+        if (auto found = keys_.find(key); found != keys_.end())
+            for (HubMember* member : found->second) result.push_back(find(member->id));
+        return result;
+    }
+
+private:
+    void forget_key(HubMember& member) {
+        if (member.key.empty()) return;
+        auto key = keys_.find(member.key);
+        std::erase(key->second, &member);
+        if (key->second.empty()) keys_.erase(key);
+        member.key.clear();
+    }
+
+    HubRooms rooms_;
+    std::map<SeatId, std::shared_ptr<HubMember>> seats_;
+    std::map<std::string, std::vector<HubMember*>> keys_;
+};
+
+}  // namespace kvolt::detail
+
+#endif
