@@ -135,14 +135,49 @@ public:
     };
 
     explicit Hub(App& app, const HubOptions& options = {})
-        : app_(app.self()), core_(std::make_shared<detail::HubStrand<Member>>(app.loops(), app.limits(), options)) {}
+        : app_(app.self()), core_(std::make_shared<detail::HubStrand<Member>>(app.loops(), app.limits(), options)) {
+        core_->hooks().log = [log = app_](std::string_view line) {
+            if (auto there = log.lock()) (*there)->log(line);
+        };
+    }
 
     ~Hub() {
+        core_->unhook();
         if (auto app = app_.lock()) (*app)->stop();
     }
 
     Hub(const Hub&) = delete;
     Hub& operator=(const Hub&) = delete;
+
+    /// Who has entered or left a room. Those who joined without a room have entered the empty one.
+    struct Presence {
+        SeatId seat;
+        const Member& member;
+        std::string_view room;
+    };
+
+    /// Call a function whenever somebody enters a room, and on_leave() whenever somebody leaves one.
+    ///
+    /// Both have their place in the hub's order, and what the function broadcasts comes right behind it: before all
+    /// that the one who enters broadcasts from then on, behind all that the one who leaves has broadcast. A list of
+    /// members() together with the news behind it always tells who is there.
+    ///
+    /// @param call  `void(const Presence&)`. What it throws is logged.
+    /// @throws std::logic_error  once somebody has joined.
+    /// @note Thread safety: it is called on the app's first loop, one call at a time, within join() and the like if
+    ///       those are called there.
+    template <class Call>
+    Hub& on_join(Call call) {
+        core_->hooks().joined = presence(std::move(call));
+        return *this;
+    }
+
+    /// See on_join().
+    template <class Call>
+    Hub& on_leave(Call call) {
+        core_->hooks().left = presence(std::move(call));
+        return *this;
+    }
 
     /// Let a socket take part from now on, until the seat goes out of scope.
     ///
@@ -260,6 +295,13 @@ private:
         Handler handler;
         boost::asio::executor_work_guard<boost::asio::associated_executor_t<Handler>> work;
     };
+
+    template <class Call>
+    static detail::HubHooks::Presence presence(Call call) {
+        return [call = std::move(call)](SeatId seat, const void* value, std::string_view room) {
+            call(Presence{seat, *static_cast<const Member*>(value), room});
+        };
+    }
 
     static void check(std::string_view room) {
         if (room.size() > 255) throw std::length_error("kvolt: a room's name has at most 255 bytes");

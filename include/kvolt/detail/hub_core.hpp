@@ -8,12 +8,22 @@
 #include <kvolt/hub_options.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace kvolt::detail {
+
+/// What the hub's user wants to be told. Set before anybody joins.
+struct HubHooks {
+    /// On the loop that gives the order, with a member's id, what is known of it, and the room.
+    using Presence = std::function<void(SeatId, const void*, std::string_view)>;
+
+    Presence joined, left;
+    std::function<void(std::string_view)> log;
+};
 
 /// What all hubs do alike. This is a seam: files that only define handlers need not compile what is behind it.
 class HubCore {
@@ -32,6 +42,12 @@ public:
     virtual void change(const std::shared_ptr<HubMember>& member, Value value, std::string key) = 0;
 
     // Any thread
+
+    /// @throws std::logic_error  if somebody has joined already.
+    virtual HubHooks& hooks() = 0;
+
+    /// Call no hook any more.
+    virtual void unhook() noexcept = 0;
 
     /// Leave for good, on the member's loop: from other threads a little later.
     virtual void leave(std::shared_ptr<HubMember> member) noexcept = 0;

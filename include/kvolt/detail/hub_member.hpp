@@ -50,6 +50,7 @@ struct HubMember {
     HubPlaces listed;  // in the roster
     std::shared_ptr<const void> listed_value;
     std::string key;
+    bool roomless = false;  // joined in no room
 };
 
 /// Which members are in which rooms. The empty room is everyone; the others are there while somebody is in them.

@@ -15,9 +15,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -79,6 +81,14 @@ public:
         member->value = value;
         submit(about(member, Kind::change, {}, known(std::move(value), std::move(key))));
     }
+
+    HubHooks& hooks() override {
+        if (made_.load(std::memory_order_acquire) > 0)
+            throw std::logic_error("kvolt: tell a hub what to call before anybody joins");
+        return hooks_;
+    }
+
+    void unhook() noexcept override { unhooked_.store(true, std::memory_order_release); }
 
     void leave(std::shared_ptr<HubMember> member) noexcept override {
         auto peer = member->peer;
@@ -219,7 +229,7 @@ private:
     // On the home loop
 
     void order_incoming() {
-        if (incoming_.empty()) return;
+        if (incoming_.empty() || dealing_) return;
         for (HubEntry& next : incoming_.take()) order(std::move(next));
     }
 
@@ -229,7 +239,7 @@ private:
         });
     }
 
-    // On the strand: whatever gets here first is first for everybody. What is submitted meanwhile comes behind it.
+    // On the strand: whatever gets here first is first for everybody. What a hook submits meanwhile comes next.
     void deal_in_turn(HubEntry entry) {
         if (dealing_) return waiting_.push_back(std::move(entry));
         struct Turn {
@@ -251,13 +261,46 @@ private:
                 messages_.store(messages_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
                 return address(entry);
             case Kind::close: return deal_to_room(entry);
-            case Kind::enter:
-                if (entry.more) roster_.change(*entry.member, std::move(entry.more->value), std::move(entry.more->key));
-                return roster_.enter(entry.member, entry.room);
-            case Kind::leave:
-                return entry.room.empty() ? roster_.leave(*entry.member) : roster_.leave(*entry.member, entry.room);
+            case Kind::enter: return enter_roster(entry);
+            case Kind::leave: return leave_roster(entry);
             case Kind::change:
                 return roster_.change(*entry.member, std::move(entry.more->value), std::move(entry.more->key));
+        }
+    }
+
+    void enter_roster(HubEntry& entry) {
+        HubMember& member = *entry.member;
+        if (entry.more) roster_.change(member, std::move(entry.more->value), std::move(entry.more->key));
+        roster_.enter(entry.member, entry.room);
+        if (entry.room.empty()) member.roomless = true;
+        tell(hooks_.joined, member, entry.room);
+    }
+
+    void leave_roster(HubEntry& entry) {
+        HubMember& member = *entry.member;
+        if (!entry.room.empty()) {
+            roster_.leave(member, entry.room);
+            return tell(hooks_.left, member, entry.room);
+        }
+        std::vector<std::string> rooms;
+        if (hooks_.left)
+            for (const HubPlace& place : member.listed)
+                if (!place.room->name.empty() || member.roomless) rooms.push_back(place.room->name);
+        roster_.leave(member);
+        for (; !rooms.empty(); rooms.pop_back()) tell(hooks_.left, member, rooms.back());
+    }
+
+    void tell(const HubHooks::Presence& hook, const HubMember& member, std::string_view room) {
+        if (hook) call([&] { hook(member.id, member.listed_value.get(), room); });
+    }
+
+    template <class Hook>
+    void call(Hook hook) {
+        if (unhooked_.load(std::memory_order_acquire)) return;
+        try {
+            hook();
+        } catch (const std::exception& error) {
+            hooks_.log("kvolt: an exception left what a hub has called: " + std::string(error.what()));
         }
     }
 
@@ -340,6 +383,9 @@ private:
     std::map<std::string, std::size_t, std::less<>> sizes_;  // of rooms
     std::atomic<std::size_t> made_{0};                       // shards
     std::atomic<std::uint64_t> messages_{0}, refused_{0};
+
+    HubHooks hooks_;
+    std::atomic<bool> unhooked_{false};
 
     // Of the home loop
     bool dealing_ = false;
