@@ -17,11 +17,19 @@ public:
         return *this;
     }
 
+    /// Whether it is kept for those who enter the room later, if the hub has a history; true by default.
+    BroadcastOptions& history(bool keep) noexcept {
+        history_ = keep;
+        return *this;
+    }
+
     SeatId except() const noexcept { return except_; }
-    bool is_default() const noexcept { return except_ == SeatId::none; }
+    bool history() const noexcept { return history_; }
+    bool is_default() const noexcept { return except_ == SeatId::none && history_; }
 
 private:
     SeatId except_ = SeatId::none;
+    bool history_ = true;
 };
 
 }  // namespace kvolt

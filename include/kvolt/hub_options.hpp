@@ -9,6 +9,13 @@
 
 namespace kvolt {
 
+/// How much of what was broadcast is kept for those who come later.
+struct History {
+    std::size_t messages = 0;       ///< Of a room.
+    std::size_t bytes = 64 * 1024;  ///< Of a room.
+    std::size_t rooms = 1000;       ///< That have a history.
+};
+
 /// How a hub treats members that do not take its messages as fast as they come.
 class HubOptions {
 public:
@@ -31,13 +38,30 @@ public:
         return *this;
     }
 
+    /// Keep the latest messages of each room; none by default. Whoever enters a room gets them first, and then what
+    /// follows: nothing twice, nothing left out. What is broadcast to everyone is kept for those who join.
+    ///
+    /// Not kept is what goes to one seat or key or by a predicate, and what BroadcastOptions::history() keeps out.
+    ///
+    /// @param messages  Of a room.
+    /// @param bytes     Of a room. A room's oldest messages make way.
+    /// @param rooms     That have a history. The history of the one that has been silent for longest makes way, of
+    ///                  rooms that nobody is in before others; else it stays while the hub is there.
+    HubOptions& history(std::size_t messages, std::size_t bytes = History().bytes,
+                        std::size_t rooms = History().rooms) noexcept {
+        history_ = History{messages, bytes, rooms};
+        return *this;
+    }
+
     SlowPolicy slow() const noexcept { return policy_; }
+    const History& history() const noexcept { return history_; }
     const std::optional<Backlog>& backlog() const noexcept { return backlog_; }
     std::size_t queue() const noexcept { return queue_; }
 
 private:
     SlowPolicy policy_ = SlowPolicy::disconnect;
     std::optional<Backlog> backlog_;
+    History history_;
     std::size_t queue_ = 16 * 1024 * 1024;
 };
 

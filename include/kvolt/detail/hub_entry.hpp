@@ -3,12 +3,14 @@
 
 #include <kvolt/broadcast_options.hpp>
 #include <kvolt/detail/charge.hpp>
+#include <kvolt/detail/hub_history.hpp>
 #include <kvolt/detail/hub_member.hpp>
 #include <kvolt/detail/waiter.hpp>
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +33,7 @@ struct HubEntry {
         SeatId to = SeatId::none;                      // instead of a room
         std::string key;                               // instead of a room; of a member
         std::shared_ptr<const void> value;             // of a member
+        std::optional<std::string> forget;             // the history of this room
         std::uint16_t code = 0;                        // of a close; its reason is in `frame`
     };
 
@@ -39,7 +42,10 @@ struct HubEntry {
     std::string room;
     std::shared_ptr<HubMember> member;  // whom it is about
     std::unique_ptr<More> more;
-    Charge charge;  // while it is on its way between loops
+    std::shared_ptr<const KeptMessage> kept;  // has the frame, if there is a history
+    Charge charge;                            // while it is on its way between loops
+
+    const std::string& message() const noexcept { return kept ? kept->frame : frame; }
 };
 
 /// What is known of several members.

@@ -32,7 +32,7 @@ struct HubPlace {
 using HubPlaces = std::vector<HubPlace>;
 
 /// A member of a hub. Each part is touched by one thread alone.
-struct HubMember {
+struct HubMember : std::enable_shared_from_this<HubMember> {
     HubMember(SeatId number, std::shared_ptr<Peer> whose, const Backlog& may_wait, SlowPolicy when_full)
         : id(number), peer(std::move(whose)), limit(may_wait), policy(when_full) {}
 

@@ -47,7 +47,8 @@ public:
           limits_(limits),
           options_(options),
           home_(*loops_->front()),
-          strand_(home_.executor()) {}
+          strand_(home_.executor()),
+          history_rooms_(options.history().rooms) {}
 
     std::shared_ptr<HubMember> join(std::shared_ptr<Peer> peer, Value value, std::string key,
                                     std::string_view room) override {
@@ -57,14 +58,15 @@ public:
                                                   options_.slow());
         member->shard = &shard(loop);
         member->value = value;
-        member->shard->enter(*member, {});
-        if (!room.empty()) enter_here(*member, room);
+        member->shard->join(*member, room);
+        if (!room.empty()) count_in(room);
         submit(about(member, Kind::enter, room, known(std::move(value), std::move(key))));
         return member;
     }
 
     bool enter(const std::shared_ptr<HubMember>& member, std::string_view room) override {
-        if (!enter_here(*member, room)) return false;
+        if (!member->shard->enter(*member, room)) return false;
+        count_in(room);
         submit(about(member, Kind::enter, room));
         return true;
     }
@@ -72,7 +74,7 @@ public:
     bool leave(const std::shared_ptr<HubMember>& member, std::string_view room) override {
         std::string name(room);  // it may be the room's own
         if (!member->shard->leave(*member, name)) return false;
-        forget(name);
+        count_out(name);
         submit(about(member, Kind::leave, name));
         return true;
     }
@@ -173,7 +175,7 @@ private:
     void depart(std::shared_ptr<HubMember> member) {
         {
             std::lock_guard leaving(leaving_);
-            for (const HubPlace& place : member->places) forget(place.room->name);
+            for (const HubPlace& place : member->places) count_out(place.room->name);
             member->shard->leave(*member);
         }
         submit(about(std::move(member), Kind::leave));
@@ -196,14 +198,12 @@ private:
         return more;
     }
 
-    bool enter_here(HubMember& member, std::string_view room) {
-        if (!member.shard->enter(member, room)) return false;
+    void count_in(std::string_view room) {
         std::lock_guard lock(mutex_);
         ++sizes_[std::string(room)];
-        return true;
     }
 
-    void forget(std::string_view room) {
+    void count_out(std::string_view room) {
         std::lock_guard lock(mutex_);
         auto size = sizes_.find(room);
         if (size != sizes_.end() && --size->second == 0) sizes_.erase(size);
@@ -215,7 +215,7 @@ private:
         for (const auto& shard : shards_)
             if (&shard->loop() == &loop) return *shard;
         made_.fetch_add(1, std::memory_order_release);
-        return *shards_.emplace_back(std::make_unique<HubShard>(loop));
+        return *shards_.emplace_back(std::make_unique<HubShard>(loop, options_.history()));
     }
 
     // They live as long as this.
@@ -260,7 +260,10 @@ private:
             case Kind::message:
                 messages_.store(messages_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
                 return address(entry);
-            case Kind::close: return deal_to_room(entry);
+            case Kind::close:
+                history_rooms_.forget(entry.room);
+                more(entry).forget = entry.room;
+                return deal_to_room(entry);
             case Kind::enter: return enter_roster(entry);
             case Kind::leave: return leave_roster(entry);
             case Kind::change:
@@ -315,12 +318,34 @@ private:
             deal_to_room(entry);
     }
 
+    // Messages of a history go to all loops, which keep them for those who come later.
+    void keep(HubEntry& entry) {
+        bool kept = entry.kind == Kind::message && keeps_history() &&
+                    !(entry.more && (entry.more->where || !entry.more->options.history()));
+        if (!kept) return;
+        if (made_.load(std::memory_order_relaxed) < loops_->size())
+            for (const auto& loop : *loops_) shard(*loop);
+        SeatId except = entry.more ? entry.more->options.except() : SeatId::none;
+        entry.kept = std::make_shared<const KeptMessage>(
+            KeptMessage{messages_.load(std::memory_order_relaxed), std::move(entry.frame), {}, except});
+        auto in_use = [this](std::string_view room) { return !roster_.in(room).empty(); };
+        if (auto forget = history_rooms_.use(entry.room, in_use)) more(entry).forget = std::move(forget);
+    }
+
+    bool keeps_history() const noexcept { return options_.history().messages > 0; }
+
+    static HubEntry::More& more(HubEntry& entry) {
+        if (!entry.more) entry.more = std::make_unique<HubEntry::More>();
+        return *entry.more;
+    }
+
     void deal_to_room(HubEntry& entry) {
+        keep(entry);
         if (seen_.size() != made_.load(std::memory_order_acquire)) seen_ = shards();
         std::shared_ptr<const HubEntry> shared;
         HubShard* own = nullptr;
         for (HubShard* shard : seen_) {
-            if (shard->size() == 0) continue;
+            if (shard->size() == 0 && !keeps_history()) continue;
             if (&shard->loop() == &home_) {
                 own = shard;
                 continue;
@@ -366,7 +391,7 @@ private:
 
     void charge(HubEntry& entry) {
         static constexpr std::size_t overhead = 128;  // of an empty one, about
-        entry.charge = Charge(under_way_, entry.frame.size() + overhead);
+        entry.charge = Charge(under_way_, entry.message().size() + overhead);
     }
 
     std::shared_ptr<Loops> loops_;
@@ -392,6 +417,7 @@ private:
     std::vector<HubEntry> waiting_;
     std::vector<HubShard*> seen_;
     HubRoster roster_;
+    HubHistoryRooms history_rooms_;
 };
 
 }  // namespace kvolt::detail

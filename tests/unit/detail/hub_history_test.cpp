@@ -1,0 +1,107 @@
+#include "catch.hpp"
+#include <kvolt/detail/hub_history.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+using namespace kvolt::detail;
+
+namespace {
+
+struct Fixture {
+    HubHistory history;
+    std::uint64_t place = 0;
+
+    void add(std::string_view room, std::string frame, std::string key = {}) {
+        history.add(room, std::make_shared<const KeptMessage>(
+                              KeptMessage{++place, std::move(frame), std::move(key), kvolt::SeatId::none}));
+    }
+
+    std::string replay(std::string_view room, std::string_view other) const {
+        std::string all;
+        history.replay(room, other, [&](const KeptMessage& message) { all += message.frame + ' '; });
+        return all;
+    }
+    std::string replay(std::string_view room) const { return replay(room, room); }
+};
+
+}  // namespace
+
+TEST_CASE("a history keeps so many messages of each room, the latest") {
+    Fixture f{HubHistory(3, 1000)};
+    CHECK(f.replay("red") == "");
+    for (const char* frame : {"a", "b", "c", "d"}) f.add("red", frame);
+    f.add("blue", "e");
+    CHECK(f.replay("red") == "b c d ");
+    CHECK(f.replay("blue") == "e ");
+    CHECK(f.replay("") == "");
+    CHECK(f.history.rooms() == 2);
+    f.history.forget("red");
+    f.history.forget("green");
+    CHECK(f.replay("red") == "");
+    CHECK(f.history.rooms() == 1);
+}
+
+TEST_CASE("a history keeps so many bytes of each room") {
+    Fixture f{HubHistory(100, 10)};
+    f.add("red", "0123456789");
+    CHECK(f.replay("red") == "0123456789 ");
+    f.add("red", "a");
+    CHECK(f.replay("red") == "a ");
+    f.add("red", "bcdefghij");
+    CHECK(f.replay("red") == "a bcdefghij ");
+    f.add("red", "more than fits");  // nothing that is kept may be older than what is not
+    CHECK(f.replay("red") == "");
+}
+
+TEST_CASE("the histories of two rooms are told in the hub's order") {
+    Fixture f{HubHistory(3, 1000)};
+    f.add("", "1");
+    f.add("red", "2");
+    f.add("red", "3");
+    f.add("blue", "4");
+    f.add("", "5");
+    f.add("red", "6");
+    CHECK(f.replay("", "red") == "1 2 3 5 6 ");
+    CHECK(f.replay("red", "") == "1 2 3 5 6 ");
+    CHECK(f.replay("blue", "green") == "4 ");
+    CHECK(f.replay("", "") == "1 5 ");
+}
+
+TEST_CASE("of messages with a key a history keeps the latest") {
+    Fixture f{HubHistory(3, 12)};
+    f.add("red", "a1", "a");
+    f.add("red", "x");
+    f.add("red", "b1", "b");
+    f.add("red", "a2", "a");
+    CHECK(f.replay("red") == "x b1 a2 ");
+    for (int i = 3; i < 10; ++i) f.add("red", "a" + std::to_string(i), "a");
+    CHECK(f.replay("red") == "x b1 a9 ");
+    f.add("blue", "a1", "a");
+    CHECK(f.replay("red") == "x b1 a9 ");
+}
+
+TEST_CASE("the history of the room that was silent for longest makes way, of unused rooms first") {
+    HubHistoryRooms rooms(3);
+    std::set<std::string> used;
+    auto use = [&](std::string_view name) {
+        return rooms.use(name, [&](const std::string& room) { return used.contains(room); }).value_or("");
+    };
+    CHECK(use("a") == "");
+    CHECK(use("b") == "");
+    CHECK(use("c") == "");
+    CHECK(use("a") == "");
+    CHECK(use("d") == "b");
+    used = {"a", "c", "d"};
+    CHECK(use("e") == "c");  // all are in use
+    CHECK(use("f") == "e");  // e is not
+    rooms.forget("a");
+    rooms.forget("nothing");
+    CHECK(use("g") == "");
+    CHECK(HubHistoryRooms(0).use("a", [](const std::string&) { return false; }) == std::nullopt);
+}
