@@ -2,6 +2,9 @@
 #define KVOLT_BROADCAST_OPTIONS_HPP
 
 #include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
 
 namespace kvolt {
 
@@ -23,13 +26,27 @@ public:
         return *this;
     }
 
+    /// Where this message waits for a slow member, it takes the place of those before it with the same key, such as the
+    /// name of what it is the latest state of. It comes behind all that waits; what the member has begun to get is
+    /// finished. A history, too, keeps only the latest.
+    ///
+    /// @param key  At most 255 bytes. With the empty one, the message stands for itself.
+    /// @throws std::length_error  if it is too long.
+    BroadcastOptions& coalesce(std::string_view key) {
+        if (key.size() > 255) throw std::length_error("kvolt: a key has at most 255 bytes");
+        key_ = key;
+        return *this;
+    }
+
     SeatId except() const noexcept { return except_; }
+    const std::string& coalesce() const noexcept { return key_; }
     bool history() const noexcept { return history_; }
-    bool is_default() const noexcept { return except_ == SeatId::none && history_; }
+    bool is_default() const noexcept { return except_ == SeatId::none && history_ && key_.empty(); }
 
 private:
     SeatId except_ = SeatId::none;
     bool history_ = true;
+    std::string key_;
 };
 
 }  // namespace kvolt

@@ -109,6 +109,19 @@ public:
         /// @returns  like Hub::broadcast().
         bool send(MessageView message) { return core_->submit(to_one(message, member_)); }
 
+        /// What happens when this member's backlog is full, and how much may be in it; as the hub's options say by
+        /// default.
+        Seat& slow(SlowPolicy policy) {
+            check_loop(*member_->peer);
+            member_->policy = policy;
+            return *this;
+        }
+        Seat& backlog(std::size_t bytes, std::size_t messages) {
+            check_loop(*member_->peer);
+            member_->limit = {bytes, messages};
+            return *this;
+        }
+
         /// What the hub knows of this member.
         const Member& member() const noexcept { return value_of(member_->value); }
 
@@ -176,6 +189,25 @@ public:
     template <class Call>
     Hub& on_leave(Call call) {
         core_->hooks().left = presence(std::move(call));
+        return *this;
+    }
+
+    /// Call a function whenever a member falls behind: half of what may wait for it does. It is told of once, until
+    /// on_caught_up() has told that nothing waits any more.
+    ///
+    /// @param call  `void(SeatId, const Member&)`. What it throws is logged.
+    /// @throws std::logic_error  once somebody has joined.
+    /// @note Thread safety: it is called on the member's loop, so with several loops several calls may be under way.
+    template <class Call>
+    Hub& on_behind(Call call) {
+        core_->hooks().behind = with_member(std::move(call));
+        return *this;
+    }
+
+    /// See on_behind().
+    template <class Call>
+    Hub& on_caught_up(Call call) {
+        core_->hooks().caught_up = with_member(std::move(call));
         return *this;
     }
 
@@ -297,7 +329,14 @@ private:
     };
 
     template <class Call>
-    static detail::HubHooks::Presence presence(Call call) {
+    static auto with_member(Call call) {
+        return [call = std::move(call)](SeatId seat, const void* value) {
+            call(seat, *static_cast<const Member*>(value));
+        };
+    }
+
+    template <class Call>
+    static auto presence(Call call) {
         return [call = std::move(call)](SeatId seat, const void* value, std::string_view room) {
             call(Presence{seat, *static_cast<const Member*>(value), room});
         };

@@ -71,6 +71,8 @@ struct HubStats {
     std::uint64_t refused = 0;       ///< Broadcasts that were not: too many were on their way.
     std::uint64_t deliveries = 0;    ///< Messages queued for a member.
     std::uint64_t dropped = 0;       ///< Messages that a slow member did not get.
+    std::uint64_t coalesced = 0;     ///< Messages that a slow member did not get, but a later one with their key.
+    std::uint64_t behind = 0;        ///< How often a member has fallen behind: see Hub::on_behind().
     std::uint64_t disconnected = 0;  ///< Members that were closed for being slow.
 };
 

@@ -53,26 +53,37 @@ public:
     /// How many frames drop_oldest has dropped so far.
     std::uint64_t dropped() const noexcept { return dropped_; }
 
+    /// How many frames have made way for later ones with their key so far.
+    std::uint64_t coalesced() const noexcept { return coalesced_; }
+
     /// Append a frame without regard to limits. `begun`: the part before `frame` was sent already.
-    void push(std::string_view frame, Unit unit, bool begun = false) {
+    void push(std::string_view frame, Unit unit, bool begun = false, std::string_view key = {}) {
         if (frames_.empty()) begun_ = begun;
         bytes_ += frame;
-        frames_.push_back({frame.size(), unit});
+        bytes_ += key;
+        frames_.push_back({frame.size(), static_cast<std::uint32_t>(key.size()), unit});
         size_ += frame.size();
         ++live_;
     }
 
     /// Append a frame within `limit`, or do what the policy says; `overflow` means that the connection must go.
-    Added add(std::string_view frame, Unit unit, const Backlog& limit, SlowPolicy policy) {
+    ///
+    /// @param key  If it is not empty, the frame takes the place of those with this key that have not been begun.
+    Added add(std::string_view frame, Unit unit, const Backlog& limit, SlowPolicy policy, std::string_view key = {}) {
+        Stale stale = key.empty() ? Stale() : find(key);
         auto fits = [&] {
-            return live_ < limit.messages && size_ <= limit.bytes && frame.size() <= limit.bytes - size_;
+            std::size_t size = size_ - stale.bytes;
+            return live_ - stale.frames < limit.messages && size <= limit.bytes && frame.size() <= limit.bytes - size;
         };
-        while (!fits()) {
+        if (!fits()) {
             if (policy == SlowPolicy::disconnect) return Added::overflow;
-            bool hopeless = policy == SlowPolicy::drop_newest || frame.size() > limit.bytes;
-            if (hopeless || !drop_oldest()) return Added::dropped;
+            if (policy == SlowPolicy::drop_newest || frame.size() > limit.bytes) return Added::dropped;
         }
-        push(frame, unit);
+        if (stale.frames > 0) drop(key);
+        stale = {};
+        while (!fits())
+            if (!drop_oldest()) return Added::dropped;
+        push(frame, unit, false, key);
         return Added::queued;
     }
 
@@ -90,7 +101,7 @@ public:
                     pieces.add(std::string_view(bytes_).substr(at, frame.size));
                     offered += frame.size;
                 }
-                at += frame.size;
+                at += frame.size + frame.key;
             }
             taken = send(pieces);
             consume(taken);
@@ -113,10 +124,39 @@ public:
 
 private:
     struct Frame {
-        std::size_t size;  // of the first one, what is left
+        std::size_t size;   // of the first one, what is left
+        std::uint32_t key;  // bytes of its key, which lies behind it
         Unit unit;
         bool dropped = false;
     };
+
+    struct Stale {
+        std::size_t frames = 0, bytes = 0;
+    };
+
+    // Call `visit(frame)` for each frame with a key that may be dropped.
+    template <class Visit>
+    void each_with(std::string_view key, Visit visit) {
+        std::size_t at = begin_;
+        for (std::size_t i = 0; i < frames_.size(); ++i) {
+            Frame& frame = frames_[i];
+            bool droppable = !frame.dropped && frame.unit == Unit::droppable && !(i == 0 && begun_);
+            if (droppable && frame.key == key.size() && bytes_.compare(at + frame.size, frame.key, key) == 0)
+                visit(frame);
+            at += frame.size + frame.key;
+        }
+    }
+
+    Stale find(std::string_view key) {
+        Stale stale;
+        each_with(key, [&](const Frame& frame) { ++stale.frames, stale.bytes += frame.size; });
+        return stale;
+    }
+
+    void drop(std::string_view key) {
+        each_with(key, [&](Frame& frame) { drop(frame), ++coalesced_; });
+        compact_if_worth();
+    }
 
     void consume(std::size_t taken) {
         size_ -= taken;
@@ -129,12 +169,12 @@ private:
                 break;
             }
             if (frame.dropped) {
-                dead_ -= frame.size;
+                dead_ -= frame.size + frame.key;
             } else {
                 taken -= frame.size;
                 --live_;
             }
-            begin_ += frame.size;
+            begin_ += frame.size + frame.key;
             begun_ = false;
             frames_.pop_front();
             if (oldest_ > 0) --oldest_;
@@ -152,14 +192,18 @@ private:
         if (oldest_ >= frames_.size()) return false;
         drop(frames_[oldest_]);
         ++dropped_;
-        if (dead_ > 4096 && dead_ > bytes_.size() / 2) compact();
+        compact_if_worth();
         return true;
+    }
+
+    void compact_if_worth() {
+        if (dead_ > 4096 && dead_ > bytes_.size() / 2) compact();
     }
 
     void drop(Frame& frame) noexcept {
         frame.dropped = true;
         size_ -= frame.size;
-        dead_ += frame.size;
+        dead_ += frame.size + frame.key;
         --live_;
     }
 
@@ -168,8 +212,8 @@ private:
         bytes.reserve(size_);
         std::size_t at = begin_;
         for (const Frame& frame : frames_) {
-            if (!frame.dropped) bytes.append(bytes_, at, frame.size);
-            at += frame.size;
+            if (!frame.dropped) bytes.append(bytes_, at, frame.size + frame.key);
+            at += frame.size + frame.key;
         }
         std::erase_if(frames_, [](const Frame& frame) { return frame.dropped; });
         bytes_.swap(bytes);
@@ -180,10 +224,11 @@ private:
     std::deque<Frame> frames_;
     std::size_t size_ = 0;    // bytes of the frames that are not dropped
     std::size_t live_ = 0;    // the number of those
-    std::size_t dead_ = 0;    // bytes of dropped frames that still lie between
+    std::size_t dead_ = 0;    // bytes of dropped frames that still lie between, with their keys
     std::size_t begin_ = 0;   // where the first frame lies in bytes_
     std::size_t oldest_ = 0;  // no frame before this index can be dropped
     std::uint64_t dropped_ = 0;
+    std::uint64_t coalesced_ = 0;
     bool begun_ = false;  // the peer has a part of the first frame
 };
 

@@ -2,28 +2,19 @@
 #define KVOLT_DETAIL_HUB_CORE_HPP
 
 #include <kvolt/detail/hub_entry.hpp>
+#include <kvolt/detail/hub_hooks.hpp>
 #include <kvolt/detail/hub_member.hpp>
 #include <kvolt/detail/peer.hpp>
 #include <kvolt/detail/waiter.hpp>
 #include <kvolt/hub_options.hpp>
 
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace kvolt::detail {
-
-/// What the hub's user wants to be told. Set before anybody joins.
-struct HubHooks {
-    /// On the loop that gives the order, with a member's id, what is known of it, and the room.
-    using Presence = std::function<void(SeatId, const void*, std::string_view)>;
-
-    Presence joined, left;
-    std::function<void(std::string_view)> log;
-};
 
 /// What all hubs do alike. This is a seam: files that only define handlers need not compile what is behind it.
 class HubCore {

@@ -45,6 +45,7 @@ struct HubMember : std::enable_shared_from_this<HubMember> {
     std::shared_ptr<const void> value;  // what the hub's user knows of it
     Backlog limit;
     SlowPolicy policy;
+    bool behind = false;
 
     // On the loop that gives the order
     HubPlaces listed;  // in the roster

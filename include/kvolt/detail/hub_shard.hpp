@@ -3,6 +3,7 @@
 
 #include <kvolt/detail/hub_entry.hpp>
 #include <kvolt/detail/hub_history.hpp>
+#include <kvolt/detail/hub_hooks.hpp>
 #include <kvolt/detail/hub_member.hpp>
 #include <kvolt/detail/inbox.hpp>
 #include <kvolt/detail/loop.hpp>
@@ -25,7 +26,9 @@ namespace kvolt::detail {
 /// A hub's members on one loop. All but the counters and the inbox belongs to that loop's thread.
 class HubShard {
 public:
-    HubShard(Loop& loop, const History& history) : loop_(loop), rooms_(&HubMember::places) {
+    /// @param owner  What this and `hooks` are parts of.
+    HubShard(Loop& loop, const History& history, const HubHooks& hooks, std::weak_ptr<void> owner)
+        : loop_(loop), hooks_(hooks), owner_(std::move(owner)), rooms_(&HubMember::places) {
         if (history.messages > 0) history_.emplace(history.messages, history.bytes);
     }
 
@@ -78,45 +81,71 @@ public:
     std::size_t size() const noexcept { return size_.load(std::memory_order_acquire); }
     std::uint64_t deliveries() const noexcept { return deliveries_.load(std::memory_order_relaxed); }
     std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
+    std::uint64_t coalesced() const noexcept { return coalesced_.load(std::memory_order_relaxed); }
+    std::uint64_t behind() const noexcept { return behind_.load(std::memory_order_relaxed); }
     std::uint64_t disconnected() const noexcept { return disconnected_.load(std::memory_order_relaxed); }
 
 private:
     using Counter = std::atomic<std::uint64_t>;
 
-    // What has become of what was sent.
+    // What has become of what was sent. Who is slow is closed and told of behind the loop over the members: that
+    // appends, and the hub's user may change who is a member.
     struct Tally {
-        std::size_t queued = 0, dropped = 0;
-        std::vector<std::shared_ptr<HubMember>> slow;  // closed behind the loop: that appends, too
+        std::size_t queued = 0, dropped = 0, coalesced = 0;
+        std::vector<std::shared_ptr<HubMember>> overflowing, behind;
     };
 
     void send(const HubEntry& entry, std::span<HubMember* const> members) {
         if (members.empty()) return;
         const HubEntry::More* more = entry.more.get();
-        std::size_t begin = loop_.begin_append();
-        loop_.outgoing() += entry.message();
-        std::size_t end = loop_.outgoing().size();
         Tally tally;
+        auto range = append(entry.message(), more ? more->options.coalesce() : std::string_view());
         for (HubMember* member : members)
-            if (!more || is_for(*more, *member)) send(*member, begin, end, tally);
+            if (!more || is_for(*more, *member)) send(*member, range, tally);
         settle(tally);
     }
 
-    void send(HubMember& member, std::size_t begin, std::size_t end, Tally& tally) {
+    struct Range {
+        std::size_t begin, end, key;
+    };
+
+    Range append(std::string_view frame, std::string_view key) {
+        std::size_t begin = loop_.begin_append();
+        loop_.outgoing() += frame;
+        std::size_t end = loop_.outgoing().size();
+        loop_.outgoing() += key;
+        return {begin, end, key.size()};
+    }
+
+    void send(HubMember& member, const Range& range, Tally& tally) {
         Link* link = member.peer->link();
         if (link == nullptr) return;
-        std::uint64_t dropped_before = link->outbox().dropped();
-        switch (link->send(begin, end, Unit::droppable, member.limit, member.policy)) {
-            case Outbox::Added::queued:
-            case Outbox::Added::backpressure: ++tally.queued; break;
-            case Outbox::Added::overflow: tally.slow.push_back(member.shared_from_this()); [[fallthrough]];
-            case Outbox::Added::dropped: tally.dropped += link->outbox().finished() ? 0 : 1; break;
+        const Outbox& outbox = link->outbox();
+        std::uint64_t dropped = outbox.dropped(), coalesced = range.key > 0 ? outbox.coalesced() : 0;
+        auto added = link->send(range.begin, range.end, Unit::droppable, member.limit, member.policy, range.key);
+        if (added == Outbox::Added::queued) {
+            ++tally.queued;
+            return;
         }
-        tally.dropped += link->outbox().dropped() - dropped_before;
+        if (range.key > 0) tally.coalesced += outbox.coalesced() - coalesced;
+        tally.dropped += outbox.dropped() - dropped;
+        if (added == Outbox::Added::backpressure)
+            ++tally.queued;
+        else
+            tally.dropped += outbox.finished() ? 0 : 1;
+        if (added == Outbox::Added::overflow)
+            tally.overflowing.push_back(member.shared_from_this());
+        else if (!member.behind && is_behind(outbox, member.limit))
+            tally.behind.push_back(member.shared_from_this());
+    }
+
+    static bool is_behind(const Outbox& outbox, const Backlog& limit) noexcept {
+        return outbox.backlog() > limit.bytes / 2 || outbox.messages() > limit.messages / 2;
     }
 
     void settle(Tally& tally) {
         std::size_t closed = 0;
-        for (const auto& member : tally.slow) {
+        for (const auto& member : tally.overflowing) {
             Peer& peer = *member->peer;
             if (peer.over()) continue;  // it has a second seat
             tally.dropped += peer.link()->outbox().shed();
@@ -125,7 +154,32 @@ private:
         }
         count(deliveries_, tally.queued);
         count(dropped_, tally.dropped);
+        count(coalesced_, tally.coalesced);
+        count(behind_, tally.behind.size());
         count(disconnected_, closed);
+        for (const auto& member : tally.behind) fall_behind(member);
+    }
+
+    void fall_behind(const std::shared_ptr<HubMember>& member) {
+        member->behind = true;
+        await_drained(member);
+        hooks_.call(hooks_.behind, member->id, member->value.get());
+    }
+
+    void await_drained(const std::shared_ptr<HubMember>& member) {
+        member->peer->when_drained([this, owner = owner_, weak = std::weak_ptr(member)] {
+            auto whole = owner.lock();
+            auto still = weak.lock();
+            if (whole && still) catch_up(still);
+        });
+    }
+
+    void catch_up(const std::shared_ptr<HubMember>& member) {
+        Link* link = member->peer->link();
+        if (link == nullptr || link->outbox().finished() || member->places.empty()) return;
+        if (link->outbox().backlog() > 0) return await_drained(member);  // already more
+        member->behind = false;
+        hooks_.call(hooks_.caught_up, member->id, member->value.get());
     }
 
     void remember(const HubEntry& entry) {
@@ -139,9 +193,7 @@ private:
         Tally tally;
         history_->replay(room, other, [&](const KeptMessage& message) {
             if (message.except == member.id) return;
-            std::size_t begin = loop_.begin_append();
-            loop_.outgoing() += message.frame;
-            send(member, begin, loop_.outgoing().size(), tally);
+            send(member, append(message.frame, message.key), tally);
         });
         settle(tally);
     }
@@ -162,10 +214,12 @@ private:
     }
 
     Loop& loop_;
+    const HubHooks& hooks_;
+    const std::weak_ptr<void> owner_;
     HubRooms rooms_;
     std::optional<HubHistory> history_;
     std::atomic<std::size_t> size_{0};
-    Counter deliveries_{0}, dropped_{0}, disconnected_{0};
+    Counter deliveries_{0}, dropped_{0}, coalesced_{0}, behind_{0}, disconnected_{0};
     Inbox<Delivery> inbox_;
 };
 

@@ -15,7 +15,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -90,7 +89,7 @@ public:
         return hooks_;
     }
 
-    void unhook() noexcept override { unhooked_.store(true, std::memory_order_release); }
+    void unhook() noexcept override { hooks_.off(); }
 
     void leave(std::shared_ptr<HubMember> member) noexcept override {
         auto peer = member->peer;
@@ -153,6 +152,8 @@ public:
         for (const HubShard* shard : shards()) {
             stats.deliveries += shard->deliveries();
             stats.dropped += shard->dropped();
+            stats.coalesced += shard->coalesced();
+            stats.behind += shard->behind();
             stats.disconnected += shard->disconnected();
         }
         return stats;
@@ -215,7 +216,8 @@ private:
         for (const auto& shard : shards_)
             if (&shard->loop() == &loop) return *shard;
         made_.fetch_add(1, std::memory_order_release);
-        return *shards_.emplace_back(std::make_unique<HubShard>(loop, options_.history()));
+        return *shards_.emplace_back(
+            std::make_unique<HubShard>(loop, options_.history(), hooks_, this->weak_from_this()));
     }
 
     // They live as long as this.
@@ -276,35 +278,22 @@ private:
         if (entry.more) roster_.change(member, std::move(entry.more->value), std::move(entry.more->key));
         roster_.enter(entry.member, entry.room);
         if (entry.room.empty()) member.roomless = true;
-        tell(hooks_.joined, member, entry.room);
+        hooks_.call(hooks_.joined, member.id, member.listed_value.get(), entry.room);
     }
 
     void leave_roster(HubEntry& entry) {
         HubMember& member = *entry.member;
         if (!entry.room.empty()) {
             roster_.leave(member, entry.room);
-            return tell(hooks_.left, member, entry.room);
+            return hooks_.call(hooks_.left, member.id, member.listed_value.get(), entry.room);
         }
         std::vector<std::string> rooms;
         if (hooks_.left)
             for (const HubPlace& place : member.listed)
                 if (!place.room->name.empty() || member.roomless) rooms.push_back(place.room->name);
         roster_.leave(member);
-        for (; !rooms.empty(); rooms.pop_back()) tell(hooks_.left, member, rooms.back());
-    }
-
-    void tell(const HubHooks::Presence& hook, const HubMember& member, std::string_view room) {
-        if (hook) call([&] { hook(member.id, member.listed_value.get(), room); });
-    }
-
-    template <class Hook>
-    void call(Hook hook) {
-        if (unhooked_.load(std::memory_order_acquire)) return;
-        try {
-            hook();
-        } catch (const std::exception& error) {
-            hooks_.log("kvolt: an exception left what a hub has called: " + std::string(error.what()));
-        }
+        for (; !rooms.empty(); rooms.pop_back())
+            hooks_.call(hooks_.left, member.id, member.listed_value.get(), rooms.back());
     }
 
     void address(HubEntry& entry) {
@@ -326,8 +315,9 @@ private:
         if (made_.load(std::memory_order_relaxed) < loops_->size())
             for (const auto& loop : *loops_) shard(*loop);
         SeatId except = entry.more ? entry.more->options.except() : SeatId::none;
+        std::string key = entry.more ? entry.more->options.coalesce() : std::string();
         entry.kept = std::make_shared<const KeptMessage>(
-            KeptMessage{messages_.load(std::memory_order_relaxed), std::move(entry.frame), {}, except});
+            KeptMessage{messages_.load(std::memory_order_relaxed), std::move(entry.frame), std::move(key), except});
         auto in_use = [this](std::string_view room) { return !roster_.in(room).empty(); };
         if (auto forget = history_rooms_.use(entry.room, in_use)) more(entry).forget = std::move(forget);
     }
@@ -410,7 +400,6 @@ private:
     std::atomic<std::uint64_t> messages_{0}, refused_{0};
 
     HubHooks hooks_;
-    std::atomic<bool> unhooked_{false};
 
     // Of the home loop
     bool dealing_ = false;

@@ -40,9 +40,9 @@ public:
     Loop& loop() noexcept { return loop_; }
     Outbox& outbox() noexcept { return outbox_; }
 
-    /// Send the bytes [begin, end) of the loop's outgoing buffer when the turn ends.
+    /// Send the bytes [begin, end) of the loop's outgoing buffer when the turn ends; see Outbox::add().
     Outbox::Added send(std::size_t begin, std::size_t end, Unit unit, const Backlog& limit = Outbox::no_limit,
-                       SlowPolicy policy = SlowPolicy::drop_newest);
+                       SlowPolicy policy = SlowPolicy::drop_newest, std::size_t key = 0);
 
     /// Offer the outbox to the socket.
     virtual void flush() = 0;
@@ -319,11 +319,11 @@ inline Link::Link(Loop& loop) : loop_(loop) { loop_.add(*this); }
 
 inline Link::~Link() { loop_.remove(*this); }
 
-inline Outbox::Added Link::send(std::size_t begin, std::size_t end, Unit unit, const Backlog& limit,
-                                SlowPolicy policy) {
+inline Outbox::Added Link::send(std::size_t begin, std::size_t end, Unit unit, const Backlog& limit, SlowPolicy policy,
+                                std::size_t key) {
     // Try the peer before the limit is near: who sends on is told of backpressure before anything is dropped.
     if (outbox_.pending() > 0 && outbox_.pending() + (end - begin) > limit.bytes / 2) flush();
-    auto added = outbox_.add(loop_.outgoing(), begin, end, unit, limit, policy);
+    auto added = outbox_.add(loop_.outgoing(), begin, end, unit, limit, policy, key);
     if (added == Outbox::Added::queued && !dirty_) loop_.mark(*this);
     return added;
 }

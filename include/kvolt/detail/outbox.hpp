@@ -34,19 +34,24 @@ public:
     };
 
     /// Take the bytes [begin, end) of `outgoing`: whole frames, unless they are raw.
+    ///
+    /// @param key  If not 0, they are one frame, and so many bytes behind it are a key: in the backlog, the frame takes
+    ///             the place of earlier ones with this key.
     Added add(const std::string& outgoing, std::size_t begin, std::size_t end, Unit unit,
-              const Backlog& limit = no_limit, SlowPolicy policy = SlowPolicy::drop_newest) {
+              const Backlog& limit = no_limit, SlowPolicy policy = SlowPolicy::drop_newest, std::size_t key = 0) {
         if (finished_) return Added::dropped;
         if (backlog_) {
-            auto added = backlog_->add(std::string_view(outgoing).substr(begin, end - begin), unit, limit, policy);
+            std::string_view all = outgoing;
+            auto added = backlog_->add(all.substr(begin, end - begin), unit, limit, policy, all.substr(end, key));
             return added == FrameQueue::Added::queued    ? Added::backpressure
                    : added == FrameQueue::Added::dropped ? Added::dropped
                                                          : Added::overflow;
         }
-        if (!ranges_.empty() && ranges_.back().end == begin && ranges_.back().unit == unit)
+        if (key == 0 && !ranges_.empty() && ranges_.back().end == begin && ranges_.back().unit == unit &&
+            ranges_.back().key == 0)
             ranges_.back().end = end;
         else
-            ranges_.push_back({begin, end, unit});
+            ranges_.push_back({begin, end, static_cast<std::uint32_t>(key), unit});
         pending_ += end - begin;
         return Added::queued;
     }
@@ -56,6 +61,9 @@ public:
 
     /// Bytes that the socket would not take.
     std::size_t backlog() const noexcept { return (backlog_ ? backlog_->size() : 0) + unsent_; }
+
+    /// Messages that the socket would not take.
+    std::size_t messages() const noexcept { return backlog_ ? backlog_->frames() : 0; }
 
     bool empty() const noexcept { return pending_ == 0 && !backlog_ && unsent_ == 0; }
 
@@ -123,11 +131,15 @@ public:
     /// How many waiting messages were dropped for newer ones so far.
     std::uint64_t dropped() const noexcept { return dropped_ + (backlog_ ? backlog_->dropped() : 0); }
 
+    /// How many waiting messages made way for later ones with their key so far.
+    std::uint64_t coalesced() const noexcept { return coalesced_ + (backlog_ ? backlog_->coalesced() : 0); }
+
     static constexpr Backlog no_limit{static_cast<std::size_t>(-1), static_cast<std::size_t>(-1)};
 
 private:
     struct Range {
         std::size_t begin, end;
+        std::uint32_t key;  // bytes behind it
         Unit unit;
     };
 
@@ -137,7 +149,9 @@ private:
             std::string_view bytes = outgoing.substr(range.begin, range.end - range.begin);
             while (!bytes.empty()) {
                 std::size_t size = range.unit == Unit::raw ? bytes.size() : frame_size(bytes);
-                if (taken < size) backlog_->push(bytes.substr(taken, size - taken), range.unit, taken > 0);
+                if (taken < size)
+                    backlog_->push(bytes.substr(taken, size - taken), range.unit, taken > 0,
+                                   outgoing.substr(range.end, range.key));
                 taken -= std::min(taken, size);
                 bytes.remove_prefix(size);
             }
@@ -146,6 +160,7 @@ private:
 
     void drop_backlog() noexcept {
         dropped_ += backlog_->dropped();
+        coalesced_ += backlog_->coalesced();
         backlog_.reset();
     }
 
@@ -154,6 +169,7 @@ private:
     std::size_t unsent_ = 0;
     std::unique_ptr<FrameQueue> backlog_;
     std::uint64_t dropped_ = 0;
+    std::uint64_t coalesced_ = 0;
     bool finished_ = false;
 };
 

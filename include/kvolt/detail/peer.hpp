@@ -4,6 +4,7 @@
 #include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/mailbox.hpp>
+#include <kvolt/detail/waiter.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/message.hpp>
 
@@ -15,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace kvolt::detail {
 
@@ -55,6 +57,9 @@ public:
         round_trip_time_.store(time.count(), std::memory_order_relaxed);
     }
 
+    /// Call a function, a little later, when nothing waits for the network any more or the connection is gone.
+    void when_drained(Waiter<> function) { drained_.push_back(std::move(function)); }
+
     /// The connection; nullptr once it is gone.
     Link* link() const noexcept { return link_; }
 
@@ -76,6 +81,11 @@ protected:
 
     void unlink() noexcept { link_ = nullptr; }
 
+    void tell_drained() {
+        for (Waiter<>& function : std::exchange(drained_, {}))
+            if (!loop_.cleared()) loop_.post(std::move(function));
+    }
+
 private:
     Loop& loop_;
     std::shared_ptr<Mailbox> mailbox_;
@@ -86,6 +96,7 @@ private:
     std::atomic<bool> over_{false};
     std::uint16_t close_code_ = 0;
     std::string close_reason_;
+    std::vector<Waiter<>> drained_;
 };
 
 }  // namespace kvolt::detail

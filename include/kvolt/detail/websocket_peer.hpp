@@ -103,7 +103,10 @@ public:
         reader_.wake_later(loop());
     }
 
-    void on_drained() { drainer_.wake_later(loop()); }
+    void on_drained() {
+        drainer_.wake_later(loop());
+        this->tell_drained();
+    }
 
     /// The connection is gone.
     void detach() {

@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 
 using kvolt::Backlog;
 using kvolt::SlowPolicy;
@@ -177,6 +179,46 @@ TEST_CASE("shed drops all frames but that which was begun, and no HTTP") {
     CHECK(drain(queue).empty());
 }
 
+TEST_CASE("a frame with a key takes the place of those that wait with it, at the end") {
+    FrameQueue queue;
+    for (auto [frame, key] : {std::pair("a1 ", "a"), {"b1 ", "b"}, {"x ", ""}, {"a2 ", "a"}, {"b2 ", "b"}, {"y ", ""}})
+        CHECK(queue.add(frame, Unit::droppable, wide, SlowPolicy::disconnect, key) == Added::queued);
+    CHECK(queue.frames() == 4);
+    CHECK(queue.size() == 10);
+    CHECK(queue.coalesced() == 2);
+    CHECK(queue.dropped() == 0);
+    CHECK(drain(queue) == "x a2 b2 y ");
+}
+
+TEST_CASE("a frame with a key spares what has been begun, and what must not be dropped") {
+    FrameQueue queue;
+    queue.add("begun ", Unit::droppable, wide, SlowPolicy::disconnect, "a");
+    CHECK(drain(queue, 3) == "beg");
+    queue.add("frame ", Unit::frame, wide, SlowPolicy::disconnect, "a");
+    queue.add("a1 ", Unit::droppable, wide, SlowPolicy::disconnect, "a");
+    queue.add("a2 ", Unit::droppable, wide, SlowPolicy::disconnect, "a");
+    CHECK(queue.coalesced() == 1);
+    CHECK(drain(queue) == "un frame a2 ");
+}
+
+TEST_CASE("a frame with a key needs no room beside the one that it replaces") {
+    for (SlowPolicy policy : {SlowPolicy::disconnect, SlowPolicy::drop_newest, SlowPolicy::drop_oldest}) {
+        FrameQueue queue;
+        for (auto [frame, key] : {std::pair("aaaa", "a"), {"bbbb", "b"}})
+            CHECK(queue.add(frame, Unit::droppable, {8, 2}, policy, key) == Added::queued);
+        CHECK(queue.add("AAAA", Unit::droppable, {8, 2}, policy, "a") == Added::queued);
+        CHECK(queue.size() == 8);
+        Added larger = queue.add("BBBBB", Unit::droppable, {8, 2}, policy, "b");
+        if (policy == SlowPolicy::drop_oldest) {
+            CHECK(larger == Added::queued);
+            CHECK(drain(queue) == "BBBBB");
+        } else {
+            CHECK(larger == (policy == SlowPolicy::disconnect ? Added::overflow : Added::dropped));
+            CHECK(drain(queue) == "bbbbAAAA");  // the older one is better than none
+        }
+    }
+}
+
 TEST_CASE("dropping for ever takes no more memory than the limit") {
     FrameQueue queue;
     const std::string frame(100, 'x');
@@ -194,7 +236,9 @@ TEST_CASE("a queue does the same as a list of strings") {
         std::string bytes;
         Unit unit;
         bool begun;
+        std::string key;
     };
+    const std::string keys[] = {"", "k", "key", "kex"};
     for (unsigned seed = 0; seed < 200; ++seed) {
         std::mt19937 random(seed);
         auto below = [&](unsigned end) { return std::uniform_int_distribution<unsigned>(0, end - 1)(random); };
@@ -208,16 +252,26 @@ TEST_CASE("a queue does the same as a list of strings") {
             return sum;
         };
         char name = 'a';
+        std::uint64_t coalesced = 0;
         for (int step = 0; step < 300; ++step) {
             if (below(3) > 0) {
                 std::string bytes(1 + below(longest), name = name == 'z' ? 'a' : static_cast<char>(name + 1));
                 auto unit = static_cast<Unit>(below(3));
                 auto policy = static_cast<SlowPolicy>(below(3));
-                auto fits = [&] { return model.size() < limit.messages && size() + bytes.size() <= limit.bytes; };
+                std::string key = seed % 2 && unit == Unit::droppable ? keys[below(4)] : "";
                 auto droppable = [](const Frame& frame) { return frame.unit == Unit::droppable && !frame.begun; };
+                auto stale = [&](const Frame& frame) { return droppable(frame) && !key.empty() && frame.key == key; };
+                std::deque<Frame> before = model;
+                coalesced += std::erase_if(model, stale);
+                auto fits = [&] { return model.size() < limit.messages && size() + bytes.size() <= limit.bytes; };
                 auto expected = Added::queued;
                 if (!fits() && policy == SlowPolicy::disconnect) expected = Added::overflow;
                 if (!fits() && policy == SlowPolicy::drop_newest) expected = Added::dropped;
+                if (!fits() && bytes.size() > limit.bytes && expected == Added::queued) expected = Added::dropped;
+                if (expected != Added::queued) {
+                    coalesced -= before.size() - model.size();
+                    model = std::move(before);
+                }
                 while (!fits() && policy == SlowPolicy::drop_oldest && expected == Added::queued) {
                     auto oldest = std::find_if(model.begin(), model.end(), droppable);
                     if (oldest == model.end())
@@ -225,8 +279,9 @@ TEST_CASE("a queue does the same as a list of strings") {
                     else
                         model.erase(oldest);
                 }
-                if (expected == Added::queued) model.push_back({bytes, unit, false});
-                REQUIRE(queue.add(bytes, unit, limit, policy) == expected);
+                if (expected == Added::queued) model.push_back({bytes, unit, false, key});
+                REQUIRE(queue.add(bytes, unit, limit, policy, key) == expected);
+                REQUIRE(queue.coalesced() == coalesced);
             } else if (below(20) == 0) {
                 std::erase_if(model, [](const Frame& f) { return f.unit != Unit::raw && !f.begun; });
                 queue.shed();

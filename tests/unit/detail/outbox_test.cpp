@@ -195,6 +195,35 @@ TEST_CASE("the number of dropped messages outlives the backlog") {
     }
 }
 
+TEST_CASE("frames with keys replace each other in the backlog, and keys are never sent") {
+    Fixture f;
+    auto send = [&](std::string_view payload, std::string_view key) {
+        std::size_t begin = f.outgoing.size();
+        f.outgoing += frame(payload);
+        std::size_t end = f.outgoing.size();
+        f.outgoing += key;
+        return f.outbox.add(f.outgoing, begin, end, Unit::droppable, Outbox::no_limit, SlowPolicy::disconnect,
+                            key.size());
+    };
+    for (const char* payload : {"a1", "a2", "a3"}) CHECK(send(payload, "a") == Added::queued);
+    CHECK(send("x", "") == Added::queued);
+    CHECK(send("y", "") == Added::queued);
+    f.flush(frame("a1").size() + 1);  // the turn's own frames are kept
+    CHECK(f.outbox.messages() == 4);
+    CHECK(send("a4", "a") == Added::backpressure);
+    CHECK(send("b1", "b") == Added::backpressure);
+    CHECK(send("a5", "a") == Added::backpressure);
+    CHECK(f.outbox.coalesced() == 2);
+    f.drain();
+    CHECK(f.socket.got == frame("a1") + frame("a2") + frame("x") + frame("y") + frame("b1") + frame("a5"));
+    CHECK(f.outbox.coalesced() == 2);
+    CHECK(f.outbox.dropped() == 0);
+    CHECK(f.outbox.messages() == 0);
+    CHECK(send("a6", "a") == Added::queued);
+    f.flush();
+    CHECK(f.socket.got.ends_with(frame("a5") + frame("a6")));
+}
+
 TEST_CASE("behind a close frame nothing is taken, and the close frame is the last that leaves") {
     Fixture f;
     f.send(frame("message"));
@@ -254,6 +283,7 @@ TEST_CASE("clear forgets everything for good") {
 
 // What must hold for every peer, whatever it takes and whatever the policies drop.
 TEST_CASE("every peer gets whole frames, in order, each at most once, and all that may not be dropped") {
+    std::uint64_t coalesced = 0;
     for (unsigned seed = 0; seed < 200; ++seed) {
         CAPTURE(seed);
         std::mt19937 random(seed);
@@ -273,12 +303,15 @@ TEST_CASE("every peer gets whole frames, in order, each at most once, and all th
                 std::string bytes =
                     frame(std::to_string(++number) + ' ' + std::string(below(below(10) ? 50 : 400), 'x'));
                 outgoing += bytes;
+                std::size_t end = outgoing.size();
                 Unit unit = below(4) ? Unit::droppable : Unit::frame;
+                std::size_t key = unit == Unit::droppable ? below(3) : 0;
+                outgoing.append(key, static_cast<char>('a' + below(3)));
                 for (Peer& peer : peers) {
                     if (below(5) == 0) continue;
                     auto added =
-                        peer.outbox.add(outgoing, begin, outgoing.size(), unit,
-                                        unit == Unit::frame ? Outbox::no_limit : limit, SlowPolicy::drop_oldest);
+                        peer.outbox.add(outgoing, begin, end, unit, unit == Unit::frame ? Outbox::no_limit : limit,
+                                        SlowPolicy::drop_oldest, key);
                     if (added == Added::queued || added == Added::backpressure)
                         peer.taken.push_back((unit == Unit::frame ? 'f' : 'd') + bytes);
                 }
@@ -305,7 +338,9 @@ TEST_CASE("every peer gets whole frames, in order, each at most once, and all th
                     REQUIRE((++missing, taken[0] == 'd'));
             }
             REQUIRE(got.empty());
-            REQUIRE(missing == peer.outbox.dropped());
+            REQUIRE(missing == peer.outbox.dropped() + peer.outbox.coalesced());
+            coalesced += peer.outbox.coalesced();
         }
     }
+    CHECK(coalesced > 100);
 }
