@@ -103,6 +103,21 @@ public:
             return names;
         }
 
+        /// Broadcast to the room() of this seat, as one of those whom HubOptions::rate() limits. Else like
+        /// Hub::broadcast(); this seat gets it, too, unless it is excepted.
+        ///
+        /// @returns  false also if the seat is over its rate.
+        bool broadcast(MessageView message, const BroadcastOptions& options = {}) {
+            return broadcast(message, room(), options);
+        }
+
+        /// The same to any room.
+        bool broadcast(MessageView message, std::string_view room, const BroadcastOptions& options = {}) {
+            check(room);
+            check_loop(*member_->peer);
+            return core_->may_broadcast(*member_) && core_->submit(to_room(message, room, options));
+        }
+
         /// Send to this socket alone, at the message's place in the hub's order: after all that was broadcast before.
         /// WebSocket::send() does not wait for that.
         ///

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <stdexcept>
 
 namespace kvolt {
 
@@ -53,8 +54,25 @@ public:
         return *this;
     }
 
+    /// How much a seat may broadcast by Seat::broadcast(); as much as it likes by default.
+    ///
+    /// @param per_second  Messages; more than 0.
+    /// @param burst       Messages that it may broadcast at once after a pause; at least 1.
+    /// @throws std::invalid_argument  for other values.
+    HubOptions& rate(double per_second, double burst) {
+        if (!(per_second > 0) || !(burst >= 1))
+            throw std::invalid_argument("kvolt: a hub's rate is more than 0 a second, its burst at least 1");
+        rate_ = Rate{per_second, burst};
+        return *this;
+    }
+
+    struct Rate {
+        double per_second, burst;
+    };
+
     SlowPolicy slow() const noexcept { return policy_; }
     const History& history() const noexcept { return history_; }
+    const std::optional<Rate>& rate() const noexcept { return rate_; }
     const std::optional<Backlog>& backlog() const noexcept { return backlog_; }
     std::size_t queue() const noexcept { return queue_; }
 
@@ -62,6 +80,7 @@ private:
     SlowPolicy policy_ = SlowPolicy::disconnect;
     std::optional<Backlog> backlog_;
     History history_;
+    std::optional<Rate> rate_;
     std::size_t queue_ = 16 * 1024 * 1024;
 };
 
@@ -69,6 +88,7 @@ private:
 struct HubStats {
     std::uint64_t messages = 0;      ///< Broadcasts that were put in order.
     std::uint64_t refused = 0;       ///< Broadcasts that were not: too many were on their way.
+    std::uint64_t limited = 0;       ///< Broadcasts that were not: their sender was over its rate.
     std::uint64_t deliveries = 0;    ///< Messages queued for a member.
     std::uint64_t dropped = 0;       ///< Messages that a slow member did not get.
     std::uint64_t coalesced = 0;     ///< Messages that a slow member did not get, but a later one with their key.

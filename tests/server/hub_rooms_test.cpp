@@ -19,7 +19,7 @@ namespace {
 
 using kvolt::BroadcastOptions;
 using kvolt::Context;
-using kvolt::Limits;
+using kvolt::HubOptions;
 using kvolt::Task;
 using test::Client;
 using test::HubServer;
@@ -232,6 +232,34 @@ TEST_CASE("hub: close_room closes its members behind what was broadcast before, 
     server.hub.close_room("", 1012);
     CHECK(test::closing(again) == "1012");
     CHECK(test::closing(blue) == "1012");
+}
+
+TEST_CASE("hub: a seat broadcasts to its room, no more often than it may") {
+    HubServer server(HubOptions().rate(0.001, 3), GENERATE(1, 4));
+    server.app.get("/seat", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        auto seat = server.hub.join(socket, "x", c.query("room"));
+        auto others = BroadcastOptions().except(seat.id());
+        while (auto message = co_await socket.read()) {
+            bool sent = message->payload == "blue"     ? seat.broadcast(*message, "blue")
+                        : message->payload == "others" ? seat.broadcast(*message, others)
+                                                       : seat.broadcast(*message);
+            if (!sent) socket.send("not so fast");
+        }
+    });
+    server.go();
+    auto red = server.connect("/seat?room=red"), listener = server.join("", "red"), blue = server.join("", "blue");
+    for (const char* text : {"red", "others", "blue", "more", "and more"}) red.send_frame(test::text, text);
+    for (const char* expected : {"red", "not so fast", "not so fast"}) CHECK(read_text(red) == expected);
+    for (const char* expected : {"red", "others"}) CHECK(read_text(listener) == expected);
+    CHECK(read_text(blue) == "blue");
+    auto other = server.connect("/seat");
+    other.send_frame(test::text, "to everyone");
+    for (Client* client : {&red, &listener, &blue, &other}) CHECK(read_text(*client) == "to everyone");
+    CHECK(server.hub.stats().limited == 2);
+    CHECK(server.hub.stats().messages == 4);
+    server.hub.broadcast("who is no seat is not limited");
+    CHECK(server.hub.stats().limited == 2);
 }
 
 TEST_CASE("hub: misuse of rooms and seats is an exception") {

@@ -30,6 +30,7 @@ public:
                                             std::string_view room) = 0;
     virtual bool enter(const std::shared_ptr<HubMember>& member, std::string_view room) = 0;
     virtual bool leave(const std::shared_ptr<HubMember>& member, std::string_view room) = 0;
+    virtual bool may_broadcast(HubMember& member) = 0;
     virtual void change(const std::shared_ptr<HubMember>& member, Value value, std::string key) = 0;
 
     // Any thread

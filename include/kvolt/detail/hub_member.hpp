@@ -3,11 +3,13 @@
 
 #include <kvolt/broadcast_options.hpp>
 #include <kvolt/detail/peer.hpp>
+#include <kvolt/detail/token_bucket.hpp>
 #include <kvolt/limits.hpp>
 
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,6 +48,7 @@ struct HubMember : std::enable_shared_from_this<HubMember> {
     Backlog limit;
     SlowPolicy policy;
     bool behind = false;
+    std::optional<TokenBucket> bucket;  // for what it broadcasts
 
     // On the loop that gives the order
     HubPlaces listed;  // in the roster

@@ -6,6 +6,7 @@
 #include <kvolt/detail/hub_shard.hpp>
 #include <kvolt/detail/inbox.hpp>
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/token_bucket.hpp>
 #include <kvolt/hub_options.hpp>
 #include <kvolt/limits.hpp>
 
@@ -76,6 +77,16 @@ public:
         count_out(name);
         submit(about(member, Kind::leave, name));
         return true;
+    }
+
+    bool may_broadcast(HubMember& member) override {
+        if (!options_.rate()) return true;
+        auto [per_second, burst] = *options_.rate();
+        auto now = TokenBucket::Clock::now();
+        if (!member.bucket) member.bucket.emplace(burst, now);
+        if (member.bucket->take(per_second, burst, now)) return true;
+        limited_.fetch_add(1, std::memory_order_relaxed);
+        return false;
     }
 
     void change(const std::shared_ptr<HubMember>& member, Value value, std::string key) override {
@@ -149,6 +160,7 @@ public:
         HubStats stats;
         stats.messages = messages_.load(std::memory_order_relaxed);
         stats.refused = refused_.load(std::memory_order_relaxed);
+        stats.limited = limited_.load(std::memory_order_relaxed);
         for (const HubShard* shard : shards()) {
             stats.deliveries += shard->deliveries();
             stats.dropped += shard->dropped();
@@ -397,7 +409,7 @@ private:
     std::vector<std::unique_ptr<HubShard>> shards_;
     std::map<std::string, std::size_t, std::less<>> sizes_;  // of rooms
     std::atomic<std::size_t> made_{0};                       // shards
-    std::atomic<std::uint64_t> messages_{0}, refused_{0};
+    std::atomic<std::uint64_t> messages_{0}, refused_{0}, limited_{0};
 
     HubHooks hooks_;
 

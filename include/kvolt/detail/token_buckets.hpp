@@ -1,8 +1,9 @@
 #ifndef KVOLT_DETAIL_TOKEN_BUCKETS_HPP
 #define KVOLT_DETAIL_TOKEN_BUCKETS_HPP
 
+#include <kvolt/detail/token_bucket.hpp>
+
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <list>
 #include <string>
@@ -15,7 +16,7 @@ namespace kvolt::detail {
 /// longest is forgotten.
 class TokenBuckets {
 public:
-    using Clock = std::chrono::steady_clock;
+    using Clock = TokenBucket::Clock;
 
     /// @param rate   Tokens that a bucket gets per second.
     /// @param burst  Tokens that a bucket holds, and has in the beginning; at least 1.
@@ -31,15 +32,10 @@ public:
 
     /// Take one token from a key's bucket, if it has one.
     Taken take(std::string_view key, Clock::time_point now) {
-        Bucket& bucket = find(key, now);
-        std::chrono::duration<double> passed = now - bucket.since;
-        if (passed.count() > 0) {
-            bucket.tokens = std::min(burst_, bucket.tokens + passed.count() * rate_);
-            bucket.since = now;
-        }
-        bool allowed = bucket.tokens >= 1;
-        if (allowed) bucket.tokens -= 1;
-        return {allowed, bucket.tokens, std::max(0.0, (1 - bucket.tokens) / rate_), (burst_ - bucket.tokens) / rate_};
+        TokenBucket& bucket = find(key, now).tokens;
+        bool allowed = bucket.take(rate_, burst_, now);
+        double left = bucket.tokens();
+        return {allowed, left, std::max(0.0, (1 - left) / rate_), (burst_ - left) / rate_};
     }
 
     std::size_t size() const noexcept { return buckets_.size(); }
@@ -47,8 +43,7 @@ public:
 private:
     struct Bucket {
         std::string key;
-        double tokens;
-        Clock::time_point since;
+        TokenBucket tokens;
     };
     using Buckets = std::list<Bucket>;
 
@@ -61,7 +56,7 @@ private:
             places_.erase(buckets_.back().key);
             buckets_.pop_back();
         }
-        buckets_.push_front({std::string(key), burst_, now});
+        buckets_.push_front({std::string(key), TokenBucket(burst_, now)});
         places_.emplace(buckets_.front().key, buckets_.begin());
         return buckets_.front();
     }
