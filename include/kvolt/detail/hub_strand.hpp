@@ -114,9 +114,12 @@ public:
             refused_.fetch_add(1, std::memory_order_relaxed);
             return false;
         }
+        if (home_.mailbox()->closed()) {  // the app has stopped
+            incoming_.take();
+            return false;
+        }
         if (Loop::current() == &home_) {
-            if (home_.cleared()) return false;  // the app has stopped
-            order_incoming();                   // which came before
+            order_incoming();  // which came before
             order(std::move(entry));
             return true;
         }

@@ -6,6 +6,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
+#include <atomic>
 #include <mutex>
 #include <utility>
 
@@ -30,11 +31,16 @@ public:
     void close() {
         std::lock_guard lock(mutex_);
         io_ = nullptr;
+        closed_.store(true, std::memory_order_release);
     }
+
+    /// True once nothing can be posted any more.
+    bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
 
 private:
     std::mutex mutex_;
     boost::asio::io_context* io_;
+    std::atomic<bool> closed_{false};
 };
 
 }  // namespace kvolt::detail

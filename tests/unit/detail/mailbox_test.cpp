@@ -39,7 +39,9 @@ TEST_CASE("a mailbox may be closed while others post") {
         while (mailbox.post([&] { ++ran; })) ++taken;
     });
     std::this_thread::yield();
+    CHECK_FALSE(mailbox.closed());
     mailbox.close();
+    CHECK(mailbox.closed());
     poster.join();
     io.run();
     CHECK(ran == taken);

@@ -1,0 +1,336 @@
+#include "catch.hpp"
+#include "eventually.hpp"
+#include "hub_server.hpp"
+#include <kvolt/app.hpp>
+#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/peer.hpp>
+#include <kvolt/hub.hpp>
+#include <kvolt/websocket.hpp>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+// Hubs without a server, several of them, and what lives longer than what.
+
+namespace {
+
+using kvolt::App;
+using kvolt::Context;
+using kvolt::Hub;
+using kvolt::HubOptions;
+using kvolt::Task;
+using kvolt::WebSocket;
+using kvolt::detail::Link;
+using kvolt::detail::Loop;
+using test::Client;
+using test::HubServer;
+using test::read_text;
+
+/// A connection without a socket: what it is sent is kept.
+class FakeConnection : public Link {
+public:
+    struct FakePeer final : kvolt::detail::Peer {
+        explicit FakePeer(Link& link) : Peer(link, "") {}
+        ~FakePeer() override = default;
+        kvolt::SendResult send(kvolt::MessageView) override { return kvolt::SendResult::dropped; }
+        void close(std::uint16_t code, std::string_view reason) override { set_over(code, reason); }
+        Task<std::optional<kvolt::Message>> read() override { co_return std::nullopt; }
+        Task<> drained() override { co_return; }
+        using Peer::unlink;
+    };
+
+    explicit FakeConnection(Loop& loop) : Link(loop), peer(std::make_shared<FakePeer>(*this)) {}
+    ~FakeConnection() override { peer->unlink(); }
+
+    void flush() override {
+        outbox().flush(loop().outgoing(), [this](const auto& bytes) { return take(bytes); });
+    }
+    void shut_down() override {}
+    void abort() override {}
+    void abandon() override {}
+
+    WebSocket socket() const { return WebSocket(peer); }
+
+    /// The messages so far, each behind a space. On the loop.
+    std::string messages() {
+        flush();
+        std::string all;
+        for (std::string_view rest = got; !rest.empty();) {
+            std::size_t size = kvolt::detail::frame_size(rest);
+            all += ' ' + std::string(rest.substr(2, size - 2));
+            rest.remove_prefix(size);
+        }
+        return all;
+    }
+
+    std::shared_ptr<FakePeer> peer;
+    std::string got;
+
+private:
+    template <class Bytes>
+    std::size_t take(const Bytes& bytes) {
+        std::size_t size = boost::asio::buffer_size(bytes);
+        for (auto part = boost::asio::buffer_sequence_begin(bytes); part != boost::asio::buffer_sequence_end(bytes);
+             ++part)
+            got.append(static_cast<const char*>(boost::asio::const_buffer(*part).data()),
+                       boost::asio::const_buffer(*part).size());
+        return size;
+    }
+};
+
+/// An app whose loops run in threads without a server.
+struct BareApp {
+    explicit BareApp(std::size_t loops) {
+        while (app.loops()->size() < loops) app.loops()->push_back(std::make_unique<Loop>());
+    }
+    ~BareApp() { stop(); }
+
+    void run() {
+        for (const auto& loop : *app.loops()) threads.emplace_back([&loop = *loop] { loop.run(); });
+    }
+    void stop() {
+        for (const auto& loop : *app.loops()) loop->stop();
+        for (std::thread& thread : threads) thread.join();
+        threads.clear();
+    }
+
+    /// Call a function on a loop and return what it returns.
+    template <class Function>
+    auto on(std::size_t loop, Function function) {
+        std::packaged_task<decltype(function())()> task(std::move(function));
+        auto result = task.get_future();
+        boost::asio::post(app.loops()->at(loop)->io(), [&] { task(); });
+        return result.get();
+    }
+
+    App app;
+    std::vector<std::thread> threads;
+};
+
+TEST_CASE("hub: it works on loops that no server runs") {
+    std::size_t loops = GENERATE(1u, 3u);
+    BareApp bare(loops);
+    Hub<std::string> hub(bare.app, HubOptions().history(2));
+    hub.on_join([&](const auto& who) { hub.broadcast('+' + who.member, who.room); });
+    hub.broadcast("before", "red");
+    CHECK(hub.size() == 0);
+    bare.run();
+    struct Place {
+        std::unique_ptr<FakeConnection> connection;
+        std::optional<Hub<std::string>::Seat> seat;
+    };
+    std::vector<Place> places(loops);
+    for (std::size_t i = 0; i < loops; ++i) {
+        bare.on(0, [] {});
+        bare.on(i, [&] {
+            Place& place = places[i];
+            place.connection = std::make_unique<FakeConnection>(*bare.app.loops()->at(i));
+            place.seat.emplace(hub.join(place.connection->socket(), std::to_string(i), "red"));
+        });
+        bare.on(0, [] {});
+    }
+    hub.broadcast("to all", "red");
+    for (std::size_t i = 0; i < loops; ++i) bare.on(i, [] {});
+    std::string joins;
+    for (std::size_t i = 0; i < loops; ++i) joins += " +" + std::to_string(i);
+    for (std::size_t i = 0; i < loops; ++i) {
+        std::string got = bare.on(i, [&] { return places[i].connection->messages(); });
+        std::string all = " before" + joins + " to all";  // of which it got the last two of the past, and the rest
+        CHECK(all.ends_with(got));
+        CHECK(got.size() >= std::string(" +0 to all").size());
+    }
+    CHECK(hub.size("red") == loops);
+    CHECK(hub.stats().messages == loops + 2);
+    for (std::size_t i = 0; i < loops; ++i)
+        bare.on(i, [&] {
+            places[i].seat.reset();
+            places[i].connection.reset();
+        });
+    CHECK(hub.size() == 0);
+    bare.stop();
+}
+
+TEST_CASE("hub: an app that never runs, and what waits for it") {
+    boost::asio::io_context other;
+    std::future<std::vector<std::string>> names;
+    {
+        App app;
+        Hub<std::string> hub(app, HubOptions().history(10));
+        hub.on_join([&](const auto& who) { hub.broadcast(who.member); });
+        for (int i = 0; i < 10; ++i) CHECK(hub.broadcast("nobody", "red"));
+        hub.close_room("red");
+        hub.send("nobody", kvolt::SeatId{1});
+        names = boost::asio::co_spawn(other, hub.members(), boost::asio::use_future);
+        other.poll();
+        CHECK(hub.size() == 0);
+        CHECK(hub.stats().messages == 0);
+    }
+    other.run();  // unwinds there
+    CHECK_THROWS_AS(names.get(), std::future_error);
+}
+
+TEST_CASE("hub: it may outlive its app") {
+    std::optional<App> app(std::in_place);
+    Hub<std::string> hub(*app);
+    Hub<> other(*app);
+    CHECK(hub.broadcast("before"));
+    app.reset();
+    CHECK_FALSE(hub.broadcast("after"));
+    CHECK_FALSE(hub.broadcast("after, too"));
+    hub.close_room("red");
+    CHECK_FALSE(hub.send("after", "key"));
+    CHECK(hub.size() == 0);
+    CHECK(hub.stats().messages == 0);
+}
+
+TEST_CASE("hub: several hubs share a socket and an app, and each has its own order") {
+    HubServer server({}, GENERATE(1, 4));
+    std::vector<std::unique_ptr<Hub<>>> hubs;
+    for (int i = 0; i < 3; ++i) hubs.push_back(std::make_unique<Hub<>>(server.app, HubOptions().history(5)));
+    server.app.get("/all", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        std::vector<Hub<>::Seat> seats;
+        for (auto& hub : hubs) seats.push_back(hub->join(socket));
+        socket.send("joined");
+        while (auto message = co_await socket.read())
+            for (auto& hub : hubs) hub->broadcast(*message);
+    });
+    server.go();
+    std::vector<Client> clients;
+    for (int i = 0; i < 4; ++i) {
+        clients.push_back(server.connect("/all"));
+        CHECK(read_text(clients.back()) == "joined");
+    }
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < hubs.size(); ++i)
+        threads.emplace_back([&, i] {
+            for (int j = 0; j < 100; ++j) hubs[i]->broadcast(std::to_string(i) + ' ' + std::to_string(j));
+        });
+    for (std::thread& thread : threads) thread.join();
+    for (Client& client : clients) {
+        std::vector<int> next(hubs.size());
+        for (std::size_t i = 0; i < 100 * hubs.size(); ++i) {
+            auto text = read_text(client);
+            REQUIRE(text.substr(2) == std::to_string(next.at(static_cast<std::size_t>(text[0] - '0'))++));
+        }
+    }
+    auto destroyed = std::async(std::launch::async, [&] { hubs[1].reset(); });  // which stops the app
+    for (Client& client : clients) {
+        CHECK(test::closing(client) == "1001");
+        client.send_frame(test::close, test::close_payload(1001));
+        client.close();
+    }
+    destroyed.get();
+}
+
+TEST_CASE("hub: members leave with news of it while the app stops, and when it has") {
+    test::Reports<Hub<std::string>::Seat> seats;
+    std::atomic<int> left = 0;
+    std::vector<Hub<std::string>::Seat> kept;
+    {
+        HubServer server(HubOptions().history(5), GENERATE(1, 4));
+        server.hub.on_leave([&](const auto& who) {
+            ++left;
+            server.hub.broadcast('-' + who.member);
+        });
+        server.app.get("/keep", [&](Context& c) -> Task<> {
+            auto socket = co_await c.upgrade();
+            seats.add(server.hub.join(socket, "kept", "red"));
+            while (co_await socket.read()) {
+            }
+        });
+        server.go();
+        std::vector<Client> clients;
+        for (int i = 0; i < 5; ++i) clients.push_back(server.join(std::to_string(i), "red"));
+        for (int i = 0; i < 5; ++i) {
+            clients.push_back(server.connect("/keep"));
+            kept.push_back(seats.next());
+        }
+        std::thread closing([&] {
+            for (Client& client : clients) {
+                test::closing(client);
+                client.send_frame(test::close, test::close_payload(1001));
+                client.close();
+            }
+        });
+        server.app.stop();
+        closing.join();
+        CHECK(left <= 5);
+        CHECK(server.hub.size() == 5);
+    }
+    for (auto& seat : kept) CHECK(seat.member() == "kept");
+    kept.clear();
+}
+
+TEST_CASE("hub: a broadcast from a signal handler's coroutine") {
+    HubServer server({}, GENERATE(1, 4));
+    boost::asio::signal_set signals(server.app.executor(), SIGUSR1);
+    auto wait = [](boost::asio::signal_set& set, Hub<std::string>& hub) -> Task<> {
+        co_await set.async_wait(boost::asio::use_awaitable);
+        hub.broadcast("a signal");
+        co_await boost::asio::post(set.get_executor(), boost::asio::use_awaitable);
+        hub.broadcast("and more");
+    };
+    boost::asio::co_spawn(server.app.executor(), wait(signals, server.hub), boost::asio::detached);
+    server.go();
+    auto client = server.join();
+    std::raise(SIGUSR1);
+    CHECK(read_text(client) == "a signal");
+    CHECK(read_text(client) == "and more");
+}
+
+TEST_CASE("hub: seats come and go in what it calls") {
+    // A seat that lives in the hub's own callbacks: the one who falls behind is put into another room there.
+    std::size_t threads = GENERATE(1, 4);
+    HubServer server(HubOptions().slow(kvolt::SlowPolicy::drop_newest).backlog(100000, 1000), threads);
+    struct Mine {
+        Hub<std::string>::Seat seat;
+    };
+    std::atomic<Mine*> slow = nullptr;
+    std::atomic<int> moved = 0;
+    server.hub.on_behind([&](kvolt::SeatId, const std::string&) {
+        slow.load()->seat.leave("fast");
+        slow.load()->seat.enter("slow");
+        ++moved;
+    });
+    server.app.get("/moved", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        Mine mine{server.hub.join(socket, "slow", "fast")};
+        slow = &mine;
+        socket.send("joined");
+        co_await socket.read();
+    });
+    server.go();
+    auto client = server.connect("/moved", 4096);
+    CHECK(read_text(client) == "joined");
+    for (int i = 0; moved == 0; ++i) {
+        REQUIRE(i < 20000);
+        server.broadcast(std::string(20000, 'x'), "fast");
+    }
+    CHECK(server.hub.size("fast") == 0);
+    CHECK(server.hub.size("slow") == 1);
+    CHECK(server.members("slow") == std::vector<std::string>{"slow"});
+}
+
+}  // namespace
