@@ -42,7 +42,7 @@ struct Limits {
     Duration drain_timeout = std::chrono::seconds(5);  ///< What stop() grants to those that are connected: hard close.
 
     // WebSockets
-    std::size_t message_size = 64 * 1024;                 ///< Bytes of a received message: close 1009.
+    std::size_t message_size = 64 * 1024;                 ///< Bytes of a received message, inflated: close 1009.
     std::size_t message_fragments = 1024;                 ///< Frames of a received message: close 1008.
     Duration message_timeout = std::chrono::seconds(30);  ///< From a message's first byte to its last: close 1008.
     Duration ping_interval = std::chrono::seconds(25);    ///< From one ping to the next, which measure the round trip.

@@ -3,12 +3,17 @@
 
 #include <kvolt/url.hpp>
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace kvolt {
+
+namespace detail {
+class Compression;
+}
 
 /// Who may open a WebSocket, and what it speaks. Make one beside the route and hand it to every `c.upgrade(options)`.
 ///
@@ -43,14 +48,22 @@ public:
         return *this;
     }
 
+    /// Compress messages, with clients that know how: `kvolt::deflate()` of kvolt/deflate.hpp. Off by default.
+    UpgradeOptions& compression(std::shared_ptr<const detail::Compression> how) {
+        compression_ = std::move(how);
+        return *this;
+    }
+
     const std::vector<std::string>& protocols() const noexcept { return protocols_; }
     const std::vector<Origin>& origins() const noexcept { return origins_; }
     bool allows_any_origin() const noexcept { return any_origin_; }
     bool requires_origin() const noexcept { return require_origin_; }
+    const std::shared_ptr<const detail::Compression>& compression() const noexcept { return compression_; }
 
 private:
     std::vector<std::string> protocols_;
     std::vector<Origin> origins_;
+    std::shared_ptr<const detail::Compression> compression_;
     bool any_origin_ = false;
     bool require_origin_ = false;
 };

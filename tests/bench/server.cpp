@@ -1,6 +1,7 @@
 // The server that outside checks and load generators are run against: kvolt_bench_server PORT [THREADS], on 127.0.0.1.
 
 #include <kvolt.hpp>
+#include <kvolt/deflate.hpp>
 
 #include <cstddef>
 #include <exception>
@@ -10,6 +11,14 @@
 namespace {
 
 constexpr std::size_t mebibyte = 1024 * 1024;
+
+auto echo(const kvolt::UpgradeOptions& options = {}) {
+    return [options](kvolt::Context& c) -> kvolt::Task<> {
+        auto socket = co_await c.upgrade(options);
+        while (auto message = co_await socket.read())
+            if (socket.send(*message) == kvolt::SendResult::backpressure) co_await socket.drained();
+    };
+}
 
 void serve(const std::string& port, unsigned threads) {
     kvolt::Limits limits;
@@ -26,11 +35,10 @@ void serve(const std::string& port, unsigned threads) {
     app.get("/users/:id", [](kvolt::Context& c) { c.text(std::string(c.param("id"))); });
     app.post("/echo-body", [](kvolt::Context& c) { c.blob(std::string(c.body()), "application/octet-stream"); });
 
-    app.get("/echo", [](kvolt::Context& c) -> kvolt::Task<> {
-        auto socket = co_await c.upgrade();
-        while (auto message = co_await socket.read())
-            if (socket.send(*message) == kvolt::SendResult::backpressure) co_await socket.drained();
-    });
+    auto takeover = kvolt::DeflateOptions().context_takeover().min_size(1);
+    app.get("/echo", echo());
+    app.get("/deflate", echo(kvolt::UpgradeOptions().compression(kvolt::deflate())));
+    app.get("/deflate/takeover", echo(kvolt::UpgradeOptions().compression(kvolt::deflate(takeover))));
     app.get("/chat", [&](kvolt::Context& c) -> kvolt::Task<> {
         auto socket = co_await c.upgrade();
         auto seat = hub.join(socket);

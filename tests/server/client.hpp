@@ -44,6 +44,7 @@ struct Frame {
     bool fin = true;
     int opcode = 0;
     std::string payload;
+    bool compressed = false;
 };
 
 inline std::string frame(int opcode, std::string_view payload, bool fin = true, bool mask = true) {
@@ -291,7 +292,7 @@ public:
             for (char c : length) size = size << 8 | static_cast<unsigned char>(c);
         }
         if (head[1] & 0x80) throw std::runtime_error("a masked frame from the server");
-        return {(head[0] & 0x80) != 0, head[0] & 15, read(size)};
+        return {(head[0] & 0x80) != 0, head[0] & 15, read(size), (head[0] & 0x40) != 0};
     }
 
 private:

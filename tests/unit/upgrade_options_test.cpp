@@ -13,6 +13,7 @@ TEST_CASE("by default nobody but the same origin is allowed, and no protocol is 
     CHECK(options.origins().empty());
     CHECK_FALSE(options.allows_any_origin());
     CHECK_FALSE(options.requires_origin());
+    CHECK(options.compression() == nullptr);
 }
 
 TEST_CASE("options are set in one expression") {

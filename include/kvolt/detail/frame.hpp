@@ -15,20 +15,27 @@ enum class Role : std::uint8_t { server, client };
 
 enum class Opcode : std::uint8_t { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
 
+inline constexpr std::size_t max_head = 10;  // bytes of an unmasked one
+
+/// Write the head of a whole, unmasked frame; returns its size.
+inline std::size_t write_head(char* head, Opcode opcode, std::size_t payload_size) {
+    head[0] = static_cast<char>(0x80 | static_cast<unsigned>(opcode));
+    if (payload_size < 126) {
+        head[1] = static_cast<char>(payload_size);
+        return 2;
+    }
+    std::size_t size = 2;
+    int bytes = payload_size < 65536 ? 2 : 8;
+    head[1] = static_cast<char>(bytes == 2 ? 126 : 127);
+    for (int i = bytes - 1; i >= 0; --i)
+        head[size++] = static_cast<char>(static_cast<std::uint64_t>(payload_size) >> (8 * i));
+    return size;
+}
+
 /// Append one whole, unmasked frame.
 inline void append_frame(std::string& out, Opcode opcode, std::string_view payload) {
-    char head[10];
-    std::size_t size = payload.size(), length = 2;
-    head[0] = static_cast<char>(0x80 | static_cast<unsigned>(opcode));
-    if (size < 126) {
-        head[1] = static_cast<char>(size);
-    } else {
-        int bytes = size < 65536 ? 2 : 8;
-        head[1] = static_cast<char>(bytes == 2 ? 126 : 127);
-        for (int i = bytes - 1; i >= 0; --i)
-            head[length++] = static_cast<char>(static_cast<std::uint64_t>(size) >> (8 * i));
-    }
-    out.append(head, length);
+    char head[max_head];
+    out.append(head, write_head(head, opcode, payload.size()));
     out += payload;
 }
 

@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_FRAME_READER_HPP
 #define KVOLT_DETAIL_FRAME_READER_HPP
 
+#include <kvolt/detail/compression.hpp>
 #include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/mask.hpp>
 #include <kvolt/detail/utf8.hpp>
@@ -11,15 +12,16 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <utility>
 
 namespace kvolt::detail {
 
-/// Takes the bytes that the other side sends apart into messages and control frames (RFC 6455, section 5).
+/// Takes the bytes that the other side sends apart into messages and control frames (RFC 6455, section 5; RFC 7692).
 ///
-/// Text is checked as it comes, and lengths are checked before what they announce is there.
+/// Text is checked as it comes, or as it is inflated, and lengths are checked before what they announce is there.
 class FrameReader {
 public:
     enum class Result {
@@ -34,8 +36,13 @@ public:
 
     /// @param most_bytes, most_frames  Of a message.
     /// @param role                     Who reads: a server wants masks, and a client none.
-    FrameReader(std::size_t most_bytes, std::size_t most_frames, Role role = Role::server)
-        : most_bytes_(most_bytes), most_frames_(most_frames), mask_size_(role == Role::server ? 4 : 0) {}
+    /// @param inflater                 Of compressed messages; without one there may be none.
+    FrameReader(std::size_t most_bytes, std::size_t most_frames, Role role = Role::server,
+                std::unique_ptr<Inflater> inflater = {})
+        : most_bytes_(most_bytes),
+          most_frames_(most_frames),
+          mask_size_(role == Role::server ? 4 : 0),
+          inflater_(std::move(inflater)) {}
 
     /// Take bytes off the front of `input` until there is something to tell. The input is changed: masks are taken off.
     ///
@@ -49,6 +56,7 @@ public:
                 if (payload_left_ > 0) return Result::more;
                 in_payload_ = false;
                 if (!last_) continue;
+                if (compressed_ && !inflater_->end_message()) return fail(close_code::invalid_payload, cut_off);
                 if (text_ && !text_check_.complete()) return fail(close_code::invalid_payload, "text is not UTF-8");
                 in_message_ = false;
                 return Result::message;
@@ -84,6 +92,7 @@ private:
         std::uint64_t length = 0;
         Opcode opcode{};
         bool last = false;
+        bool compressed = false;
         const char* fault = nullptr;
     };
 
@@ -95,7 +104,9 @@ private:
         if (input.empty()) return false;
         head.last = (at(0) & 0x80) != 0;
         head.opcode = static_cast<Opcode>(at(0) & 0x0F);
-        if ((at(0) & 0x70) != 0) return refuse(head, "reserved bits are set");
+        bool may_be_compressed = inflater_ && (head.opcode == Opcode::text || head.opcode == Opcode::binary);
+        if ((at(0) & (may_be_compressed ? 0x30 : 0x70)) != 0) return refuse(head, "reserved bits are set");
+        head.compressed = (at(0) & 0x40) != 0;
         switch (head.opcode) {
             case Opcode::continuation:
                 if (!in_message_) return refuse(head, "a continuation of nothing");
@@ -139,12 +150,13 @@ private:
         if (!in_message_) {
             in_message_ = true;
             text_ = head.opcode == Opcode::text;
+            compressed_ = head.compressed;
             text_check_ = {};
             frames_ = 0;
         }
         if (++frames_ > most_frames_) return fail(close_code::policy_violation, "too many fragments"), false;
-        if (head.length > most_bytes_ - payload_.size())
-            return fail(close_code::message_too_big, "the message is too big"), false;
+        if (head.length > (compressed_ ? most_compressed() : most_bytes_ - payload_.size()))
+            return fail(close_code::message_too_big, too_big), false;
         last_ = head.last;
         payload_left_ = head.length;
         in_payload_ = true;
@@ -157,8 +169,30 @@ private:
         payload_left_ -= part.size();
         unmask(part);
         std::string_view bytes(part.data(), part.size());
+        if (compressed_) return inflate(bytes);
         if (text_ && !text_check_.feed(bytes)) fail(close_code::invalid_payload, "text is not UTF-8");
         payload_ += bytes;
+    }
+
+    void inflate(std::string_view bytes) {
+        for (bool more = true; more && code_ == 0;) {
+            std::size_t before = payload_.size();
+            auto result = inflater_->inflate(bytes, payload_);
+            more = result == Inflater::Result::more;
+            std::string_view inflated = std::string_view(payload_).substr(before);
+            if (payload_.size() > most_bytes_)
+                fail(close_code::message_too_big, too_big);
+            else if (text_ && !text_check_.feed(inflated))
+                fail(close_code::invalid_payload, "text is not UTF-8");
+            else if (result == Inflater::Result::bad)
+                fail(close_code::invalid_payload, "not deflated data");
+        }
+    }
+
+    // Bytes of a frame. What cannot be compressed gets a little longer.
+    std::size_t most_compressed() const noexcept {
+        std::size_t more = most_bytes_ / 8 + 1024;
+        return most_bytes_ < std::numeric_limits<std::size_t>::max() - more ? most_bytes_ + more : most_bytes_;
     }
 
     Result take_control(std::span<char>& input, const Head& head) {
@@ -194,9 +228,13 @@ private:
         return Result::fault;
     }
 
+    static constexpr std::string_view too_big = "the message is too big";
+    static constexpr std::string_view cut_off = "deflated data is cut off";
+
     const std::size_t most_bytes_;
     const std::size_t most_frames_;
     const std::size_t mask_size_;
+    const std::unique_ptr<Inflater> inflater_;
     std::string payload_;  // of the message, as far as it has come
     std::string_view control_;
     std::uint64_t payload_left_ = 0;  // of the frame
@@ -209,6 +247,7 @@ private:
     bool in_payload_ = false;
     bool last_ = false;  // frame of the message
     bool text_ = false;
+    bool compressed_ = false;
 };
 
 }  // namespace kvolt::detail

@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_HANDSHAKE_HPP
 #define KVOLT_DETAIL_HANDSHAKE_HPP
 
+#include <kvolt/detail/compression.hpp>
 #include <kvolt/detail/fields.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/request.hpp>
@@ -56,6 +57,14 @@ inline std::string agree_on_protocol(const Request& request, const UpgradeOption
         for (const std::string& name : options.protocols())
             if (name == offer) return name;
     return {};
+}
+
+/// What of the client's Sec-WebSocket-Extensions is spoken.
+///
+/// @throws HttpError  400 if they are malformed.
+inline Extensions agree_on_extensions(const Request& request, const UpgradeOptions& options) {
+    if (!options.compression()) return {};
+    return options.compression()->agree(joined_fields(request, "Sec-WebSocket-Extensions").value_or(""));
 }
 
 /// Check a client's opening handshake (RFC 6455, section 4.2.1) and who it comes from.

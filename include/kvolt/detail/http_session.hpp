@@ -80,8 +80,11 @@ public:
     std::shared_ptr<Peer> upgrade(const Request& request, const UpgradeOptions& options) override {
         Client from = client();
         check_handshake(request, options, from.secure, from.host);
-        websocket_ = std::make_unique<WebSocketSession<Stream>>(wire_, limits_, agree_on_protocol(request, options));
-        websocket_->accept(request, response_, reader_.take_rest(), this->weak_from_this());
+        Extensions extensions = agree_on_extensions(request, options);
+        std::string answer = std::move(extensions.answer);
+        websocket_ = std::make_unique<WebSocketSession<Stream>>(wire_, limits_, agree_on_protocol(request, options),
+                                                                Role::server, std::move(extensions));
+        websocket_->accept(request, response_, answer, reader_.take_rest(), this->weak_from_this());
         if (stopping_) websocket_->on_shut_down();
         return websocket_->peer();
     }

@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_PEER_HPP
 #define KVOLT_DETAIL_PEER_HPP
 
+#include <kvolt/detail/compression.hpp>
 #include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/mailbox.hpp>
@@ -59,6 +60,8 @@ public:
 
     /// Call a function, a little later, when nothing waits for the network any more or the connection is gone.
     void when_drained(Waiter<> function) { drained_.push_back(std::move(function)); }
+    /// nullptr unless compression was agreed on.
+    Deflater* deflater() const noexcept { return deflater_.get(); }
 
     /// The connection; nullptr once it is gone.
     Link* link() const noexcept { return link_; }
@@ -70,8 +73,13 @@ public:
     const std::shared_ptr<Mailbox>& mailbox() const noexcept { return mailbox_; }
 
 protected:
-    Peer(Link& link, std::string protocol, Role role = Role::server)
-        : loop_(link.loop()), mailbox_(loop_.mailbox()), link_(&link), protocol_(std::move(protocol)), role_(role) {}
+    Peer(Link& link, std::string protocol, Role role = Role::server, std::unique_ptr<Deflater> deflater = {})
+        : loop_(link.loop()),
+          mailbox_(loop_.mailbox()),
+          link_(&link),
+          protocol_(std::move(protocol)),
+          role_(role),
+          deflater_(std::move(deflater)) {}
 
     void set_over(std::uint16_t code, std::string_view reason) {
         close_code_ = code;
@@ -92,6 +100,7 @@ private:
     Link* link_;
     const std::string protocol_;
     const Role role_;
+    const std::unique_ptr<Deflater> deflater_;
     std::atomic<std::int64_t> round_trip_time_{-1};
     std::atomic<bool> over_{false};
     std::uint16_t close_code_ = 0;

@@ -3,6 +3,7 @@
 
 #include <kvolt/detail/charge.hpp>
 #include <kvolt/detail/client_frame.hpp>
+#include <kvolt/detail/compression.hpp>
 #include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/mask.hpp>
@@ -33,8 +34,9 @@ class WebSocketPeer final : public Peer, public std::enable_shared_from_this<Web
 public:
     using Session = WebSocketSession<Stream>;
 
-    WebSocketPeer(Session& session, Link& link, const Backlog& limit, std::string protocol, Role role)
-        : Peer(link, std::move(protocol), role), session_(&session), limit_(limit) {}
+    WebSocketPeer(Session& session, Link& link, const Backlog& limit, std::string protocol, Role role,
+                  std::unique_ptr<Deflater> deflater)
+        : Peer(link, std::move(protocol), role, std::move(deflater)), session_(&session), limit_(limit) {}
 
     // For handles
 
@@ -120,12 +122,24 @@ private:
     SendResult send_here(MessageView message) {
         if (!link() || link()->outbox().finished()) return SendResult::dropped;
         std::size_t begin = loop().begin_append();
-        append(loop().outgoing(), message.binary ? Opcode::binary : Opcode::text, message.payload);
+        append(message);
         switch (link()->send(begin, loop().outgoing().size(), Unit::frame, limit_)) {
             case Outbox::Added::queued: return SendResult::queued;
             case Outbox::Added::backpressure: return SendResult::backpressure;
-            default: return SendResult::dropped;
+            default:
+                if (deflater()) deflater()->forget();
+                return SendResult::dropped;
         }
+    }
+
+    void append(MessageView message) {
+        std::string& out = loop().outgoing();
+        Opcode opcode = message.binary ? Opcode::binary : Opcode::text;
+        if (deflater() && append_compressed(out, opcode, [&](std::string& payload) {
+                return deflater()->deflate(message.payload, payload);
+            }))
+            return;
+        append(out, opcode, message.payload);
     }
 
     // What the peer sent and nobody has read is dropped.

@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_WEBSOCKET_SESSION_HPP
 #define KVOLT_DETAIL_WEBSOCKET_SESSION_HPP
 
+#include <kvolt/detail/compression.hpp>
 #include <kvolt/detail/frame_reader.hpp>
 #include <kvolt/detail/handshake.hpp>
 #include <kvolt/detail/websocket_peer.hpp>
@@ -35,11 +36,14 @@ public:
     using Error = boost::system::error_code;
     using Owner = std::shared_ptr<void>;
 
-    WebSocketSession(Wire<Stream>& wire, const Limits& limits, std::string protocol, Role role = Role::server)
+    /// @param extensions  What was agreed on.
+    WebSocketSession(Wire<Stream>& wire, const Limits& limits, std::string protocol, Role role = Role::server,
+                     Extensions extensions = {})
         : wire_(wire),
           limits_(limits),
-          peer_(std::make_shared<WebSocketPeer<Stream>>(*this, wire, limits.backlog, std::move(protocol), role)),
-          reader_(limits.message_size, limits.message_fragments, role) {
+          peer_(std::make_shared<WebSocketPeer<Stream>>(*this, wire, limits.backlog, std::move(protocol), role,
+                                                        std::move(extensions.deflater))),
+          reader_(limits.message_size, limits.message_fragments, role, std::move(extensions.inflater)) {
         wire.loop().add_websocket();
     }
 
@@ -56,9 +60,11 @@ public:
     /// Answer a checked handshake and begin to read.
     ///
     /// @param said  What middleware has said in the header, such as cookies, goes with the answer.
+    /// @param extensions  What to answer about them.
     /// @param rest  What has come in behind the request.
-    void accept(const Request& request, const Response& said, std::string rest, std::weak_ptr<void> owner) {
-        send(Unit::raw, [&](std::string& out) { append_answer(out, request, said, peer_->protocol()); });
+    void accept(const Request& request, const Response& said, std::string_view extensions, std::string rest,
+                std::weak_ptr<void> owner) {
+        send(Unit::raw, [&](std::string& out) { append_answer(out, request, said, peer_->protocol(), extensions); });
         begin(std::move(rest), std::move(owner));
     }
 
@@ -151,14 +157,18 @@ private:
                iequals(field.substr(0, 14), "Sec-WebSocket-") || iequals(field.substr(0, 8), "Content-");
     }
 
-    static void append_answer(std::string& out, const Request& request, const Response& said,
-                              std::string_view protocol) {
+    static void append_answer(std::string& out, const Request& request, const Response& said, std::string_view protocol,
+                              std::string_view extensions) {
         out +=
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
         out += accept_key(request.header("Sec-WebSocket-Key"));
         if (!protocol.empty()) {
             out += "\r\nSec-WebSocket-Protocol: ";
             out += protocol;
+        }
+        if (!extensions.empty()) {
+            out += "\r\nSec-WebSocket-Extensions: ";
+            out += extensions;
         }
         for (const auto& [name, value] : said.fields()) {
             if (is_of_handshake(name)) continue;

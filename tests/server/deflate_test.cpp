@@ -1,0 +1,212 @@
+#include "catch.hpp"
+#include "deflate_peer.hpp"
+#include "websocket_server.hpp"
+#include <kvolt/deflate.hpp>
+#include <kvolt/upgrade_options.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+using namespace std::string_literals;
+using kvolt::Context;
+using kvolt::DeflateOptions;
+using kvolt::Limits;
+using kvolt::SendResult;
+using kvolt::Task;
+using kvolt::UpgradeOptions;
+using test::Client;
+using test::DeflatePeer;
+using test::noise;
+using test::Reports;
+using test::words;
+
+constexpr std::string_view alone = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+
+/// The route `/ws` echoes, compressed.
+struct EchoServer : test::Server {
+    explicit EchoServer(const DeflateOptions& options = {}, const Limits& limits = {}, std::size_t threads = 1)
+        : Server(limits, threads) {
+        auto upgrade = UpgradeOptions().compression(kvolt::deflate(options));
+        app.get("/ws", [this, upgrade](Context& c) -> Task<> {
+            auto socket = co_await c.upgrade(upgrade);
+            while (auto message = co_await socket.read()) socket.send(*message);
+            endings.add(test::ending(socket));
+        });
+        start();
+    }
+
+    Client connect(std::string_view answer = alone, std::string_view offer = "permessage-deflate") {
+        Client one = client();
+        auto response = one.handshake("/ws", "Sec-WebSocket-Extensions: " + std::string(offer) + "\r\n");
+        CHECK(response.status == 101);
+        CHECK(response.field("sec-websocket-extensions") == answer);
+        return one;
+    }
+};
+
+// A frame with RSV1.
+std::string compressed(int opcode, std::string_view payload, bool fin = true) {
+    std::string bytes = test::frame(opcode, payload, fin);
+    bytes[0] = static_cast<char>(bytes[0] | 0x40);
+    return bytes;
+}
+
+std::string read(Client& client, DeflatePeer& peer) {
+    auto frame = client.read_frame();
+    return frame.compressed ? peer.inflate(frame.payload) : frame.payload;
+}
+
+}  // namespace
+
+TEST_CASE("deflate: only what asks for it agrees, and what middleware says does not count") {
+    test::Server server;
+    server.app.use([](Context& c) { c.header("Sec-WebSocket-Extensions", "permessage-deflate; x"); });
+    server.app.get("/plain", test::echo);
+    server.app.get("/deflate", [](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade(
+            UpgradeOptions().compression(kvolt::deflate(DeflateOptions().level(9).window_bits(9).min_size(1))));
+        while (auto message = co_await socket.read()) socket.send(*message);
+    });
+    server.start();
+    const std::string offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n", message = words(3000);
+    DeflatePeer peer(false, 15, 9);
+
+    Client plain = server.client();
+    CHECK(plain.handshake("/plain", offer).field("sec-websocket-extensions").empty());
+    plain.send_frame(test::text, message);
+    auto answer = plain.read_frame();
+    CHECK((!answer.compressed && answer.payload == message));
+    plain.send(compressed(test::text, peer.deflate(message)));
+    CHECK(test::closing(plain) == "1002 reserved bits are set");
+
+    Client smaller = server.client();
+    CHECK(smaller.handshake("/deflate", offer).field("sec-websocket-extensions") ==
+          std::string(alone) + "; server_max_window_bits=9");
+    for (std::size_t size : {0, 1, 1000, 3000}) {
+        smaller.send(compressed(test::text, peer.deflate(words(size))));
+        CHECK((read(smaller, peer) == words(size)));
+    }
+
+    Client without = server.client();
+    CHECK(without.handshake("/deflate").field("sec-websocket-extensions").empty());
+    without.send_frame(test::text, message);
+    answer = without.read_frame();
+    CHECK((!answer.compressed && answer.payload == message));
+
+    Client malformed = server.client();
+    CHECK(malformed.handshake("/deflate", "Sec-WebSocket-Extensions: permessage-deflate;\r\n").status == 400);
+}
+
+TEST_CASE("deflate: with context takeover, in both directions, from any thread") {
+    Reports<kvolt::WebSocket> sockets;
+    test::Server server({}, GENERATE(1, 4));
+    auto upgrade = UpgradeOptions().compression(kvolt::deflate(DeflateOptions().context_takeover().min_size(1)));
+    server.app.get("/ws", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade(upgrade);
+        sockets.add(socket);
+        while (auto message = co_await socket.read()) socket.send(*message);
+    });
+    server.start();
+    Client client = server.client();
+    CHECK(
+        client.handshake("/ws", "Sec-WebSocket-Extensions: permessage-deflate\r\n").field("sec-websocket-extensions") ==
+        "permessage-deflate");
+    DeflatePeer peer(true);
+    for (std::size_t size : {0, 1, 32768, 32768, 32768, 100, 100, 65536, 0, 1, 10})
+        for (const std::string& message : {words(size), noise(size)}) {
+            client.send(compressed(test::binary, peer.deflate(message)));
+            CHECK((read(client, peer) == message));
+        }
+    auto socket = sockets.next();
+    for (int i = 0; i < 100; ++i) socket.send(words(100 * static_cast<std::size_t>(i)));
+    for (int i = 0; i < 100; ++i) CHECK((read(client, peer) == words(100 * static_cast<std::size_t>(i))));
+    client.send(compressed(test::text, peer.deflate(words(1000))));
+    auto answer = client.read_frame();
+    CHECK(answer.payload.size() < 50);
+    CHECK((peer.inflate(answer.payload) == words(1000)));
+}
+
+TEST_CASE("deflate: what a slow reader misses is not referred to") {
+    Limits limits;
+    limits.backlog = {100000, 100};
+    Reports<std::size_t> dropped;
+    test::Server server(limits);
+    auto upgrade = UpgradeOptions().compression(kvolt::deflate(DeflateOptions().context_takeover()));
+    server.app.get("/ws", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade(upgrade);
+        std::size_t sent = 0;
+        for (unsigned seed = 1; socket.send(words(20000, seed)) != SendResult::dropped; ++seed) ++sent;
+        dropped.add(sent);
+        co_await socket.read();
+        co_await socket.drained();
+        auto lost = static_cast<unsigned>(sent + 1);
+        socket.send(words(20000, lost));  // the one that was dropped, again
+    });
+    server.start();
+    Client client(server.app.port(), 4096);
+    client.handshake("/ws", "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+    DeflatePeer peer(true);
+    auto sent = static_cast<unsigned>(dropped.next());
+    for (unsigned seed = 1; seed <= sent; ++seed) REQUIRE((read(client, peer) == words(20000, seed)));
+    client.send_frame(test::text, "go on");
+    CHECK((read(client, peer) == words(20000, sent + 1)));
+}
+
+TEST_CASE("deflate: many messages that come in parts at the same time") {
+    EchoServer server({}, {}, GENERATE(1, 3));
+    std::vector<Client> clients;
+    std::vector<std::string> left;
+    for (unsigned i = 0; i < 30; ++i) {
+        clients.push_back(server.connect());
+        left.push_back(DeflatePeer().deflate(words(20000, i)));
+    }
+    const std::size_t part = left[0].size() / 7;
+    for (std::size_t at = 0; at < 10; ++at)
+        for (std::size_t i = 0; i < clients.size(); ++i) {
+            std::string payload = left[i].substr(std::min(at * part, left[i].size()), part);
+            if (at == 0)
+                clients[i].send(compressed(test::text, payload, false));
+            else
+                clients[i].send_frame(test::continuation, payload, at == 9);
+        }
+    DeflatePeer peer;
+    for (std::size_t i = 0; i < clients.size(); ++i)
+        CHECK((read(clients[i], peer) == words(20000, static_cast<unsigned>(i))));
+}
+
+TEST_CASE("deflate: a bomb ends its own connection alone") {
+    EchoServer server;
+    Client good = server.connect(), bad = server.connect();
+    DeflatePeer peer;
+    good.send(compressed(test::text, peer.deflate(words(65536)).substr(0, 100), false));
+    bad.send(compressed(test::text, peer.deflate(std::string(50 << 20, 'a')), false));
+    CHECK(test::closing(bad) == "1009 the message is too big");
+    CHECK(server.endings.next() == "1009 the message is too big");
+    good.send_frame(test::continuation, peer.deflate(words(65536)).substr(100));
+    CHECK((read(good, peer) == words(65536)));
+    good.send(compressed(test::text, "\xFF"));
+    CHECK(test::closing(good) == "1007 not deflated data");
+    CHECK(server.endings.next() == "1007 not deflated data");
+}
+
+TEST_CASE("deflate: a connection at rest keeps no window") {
+    if (test::sanitized) return;
+    EchoServer server;
+    DeflatePeer peer;
+    const std::string payload = peer.deflate(words(40000));
+    std::vector<Client> clients;
+    auto exchange = [&] {
+        clients.push_back(server.connect());
+        clients.back().send(compressed(test::text, payload));
+        CHECK((read(clients.back(), peer) == words(40000)));
+    };
+    for (int i = 0; i < 50; ++i) exchange();
+    std::size_t before = test::resident_bytes();
+    for (int i = 0; i < 300; ++i) exchange();
+    CHECK(test::resident_bytes() - before < 300 * 20 * 1024);  // the test's own side included
+}

@@ -1,0 +1,179 @@
+#include "catch.hpp"
+#include <kvolt/detail/deflate_agreement.hpp>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using kvolt::DeflateOptions;
+using kvolt::HttpError;
+using namespace kvolt::detail;
+
+namespace {
+
+// The answer to a client; "none" if there is nothing to agree on, "400" if it cannot be understood.
+std::string answer(std::string_view offers, const DeflateOptions& options = {}) {
+    try {
+        auto agreed = agree_on_deflate(offers, options);
+        return agreed ? agreed->answer : "none";
+    } catch (const HttpError& error) {
+        return std::to_string(error.status());
+    }
+}
+
+struct Case {
+    std::string_view offers, answer;
+};
+
+constexpr std::string_view alone = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+
+}  // namespace
+
+TEST_CASE("deflate agreement: without context takeover") {
+    const std::string each(alone);
+    const std::string window = each + "; server_max_window_bits=";
+    const std::vector<Case> cases = {
+        {"permessage-deflate", each},
+        {"permessage-deflate; client_max_window_bits", each},  // of browsers
+        {"permessage-deflate; client_max_window_bits=8", each},
+        {"permessage-deflate; server_no_context_takeover", each},
+        {"permessage-deflate; client_no_context_takeover", each},
+        {"permessage-deflate; client_no_context_takeover; server_no_context_takeover", each},
+        {"permessage-deflate;server_no_context_takeover;client_max_window_bits", each},
+        {" \t permessage-deflate \t;\t client_max_window_bits \t= \t 10 ", each},
+        {"permessage-deflate; client_max_window_bits=\"10\"", each},
+    };
+    for (const Case& c : cases) {
+        CAPTURE(c.offers);
+        CHECK(answer(c.offers) == c.answer);
+    }
+    for (int bits = 8; bits <= 15; ++bits) {
+        const std::string offer = "permessage-deflate; server_max_window_bits=";
+        CAPTURE(bits);
+        CHECK(answer(offer + std::to_string(bits)) == window + std::to_string(bits));
+        CHECK(answer(offer + '"' + std::to_string(bits) + '"') == window + std::to_string(bits));
+        auto agreed = agree_on_deflate(offer + std::to_string(bits), {});
+        CHECK(agreed->server_window_bits == bits);
+        CHECK(agreed->client_window_bits == 15);
+        CHECK_FALSE(agreed->server_context_takeover);
+        CHECK_FALSE(agreed->client_context_takeover);
+    }
+    CHECK(answer("permessage-deflate; server_max_window_bits=\"1\\0\"") == window + "10");
+}
+
+TEST_CASE("deflate agreement: with context takeover, for all combinations") {
+    for (int own : {9, 12, 15})
+        for (bool server_alone : {false, true})
+            for (bool client_alone : {false, true})
+                for (int server_bits : {0, 8, 9, 12, 15})         // 0: not offered
+                    for (int client_bits : {0, 1, 8, 9, 12, 15})  // 1: without a number
+                    {
+                        std::string offer = "permessage-deflate";
+                        if (server_alone) offer += "; server_no_context_takeover";
+                        if (client_bits == 1) offer += "; client_max_window_bits";
+                        if (client_bits > 1) offer += "; client_max_window_bits=" + std::to_string(client_bits);
+                        if (client_alone) offer += "; client_no_context_takeover";
+                        if (server_bits > 0) offer += "; server_max_window_bits=" + std::to_string(server_bits);
+                        CAPTURE(offer, own);
+                        auto agreed = agree_on_deflate(offer, DeflateOptions().context_takeover().window_bits(own));
+                        REQUIRE(agreed);
+                        CHECK(agreed->server_context_takeover == !server_alone);
+                        CHECK(agreed->server_window_bits == std::min(server_bits == 0 ? 15 : server_bits, own));
+                        bool limits = client_bits > 0 || own == 15;
+                        CHECK(agreed->client_context_takeover == (!client_alone && limits));
+                        int client_window = std::min(client_bits <= 1 ? 15 : client_bits, own);
+                        if (agreed->client_context_takeover) CHECK(agreed->client_window_bits == client_window);
+                        auto says = [&](std::string_view what) {
+                            return agreed->answer.find(what) != std::string::npos;
+                        };
+                        CHECK(agreed->answer.starts_with("permessage-deflate"));
+                        CHECK(says("; server_no_context_takeover") == server_alone);
+                        CHECK(says("; client_no_context_takeover") == !agreed->client_context_takeover);
+                        CHECK(says("; server_max_window_bits=" + std::to_string(agreed->server_window_bits)) ==
+                              (server_bits > 0 || own < 15));
+                        CHECK(says("; client_max_window_bits=" + std::to_string(client_window)) ==
+                              (agreed->client_context_takeover && client_window < 15));
+                        CHECK((client_bits > 0 || !says("client_max_window_bits")));  // RFC 7692, section 7.1.2.2
+                    }
+    CHECK(answer("permessage-deflate", DeflateOptions().context_takeover()) == "permessage-deflate");
+}
+
+TEST_CASE("deflate agreement: a window of our own is told also where none was asked for") {
+    const std::string each(alone);
+    CHECK(answer("permessage-deflate", DeflateOptions().window_bits(10)) == each + "; server_max_window_bits=10");
+    CHECK(answer("permessage-deflate; server_max_window_bits=9", DeflateOptions().window_bits(10)) ==
+          each + "; server_max_window_bits=9");
+}
+
+TEST_CASE("deflate agreement: offers that must be declined") {
+    for (std::string_view parameter : {
+             "x",
+             "x=1",
+             "server_no_context_takeover=1",
+             "client_no_context_takeover=\"true\"",
+             "server_no_context_takeover; server_no_context_takeover",
+             "client_no_context_takeover; client_no_context_takeover",
+             "server_max_window_bits",
+             "server_max_window_bits=7",
+             "server_max_window_bits=16",
+             "server_max_window_bits=08",
+             "server_max_window_bits=+9",
+             "server_max_window_bits=1",
+             "server_max_window_bits=100",
+             "server_max_window_bits=x",
+             "server_max_window_bits=\"16\"",
+             "server_max_window_bits=10; server_max_window_bits=10",
+             "client_max_window_bits=7",
+             "client_max_window_bits=16",
+             "client_max_window_bits=1e1",
+             "client_max_window_bits; client_max_window_bits",
+             "client_max_window_bits=10; client_max_window_bits",
+             "Server_no_context_takeover",
+         }) {
+        CAPTURE(parameter);
+        std::string offer = "permessage-deflate; " + std::string(parameter);
+        CHECK(answer(offer) == "none");
+        CHECK(answer(offer + "; server_no_context_takeover; client_no_context_takeover") == "none");
+        CHECK(answer(offer + ", permessage-deflate") == alone);  // the next offer is taken
+    }
+    CHECK(answer("") == "none");
+    CHECK(answer("  ") == "none");
+    CHECK(answer("x-webkit-deflate-frame") == "none");
+    CHECK(answer("permessage-bzip2; a; a; b=\"c\"") == "none");
+}
+
+TEST_CASE("deflate agreement: the first offer that will do is taken") {
+    const std::string each(alone);
+    CHECK(answer("permessage-deflate; server_max_window_bits=10, permessage-deflate") ==
+          each + "; server_max_window_bits=10");
+    CHECK(answer("permessage-deflate, permessage-deflate; server_max_window_bits=10") == each);
+    CHECK(answer("foo; bar=\"baz\", permessage-deflate; server_max_window_bits=16, , permessage-deflate;"
+                 "server_max_window_bits=9,permessage-deflate,") == each + "; server_max_window_bits=9");
+}
+
+TEST_CASE("deflate agreement: what is no list of extensions is refused") {
+    for (std::string_view offers : {
+             "permessage-deflate;",
+             "permessage-deflate;;x",
+             ";",
+             "=",
+             "permessage deflate",
+             "permessage-deflate x",
+             "permessage-deflate; =10",
+             "permessage-deflate; server_max_window_bits=",
+             "permessage-deflate; server_max_window_bits=\"10",
+             "permessage-deflate; server_max_window_bits=\"10\\",
+             "permessage-deflate; server_max_window_bits=\"\"",
+             "permessage-deflate; server_max_window_bits=\"1 0\"",
+             "permessage-deflate; server_max_window_bits=\"10\"x",
+             "permessage-deflate; server_max_window_bits=10=10",
+             "permessage-deflate; x, permessage-deflate; \xC3\xA9",
+             "permessage-deflate, \"x\"",
+             "(permessage-deflate)",
+             "permessage-deflate/1",
+         }) {
+        CAPTURE(offers);
+        CHECK(answer(offers) == "400");
+    }
+}
