@@ -2,12 +2,15 @@
 #include "deflate_peer.hpp"
 #include "websocket_server.hpp"
 #include <kvolt/deflate.hpp>
+#include <kvolt/hub.hpp>
 #include <kvolt/upgrade_options.hpp>
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -209,4 +212,66 @@ TEST_CASE("deflate: a connection at rest keeps no window") {
     std::size_t before = test::resident_bytes();
     for (int i = 0; i < 300; ++i) exchange();
     CHECK(test::resident_bytes() - before < 300 * 20 * 1024);  // the test's own side included
+}
+
+// Hubs
+
+TEST_CASE("deflate: a broadcast is compressed once for those members on a loop that agreed on it") {
+    std::size_t threads = GENERATE(1, 4);
+    test::Server server({}, threads);
+    kvolt::Hub<> hub(server.app);
+    auto route = [&](std::string_view path, const UpgradeOptions& options) {
+        server.app.get(path, [&hub, options](Context& c) -> Task<> {
+            auto socket = co_await c.upgrade(options);
+            auto seat = hub.join(socket);
+            socket.send("joined");
+            while (auto message = co_await socket.read()) socket.send(*message);
+        });
+    };
+    route("/plain", {});
+    route("/deflate", UpgradeOptions().compression(kvolt::deflate()));
+    route("/takeover", UpgradeOptions().compression(kvolt::deflate(DeflateOptions().context_takeover().min_size(1))));
+    server.start();
+
+    struct Member {
+        Client client;
+        std::unique_ptr<DeflatePeer> peer;
+    };
+    std::vector<Member> members;
+    auto join = [&](const std::string& path, const std::string& offer, std::unique_ptr<DeflatePeer> peer) {
+        Client client = server.client();
+        CHECK(client.handshake(path, peer ? "Sec-WebSocket-Extensions: " + offer + "\r\n" : "").status == 101);
+        members.push_back({std::move(client), std::move(peer)});
+        CHECK(read(members.back().client, *members.front().peer) == "joined");
+    };
+    const std::string offer = "permessage-deflate", narrow = offer + "; server_max_window_bits=9";
+    members.reserve(60);
+    for (int i = 0; i < 12; ++i) {
+        join("/deflate", offer, std::make_unique<DeflatePeer>());
+        join("/plain", "", nullptr);
+        join("/deflate", "", nullptr);  // which does not know how
+        join("/deflate", narrow, std::make_unique<DeflatePeer>(false, 15, 9));
+        join("/takeover", offer, std::make_unique<DeflatePeer>(true));
+    }
+    auto expect = [&](const std::string& message, bool broadcast) {
+        for (Member& member : members) {
+            auto frame = member.client.read_frame();
+            CHECK((!frame.compressed || member.peer));
+            std::string payload = frame.compressed ? member.peer->inflate(frame.payload) : frame.payload;
+            CHECK((payload == message));
+            bool must = broadcast && (&member - members.data()) % 5 == 0 && message.size() > 1024;
+            if (must) CHECK(frame.compressed);
+        }
+    };
+    for (int round = 0; round < 3; ++round)
+        for (std::size_t size : {3, 1500, 40000}) {
+            const std::string message = words(size, static_cast<unsigned>(round + 1));
+            CHECK(hub.broadcast(message));
+            expect(message, true);
+            for (Member& member : members) member.client.send_frame(test::text, message);
+            expect(message, false);  // of a context that the broadcast is no part of
+            CHECK(hub.broadcast(kvolt::MessageView::bytes(noise(size))));
+            expect(noise(size), false);
+        }
+    CHECK(hub.stats().deliveries == 18 * members.size());
 }

@@ -71,6 +71,12 @@ inline std::size_t frame_size(std::string_view bytes) {
     return static_cast<std::size_t>(end + mask + size);
 }
 
+/// The payload of a whole, unmasked frame.
+inline std::string_view frame_payload(std::string_view frame) noexcept {
+    std::size_t length = static_cast<unsigned char>(frame[1]);
+    return frame.substr(length < 126 ? 2 : length == 126 ? 4 : max_head);
+}
+
 /// Whether a close frame may carry this code (RFC 6455, section 7.4, and the codes registered since).
 constexpr bool is_sendable(std::uint16_t code) noexcept {
     return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||

@@ -8,6 +8,7 @@
 #include <kvolt/detail/inbox.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/peer.hpp>
+#include <kvolt/detail/shared_frame.hpp>
 #include <kvolt/hub_options.hpp>
 #include <kvolt/message.hpp>
 
@@ -38,6 +39,7 @@ public:
         replay(member, {}, room);
         rooms_.enter(member, {});
         rooms_.enter(member, room);
+        compressing_ += member.peer->deflater() != nullptr;
         size_.store(rooms_.everyone().size(), std::memory_order_release);
     }
 
@@ -51,6 +53,7 @@ public:
 
     void leave(HubMember& member) {
         rooms_.leave(member);
+        compressing_ -= member.peer->deflater() != nullptr;
         size_.store(rooms_.everyone().size(), std::memory_order_release);
     }
 
@@ -99,35 +102,28 @@ private:
         if (members.empty()) return;
         const HubEntry::More* more = entry.more.get();
         Tally tally;
-        auto range = append(entry.message(), more ? more->options.coalesce() : std::string_view());
-        for (HubMember* member : members)
-            if (!more || is_for(*more, *member)) send(*member, range, tally);
+        std::string_view key = more ? more->options.coalesce() : std::string_view();
+        SharedFrame frame(loop_, entry.message(), key);
+        SharedFrame::Range range = compressing_ == 0 ? frame.plain() : SharedFrame::Range();
+        for (HubMember* member : members) {
+            if (more && !is_for(*more, *member)) continue;
+            if (compressing_ > 0) range = frame.for_one(member->peer->deflater());
+            send(*member, range, key.size(), tally);
+        }
         settle(tally);
     }
 
-    struct Range {
-        std::size_t begin, end, key;
-    };
-
-    Range append(std::string_view frame, std::string_view key) {
-        std::size_t begin = loop_.begin_append();
-        loop_.outgoing() += frame;
-        std::size_t end = loop_.outgoing().size();
-        loop_.outgoing() += key;
-        return {begin, end, key.size()};
-    }
-
-    void send(HubMember& member, const Range& range, Tally& tally) {
+    void send(HubMember& member, const SharedFrame::Range& range, std::size_t key, Tally& tally) {
         Link* link = member.peer->link();
         if (link == nullptr) return;
         const Outbox& outbox = link->outbox();
-        std::uint64_t dropped = outbox.dropped(), coalesced = range.key > 0 ? outbox.coalesced() : 0;
-        auto added = link->send(range.begin, range.end, Unit::droppable, member.limit, member.policy, range.key);
+        std::uint64_t dropped = outbox.dropped(), coalesced = key > 0 ? outbox.coalesced() : 0;
+        auto added = link->send(range.begin, range.end, Unit::droppable, member.limit, member.policy, key);
         if (added == Outbox::Added::queued) {
             ++tally.queued;
             return;
         }
-        if (range.key > 0) tally.coalesced += outbox.coalesced() - coalesced;
+        if (key > 0) tally.coalesced += outbox.coalesced() - coalesced;
         tally.dropped += outbox.dropped() - dropped;
         if (added == Outbox::Added::backpressure)
             ++tally.queued;
@@ -193,7 +189,7 @@ private:
         Tally tally;
         history_->replay(room, other, [&](const KeptMessage& message) {
             if (message.except == member.id) return;
-            send(member, append(message.frame, message.key), tally);
+            send(member, SharedFrame(loop_, message.frame, message.key).plain(), message.key.size(), tally);
         });
         settle(tally);
     }
@@ -217,6 +213,7 @@ private:
     const HubHooks& hooks_;
     const std::weak_ptr<void> owner_;
     HubRooms rooms_;
+    std::size_t compressing_ = 0;  // members that agreed on compression
     std::optional<HubHistory> history_;
     std::atomic<std::size_t> size_{0};
     Counter deliveries_{0}, dropped_{0}, coalesced_{0}, behind_{0}, disconnected_{0};
