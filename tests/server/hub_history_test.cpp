@@ -222,7 +222,8 @@ TEST_CASE("hub: one order: what each member gets is a contiguous piece of it, wh
             crowd.rejoin(leaver, "/ws?room=red");
             if (++leaver == size) leaver = senders;
         }
-        crowd.run_once();
+        // The storm goes on while they come and go: no more than two rounds of it are under way.
+        REQUIRE(crowd.run_until([&] { return stays[stay[0]].size() + 2 * senders >= sent * senders; }));
     }
     REQUIRE(crowd.run_until([&] {
         return std::all_of(stay.begin(), stay.end(), [&](std::size_t now) {
@@ -240,14 +241,15 @@ TEST_CASE("hub: one order: what each member gets is a contiguous piece of it, wh
         REQUIRE(message.substr(message.find(':') + 1) == std::to_string(next[sender]++));
     }
     REQUIRE(places.size() == total);
-    std::size_t wrong = 0, pieces = 0;
-    for (const auto& messages : stays) {
-        pieces += messages.size() > 50;
-        for (std::size_t i = 0; i + 1 < messages.size(); ++i)
-            wrong += places.at(messages[i]) + 1 != places.at(messages[i + 1]);
+    std::size_t wrong = 0, seams = 0;  // of history and what followed, for those who came late
+    for (std::size_t i = 0; i < stays.size(); ++i) {
+        const auto& messages = stays[i];
+        seams += i >= size && messages.size() > 50 && messages.back() != order.back();
+        for (std::size_t j = 0; j + 1 < messages.size(); ++j)
+            wrong += places.at(messages[j]) + 1 != places.at(messages[j + 1]);
     }
     CHECK(wrong == 0);
-    CHECK(pieces > senders);
+    CHECK(seams >= (stays.size() - size) / 10);
     CHECK(server.hub.stats().dropped == 0);
 }
 
