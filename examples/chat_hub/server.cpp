@@ -7,7 +7,9 @@
 //
 // A request may carry a "key", which comes back with its answer. The server answers and tells
 //
-//     entered              the one who entered: everything about the room, and the list of rooms
+//     entered              the one who enters: who is in the room, and the list of rooms. The latest messages of the
+//     room
+//                          follow, up to the news that he has joined
 //     said, joined, left   all who are in the room
 //     room, closed         everyone: a room's counters have changed, or it is there no more
 //     error                the one whose request was refused
@@ -16,6 +18,7 @@
 
 #include "page.hpp"
 #include <kvolt.hpp>
+#include <kvolt/deflate.hpp>
 
 #include <boost/json/src.hpp>
 
@@ -23,12 +26,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <exception>
 #include <functional>
 #include <iostream>
 #include <map>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -39,7 +40,9 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t most_rooms = 64;
-constexpr std::size_t history_length = 50;     // messages
+constexpr std::size_t history_length = 50;  // messages
+constexpr double says_per_second = 5;       // by one person, and up to
+constexpr double says_at_once = 50;
 constexpr std::size_t longest_key = 64;        // bytes
 constexpr std::ptrdiff_t longest_name = 32;    // characters, of people and of rooms
 constexpr std::ptrdiff_t longest_text = 2000;  // characters
@@ -61,72 +64,15 @@ struct Person {
 };
 
 struct Room {
-    std::string name;
-    std::deque<json::object> history;  // the latest messages, as they were sent
-    std::int64_t last_said = 0;        // id of the last one
-    std::uint64_t said = 0;            // how many there have been
-    std::size_t here = 0;              // how many people
+    std::int64_t last_said = 0;  // id of the last message
+    std::uint64_t said = 0;      // how many there have been
 };
 
 void tag_invoke(json::value_from_tag, json::value& value, const Person& person) {
     value = {{"id", person.id}, {"name", person.name}};
 }
 
-void tag_invoke(json::value_from_tag, json::value& value, const Room& room) {
-    value = {{"said", room.said}, {"here", room.here}};
-}
-
 using Hub = kvolt::Hub<Person>;
-
-/// One person's stay in one room. The others are told when it begins and when it ends, however it ends.
-class Stay {
-public:
-    Stay(Hub& hub, const kvolt::WebSocket& socket, Person person, Room& room)
-        : hub_(hub), person_(std::move(person)), room_(room), seat_(hub.join(socket, person_, room.name)) {
-        ++room_.here;
-        announce("joined");
-    }
-
-    ~Stay() {
-        seat_.leave();
-        --room_.here;
-        announce("left");
-    }
-
-    void say(std::int64_t id, std::string_view text, std::string_view key) {
-        json::object said{{"type", "said"},
-                          {"id", id},
-                          {"room", room_.name},
-                          {"from", person_.id},
-                          {"name", person_.name},
-                          {"text", text},
-                          {"time", microseconds_since_1970() / 1000},
-                          {"key", key}};
-        hub_.broadcast(json::serialize(said), room_.name);
-        room_.history.push_back(std::move(said));
-        if (room_.history.size() > history_length) room_.history.pop_front();
-        room_.last_said = id;
-        ++room_.said;
-        announce_counters();
-    }
-
-private:
-    void announce(std::string_view event) {
-        json::object news{{"type", event}, {"room", room_.name}, {"id", person_.id}, {"name", person_.name}};
-        hub_.broadcast(json::serialize(news), room_.name);
-        announce_counters();
-    }
-
-    void announce_counters() {
-        json::object news{{"type", "room"}, {"name", room_.name}, {"said", room_.said}, {"here", room_.here}};
-        hub_.broadcast(json::serialize(news));
-    }
-
-    Hub& hub_;
-    Person person_;
-    Room& room_;
-    Hub::Seat seat_;
-};
 
 // What a request says, or else a Refusal
 
@@ -167,7 +113,10 @@ std::string_view key_in(const json::object& request) {
 
 class Chat {
 public:
-    explicit Chat(kvolt::App& app) : hub_(app) {
+    explicit Chat(kvolt::App& app)
+        : hub_(app, kvolt::HubOptions().history(history_length).rate(says_per_second, says_at_once)) {
+        hub_.on_join([this](const Hub::Presence& presence) { announce("joined", presence); });
+        hub_.on_leave([this](const Hub::Presence& presence) { announce("left", presence); });
         for (auto name : {"lobby", "projects", "random"}) open_room(name);
     }
 
@@ -196,45 +145,81 @@ private:
     struct Visitor {
         kvolt::WebSocket socket;
         std::int64_t id;
-        std::optional<Stay> stay;
+        Hub::Seat seat;  // in a room, once it has entered one
     };
 
     kvolt::Task<> enter(Visitor& visitor, const json::object& request) {
-        auto name = text_in(request, "name", longest_name);
-        auto& room = open_room(room_in(request));
-        visitor.stay.emplace(hub_, visitor.socket, Person{visitor.id, std::string(name)}, room);
-        auto people = co_await hub_.members(room.name);
-        json::object entered{{"type", "entered"},
-                             {"key", key_in(request)},
-                             {"you", visitor.id},
-                             {"room", room.name},
-                             {"people", json::value_from(people)},
-                             {"history", json::value_from(room.history)},
-                             {"rooms", json::value_from(rooms_)}};
+        Person person{visitor.id, std::string(text_in(request, "name", longest_name))};
+        std::string room(room_in(request));
+        open_room(room);
+        visitor.seat.leave();
+        auto people = co_await hub_.members(room);
+        json::object entered{{"type", "entered"},       {"key", key_in(request)}, {"you", visitor.id},
+                             {"name", person.name},     {"room", room},           {"people", json::value_from(people)},
+                             {"rooms", list_of_rooms()}};
         visitor.socket.send(json::serialize(entered));
+        visitor.seat = hub_.join(visitor.socket, person, room);
     }
 
     void say(Visitor& visitor, const json::object& request) {
-        if (!visitor.stay) throw Refusal("Enter a room first.");
-        visitor.stay->say(next_id(), text_in(request, "text", longest_text), key_in(request));
+        if (!visitor.seat) throw Refusal("Enter a room first.");
+        std::string room = visitor.seat.room();
+        const Person& person = visitor.seat.member();
+        auto id = next_id();
+        json::object said{{"type", "said"},
+                          {"id", id},
+                          {"room", room},
+                          {"from", person.id},
+                          {"name", person.name},
+                          {"text", text_in(request, "text", longest_text)},
+                          {"time", microseconds_since_1970() / 1000},
+                          {"key", key_in(request)}};
+        if (!visitor.seat.broadcast(json::serialize(said))) throw Refusal("That was too much at once. Wait a moment.");
+        Room& counters = rooms_[room];
+        counters.last_said = id;
+        ++counters.said;
+        announce_counters(room);
     }
 
-    Room& open_room(std::string_view name) {
-        auto known = rooms_.find(name);
-        if (known != rooms_.end()) return known->second;
+    void announce(std::string_view event, const Hub::Presence& presence) {
+        json::object news{
+            {"type", event}, {"room", presence.room}, {"id", presence.member.id}, {"name", presence.member.name}};
+        hub_.broadcast(json::serialize(news), presence.room, kvolt::BroadcastOptions().history(false));
+        announce_counters(presence.room);
+    }
+
+    /// Only the latest of a room matters, to one who is slow.
+    void announce_counters(std::string_view room) {
+        json::object news = counters_of(room);
+        news["type"] = "room";
+        news["name"] = room;
+        hub_.broadcast(json::serialize(news), {}, kvolt::BroadcastOptions().history(false).coalesce(room));
+    }
+
+    json::object counters_of(std::string_view room) const {
+        auto known = rooms_.find(room);
+        return {{"said", known == rooms_.end() ? 0 : known->second.said}, {"here", hub_.size(room)}};
+    }
+
+    json::object list_of_rooms() const {
+        json::object list;
+        for (const auto& [name, room] : rooms_) list[name] = counters_of(name);
+        return list;
+    }
+
+    void open_room(std::string_view name) {
+        if (rooms_.contains(name)) return;
         if (rooms_.size() == most_rooms) close_an_empty_room();
-        auto& room = rooms_[std::string(name)];
-        room.name = name;
-        return room;
+        rooms_.emplace(name, Room());
     }
 
     /// Of the rooms without people, the one that has been silent for longest makes way.
     void close_an_empty_room() {
-        auto use = [](const auto& room) { return std::pair(room.second.here, room.second.last_said); };
+        auto use = [this](const auto& room) { return std::pair(hub_.size(room.first), room.second.last_said); };
         auto least_used = std::ranges::min_element(rooms_, {}, use);
-        if (least_used->second.here > 0) throw Refusal("There are too many rooms.");
+        if (hub_.size(least_used->first) > 0) throw Refusal("There are too many rooms.");
         json::object news{{"type", "closed"}, {"room", least_used->first}};
-        hub_.broadcast(json::serialize(news));
+        hub_.broadcast(json::serialize(news), {}, kvolt::BroadcastOptions().history(false));
         rooms_.erase(least_used);
     }
 
@@ -255,12 +240,14 @@ int main(int argc, char** argv) try {
     app.limits({.message_size = 32 * 1024});  // bytes; enough for the longest text, however it is escaped
     Chat chat(app);
 
+    const auto compressed = kvolt::UpgradeOptions().compression(kvolt::deflate());
+
     app.get("/", [](kvolt::Context& c) {
         c.header("Cache-Control", "no-cache");
         c.html(std::string(page));
     });
     app.get("/ws", [&](kvolt::Context& c) -> kvolt::Task<> {
-        auto socket = co_await c.upgrade();
+        auto socket = co_await c.upgrade(compressed);
         co_await chat.serve(socket);
     });
 

@@ -269,6 +269,7 @@ RAW_SOCKET = """
 const [requests, done] = arguments;
 const socket = new WebSocket(`ws://${location.host}/ws`);
 const answers = [];
+let you = 0;
 const next = () => {
   if (answers.length === requests.length) { socket.close(); return done(answers); }
   const request = requests[answers.length];
@@ -278,7 +279,8 @@ socket.onopen = next;
 socket.onclose = event => { if (answers.length < requests.length) done([...answers, {type: 'close', code: event.code}]); };
 socket.onmessage = event => {
   const message = JSON.parse(event.data);
-  if (!['error', 'entered', 'said'].includes(message.type) || (message.type === 'said' && message.name !== 'Raw')) return;
+  if (!['error', 'entered', 'said'].includes(message.type) || (message.type === 'said' && message.from !== you)) return;
+  if (message.type === 'entered') you = message.you;
   answers.push(message);
   next();
 };
