@@ -19,7 +19,7 @@ PACKAGES = "chromium chromium-driver python3-selenium"
 
 try:
     from selenium import webdriver
-    from selenium.common.exceptions import JavascriptException, WebDriverException
+    from selenium.common.exceptions import JavascriptException, StaleElementReferenceException, WebDriverException
     from selenium.webdriver.chrome.service import Service
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
@@ -147,7 +147,14 @@ class Browser:
         self.element("text").send_keys(text, Keys.ENTER)
 
     def go_to(self, room):
-        self.driver.find_element(By.CSS_SELECTOR, f'#rooms a[href="#{room}"]').click()
+        def clicked():
+            try:
+                self.driver.find_element(By.CSS_SELECTOR, f'#rooms a[href="#{room}"]').click()
+                return True
+            except StaleElementReferenceException:  # the list was made anew just now
+                return False
+
+        self.wait(f"the room {room} in the list", clicked)
         self.wait(f"room {room}", lambda: self.texts("#title") == [f"# {room}"])
 
     def wait_for_message(self, author, text):

@@ -77,7 +77,8 @@ TEST_CASE("hub: who enters a room gets its latest messages first") {
     CHECK(HistoryServer::read_up_to(client, "joined") == "0 5 6 ");
     server.hub.broadcast("7", "red");
     client.send_frame(test::text, "red");
-    CHECK(HistoryServer::read_up_to(client, "entered").ends_with("7 "));
+    // It is on its way, perhaps: then it comes a little later, like all that follows.
+    if (!HistoryServer::read_up_to(client, "entered").ends_with("7 ")) CHECK(read_text(client) == "7");
     client.send_frame(test::text, "red");
     CHECK(HistoryServer::read_up_to(client, "entered") == "");
     server.hub.broadcast("8", "red");
