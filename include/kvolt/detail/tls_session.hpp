@@ -61,8 +61,14 @@ public:
 
     SSL* ssl() const noexcept { return ssl_.get(); }
 
-    /// Hand over what has come in. It must stay where it is until the next read().
+    /// Hand over what has come in. It must stay where it is until the next read(), handshake() or keep().
     void feed(std::string_view ciphertext) noexcept { input_ = ciphertext; }
+
+    /// Keep what was fed and not used up.
+    void keep() {
+        kept_ += input_;
+        input_ = {};
+    }
 
     /// Go on with the handshake alone, as a client does who speaks first.
     Result handshake() {
@@ -72,7 +78,7 @@ public:
             int status = SSL_do_handshake(ssl_.get());
             if (status != 1) result = judge(status);
         }
-        keep_rest();
+        end_step();
         return result;
     }
 
@@ -87,7 +93,7 @@ public:
             size += part;
             if (status != 1) result = judge(status);
         }
-        keep_rest();
+        end_step();
         return size > 0 ? Result::done : result;
     }
 
@@ -127,11 +133,9 @@ public:
 private:
     static constexpr std::size_t most_output = 64 * 1024;  // when reading, so that a peer cannot pile up answers
 
-    // Of what was fed.
-    void keep_rest() {
+    void end_step() {
         established_ = established_ || SSL_is_init_finished(ssl_.get()) != 0;
-        kept_ += input_;
-        input_ = {};
+        keep();
     }
 
     bool can_write() const noexcept {

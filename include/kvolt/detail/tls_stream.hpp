@@ -200,6 +200,7 @@ private:
             if (error) return Step::done;
             session_->feed({scratch().data(), received});
         }
+        session_->keep();  // others use the scratch before this goes on
         return Step::yield;
     }
 
@@ -280,6 +281,7 @@ private:
             if (error) return Step::done;
             session_->feed({scratch().data(), received});
         }
+        session_->keep();  // others use the scratch before this goes on
         return Step::yield;
     }
 
