@@ -879,6 +879,34 @@ TEST_CASE("websocket: an upgrade while the server stops is closed with 1001") {
 
 // Backpressure
 
+TEST_CASE("websocket: a slow reader gets all that was sent before a close, however long it takes") {
+    const std::string all = numbered(1000000);
+    const bool closes_at_once = GENERATE(true, false);
+    Limits limits;
+    limits.close_timeout = 500ms;
+    if (!closes_at_once) {
+        limits.silence_timeout = 600ms;
+        limits.ping_interval = 200ms;
+    }
+    Server server(
+        [&](Context& c) -> Task<> {
+            auto socket = co_await c.upgrade();
+            socket.send(all);
+            if (!closes_at_once) co_await socket.drained();
+        },
+        limits);
+    auto client = server.connect("/ws", 16 * 1024);
+    client.read(10);  // the head
+    for (std::size_t at = 0; at < all.size(); at += 50000) {
+        bool as_sent = client.read(50000) == all.substr(at, 50000);
+        REQUIRE(as_sent);
+        std::this_thread::sleep_for(100ms);  // a slow network: two seconds for all
+    }
+    auto next = client.read_frame();
+    while (next.opcode == test::ping) next = client.read_frame();
+    CHECK(next.opcode == test::close);
+}
+
 TEST_CASE("websocket: drained() waits for a slow reader, and then all has arrived") {
     constexpr int count = 200;
     const std::string filler = numbered(50000);

@@ -99,7 +99,8 @@ public:
     void start_close(std::uint16_t code, std::string_view reason) {
         if (closing_ || over()) return;
         send_close(code, reason);
-        wire_.arm(limits_.close_timeout);
+        wire_.flush();
+        await_close();
         unanswered_.reset();
         go_on(owner_.lock());  // for the peer's close
     }
@@ -115,7 +116,7 @@ public:
         last_progress_ = wire_.loop().now();
         answer_ping();
         peer_->on_drained();
-        if (closing_ && !wire_.finishing()) wire_.arm(limits_.close_timeout);  // our close frame has gone
+        if (closing_ && !wire_.finishing()) await_close();  // our close frame has gone
     }
 
     void on_lost() override {
@@ -128,8 +129,9 @@ public:
     // Comes at least as often as the shortest of the limits, so that nothing has to be armed when one begins to count.
     void on_late() override {
         if (closing_) {
-            bool moving = wire_.outbox().backlog() > 0 &&
-                          last_progress_ + Loop::ticks(limits_.close_timeout) > wire_.loop().now();
+            bool moving =
+                wire_.peer_is_taking() || (wire_.outbox().backlog() > 0 &&
+                                           last_progress_ + Loop::ticks(limits_.close_timeout) > wire_.loop().now());
             return moving ? wire_.arm(limits_.close_timeout) : give_up();
         }
         Tick now = wire_.loop().now(), next = now + Loop::ticks(shortest_limit());
@@ -138,6 +140,7 @@ public:
             if (due > now) next = std::min(next, due);
             return due <= now;
         };
+        if (wire_.peer_is_taking()) last_progress_ = now;  // what the network has, and it does not
         bool backlogged = wire_.outbox().backlog() > 0;
         Tick alive = std::max(last_received_, last_progress_);
         if (backlogged && late(last_progress_, limits_.silence_timeout)) return give_up();
@@ -201,6 +204,12 @@ private:
     bool waits() const noexcept { return peer_->has_message() || unanswered_; }
 
     bool over() const noexcept { return ended_ || wire_.finishing() || wire_.closed(); }
+
+    // A peer that takes what was sent before may do so in its own time.
+    void await_close() {
+        wire_.peer_is_taking();  // from now on
+        wire_.arm(limits_.close_timeout);
+    }
 
     // Deal with what is there, then read.
     void go_on(Owner self) {
