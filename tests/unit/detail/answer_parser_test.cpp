@@ -86,6 +86,8 @@ TEST_CASE("answer parser: what is no answer, and what is too long") {
         "HTTP/1.1 200 OK\r\na: " + std::string(8192, 'x') + "\r\n\r\n",
         std::string(9000, 'x'),
         hints,
+        "HTTP/1.1 500 E\r\nTransfer-Encoding: chunked\r\n\r\n" + std::string(9000, '1'),
+        "HTTP/1.1 500 E\r\nTransfer-Encoding: chunked\r\n\r\n0\r\na: " + std::string(9000, 'x'),
     };
     for (const std::string& bytes : cases)
         for (std::size_t step : {1u, 10000u}) {
