@@ -71,8 +71,12 @@ Task<std::vector<Endpoint>> resolve(Loop_& loop, std::string host, unsigned shor
         co_return only;
     }
 
-    // Nothing stops a look-up that hangs; then it is left behind.
+    // Nothing stops a look-up that has begun; then it is left behind.
     auto lookup = std::make_shared<Lookup>(loop);
+    struct Leaving {
+        Resolver& resolver;
+        ~Leaving() { resolver.cancel(); }  // or it would be done all the same, before those that come later
+    } leaving{lookup->resolver};
     lookup->timer.expires_at(due);
     lookup->resolver.async_resolve(host, std::to_string(port), Resolver::numeric_service,
                                    [lookup](Error error, const Resolver::results_type& results) {
@@ -117,7 +121,7 @@ Task<PlainStream> connect_to_first(Loop_& loop, std::vector<Endpoint> endpoints,
     auto race = std::make_shared<Race>(loop);
     Closing closing{*race};
     auto& results = race->results;
-    for (Clock::time_point next = Clock::now(); Clock::now() < due;) {
+    for (Clock::time_point next = Clock::now();;) {
         auto won = std::find_if(results.begin(), results.end(), [](const auto& result) { return result && !*result; });
         if (won != results.end()) {
             auto place = static_cast<std::size_t>(won - results.begin());
@@ -127,6 +131,7 @@ Task<PlainStream> connect_to_first(Loop_& loop, std::vector<Endpoint> endpoints,
             socket.non_blocking(true, ignored);
             co_return socket;
         }
+        if (Clock::now() >= due) break;
         std::size_t begun = results.size();
         bool waits = std::any_of(results.begin(), results.end(), [](const auto& result) { return !result; });
         if (begun < endpoints.size() && (!waits || Clock::now() >= next)) {
