@@ -106,9 +106,9 @@ public:
         /// Broadcast to the room() of this seat, as one of those whom HubOptions::rate() limits. Else like
         /// Hub::broadcast(); this seat gets it, too, unless it is excepted.
         ///
-        /// @returns  false also if the seat is over its rate.
+        /// @returns  false also if the seat is over its rate, or has left its last room.
         bool broadcast(MessageView message, const BroadcastOptions& options = {}) {
-            return broadcast(message, room(), options);
+            return (member_->roomless || !room().empty()) && broadcast(message, room(), options);
         }
 
         /// The same to any room.
@@ -116,6 +116,14 @@ public:
             check(room);
             check_loop(*member_->peer);
             return core_->may_broadcast(*member_) && core_->submit(to_room(message, room, options));
+        }
+
+        /// Count something else that this member wants and others have work with, like one broadcast.
+        ///
+        /// @returns  false if the seat is over its HubOptions::rate().
+        bool within_rate() {
+            check_loop(*member_->peer);
+            return core_->may_broadcast(*member_);
         }
 
         /// Send to this socket alone, at the message's place in the hub's order: after all that was broadcast before.
@@ -231,7 +239,8 @@ public:
     /// @param room  The room to be in; with the empty one, only what is broadcast to everyone is received. A seat may
     ///              enter more rooms.
     /// @throws std::length_error  if `room` is too long.
-    /// @throws std::logic_error   off the socket's loop: join in the handler that upgraded; and for a client's socket.
+    /// @throws std::logic_error   off the socket's loop: join in the handler that upgraded; for a client's socket, and
+    ///                            for one of another app.
     [[nodiscard]] Seat join(const WebSocket& socket, Member member = {}, std::string_view room = {}) {
         check(room);
         check_loop(*socket.peer());
@@ -258,7 +267,8 @@ public:
     /// Send a message to those members of a room that satisfy a predicate. Else like broadcast().
     ///
     /// @param where  `bool(const Member&)`; called later, on several loops at once, for each member of the room. It
-    ///               must not use the hub, and what it refers to must live as long as the app runs.
+    ///               must not use the hub, and what it refers to must live as long as the app runs. If it throws, which
+    ///               is logged, that member does not get the message.
     template <class Where>
     bool broadcast_if(MessageView message, Where where, std::string_view room = {},
                       const BroadcastOptions& options = {}) {

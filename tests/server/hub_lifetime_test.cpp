@@ -171,6 +171,41 @@ TEST_CASE("hub: it works on loops that no server runs") {
     bare.stop();
 }
 
+TEST_CASE("hub: who asks for the members and then joins misses nobody who comes between, also as the first on its loop") {
+    BareApp bare(2);
+    Hub<std::string> hub(bare.app);
+    hub.on_join([&](const auto& who) { hub.broadcast('+' + who.member); });
+    bare.run();
+    auto &home = *bare.app.loops()->at(0), &other = *bare.app.loops()->at(1);
+    std::unique_ptr<FakeConnection> asker, between;
+    std::optional<Hub<std::string>::Seat> first, second;
+    std::promise<void> asked, go_on;
+    std::promise<std::vector<std::string>> listed;
+    auto ask_and_join = [&]() -> Task<> {
+        asker = std::make_unique<FakeConnection>(other);
+        asked.set_value();
+        auto list = co_await hub.members();
+        second.emplace(hub.join(asker->socket(), "second"));
+        listed.set_value(std::move(list));
+    };
+    boost::asio::co_spawn(other.executor(), ask_and_join, boost::asio::detached);
+    boost::asio::post(other.io(), [&] { go_on.get_future().wait(); });
+    asked.get_future().wait();
+    bare.on(0, [] {});  // where the question is answered
+    bare.on(0, [&] {
+        between = std::make_unique<FakeConnection>(home);
+        first.emplace(hub.join(between->socket(), "first"));
+    });
+    go_on.set_value();
+    auto list = listed.get_future().get();
+    bare.on(0, [] {});
+    std::string got = bare.on(1, [&] { return asker->messages(); });
+    CHECK((list.empty() ? " +first +second" : " +second") == got);
+    bare.on(0, [&] { first.reset(), between.reset(); });
+    bare.on(1, [&] { second.reset(), asker.reset(); });
+    bare.stop();
+}
+
 TEST_CASE("hub: an app that never runs, and what waits for it") {
     boost::asio::io_context other;
     std::future<std::vector<std::string>> names;

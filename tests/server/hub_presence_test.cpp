@@ -93,6 +93,13 @@ TEST_CASE("hub: what its calls throw is logged, and ends nothing") {
     server.go();
     auto client = server.join("ann");
     CHECK(server.log.next() == "kvolt: an exception left what a hub has called: no ann");
+    auto wants = [](const std::string& name) {
+        if (name == "ann") throw 42;
+        return true;
+    };
+    server.hub.broadcast_if("not for ann", wants);
+    CHECK(server.log.next() ==
+          "kvolt: an exception left what a hub has called: an exception that is no std::exception");
     server.hub.broadcast("still here");
     CHECK(read_text(client) == "still here");
     CHECK_THROWS_AS(server.hub.on_leave([](const Presence&) {}), std::logic_error);

@@ -2,6 +2,7 @@
 #define KVOLT_DETAIL_HUB_HISTORY_HPP
 
 #include <kvolt/broadcast_options.hpp>
+#include <kvolt/limits.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -55,34 +56,38 @@ public:
         if (auto found = rooms_.find(name); found != rooms_.end()) rooms_.erase(found);
     }
 
-    /// Call `visit(const KeptMessage&)` for what is kept of two rooms, in the hub's order.
+    /// Call `visit(const KeptMessage&)` for what is kept of two rooms, in the hub's order; without the oldest, if all
+    /// are more than `most`.
     template <class Visit>
-    void replay(std::string_view one, std::string_view other, Visit visit) const {
-        const auto &a = messages(one), &b = messages(other);
-        auto next = a.begin(), rival = b.begin();
-        if (one == other) rival = b.end();
-        while (next != a.end() || rival != b.end()) {
-            bool first = rival == b.end() || (next != a.end() && (*next)->place < (*rival)->place);
-            visit(**(first ? next : rival)++);
+    void replay(std::string_view one, std::string_view other, const Backlog& most, Visit visit) const {
+        const Room &a = room(one), &b = one == other ? no_room() : room(other);
+        std::size_t messages = a.messages.size() + b.messages.size(), bytes = a.bytes + b.bytes;
+        for (auto next = a.messages.begin(), rival = b.messages.begin(); messages > 0; --messages) {
+            bool first = rival == b.messages.end() || (next != a.messages.end() && (*next)->place < (*rival)->place);
+            const KeptMessage& message = **(first ? next : rival)++;
+            if (messages <= most.messages && bytes <= most.bytes) visit(message);
+            bytes -= size(message);
         }
     }
 
     std::size_t rooms() const noexcept { return rooms_.size(); }
 
 private:
-    using Messages = std::deque<Message>;
-
     struct Room {
-        Messages messages;
+        std::deque<Message> messages;
         std::size_t bytes = 0;
     };
 
     static std::size_t size(const KeptMessage& message) noexcept { return message.frame.size() + message.key.size(); }
 
-    const Messages& messages(std::string_view name) const {
-        static const Messages none;
+    static const Room& no_room() {
+        static const Room none;
+        return none;
+    }
+
+    const Room& room(std::string_view name) const {
         auto found = rooms_.find(name);
-        return found == rooms_.end() ? none : found->second.messages;
+        return found == rooms_.end() ? no_room() : found->second;
     }
 
     const std::size_t most_messages_, most_bytes_;

@@ -2,11 +2,11 @@
 #define KVOLT_DETAIL_HUB_HOOKS_HPP
 
 #include <kvolt/broadcast_options.hpp>
+#include <kvolt/detail/error_answer.hpp>
 
 #include <atomic>
 #include <exception>
 #include <functional>
-#include <string>
 #include <string_view>
 
 namespace kvolt::detail {
@@ -28,8 +28,18 @@ public:
         if (!hook || off_.load(std::memory_order_acquire)) return;
         try {
             hook(arguments...);
-        } catch (const std::exception& error) {
-            log("kvolt: an exception left what a hub has called: " + std::string(error.what()));
+        } catch (...) {
+            report(std::current_exception());
+        }
+    }
+
+    /// Whether a predicate holds; not if it throws, which is logged.
+    bool holds(const std::function<bool(const void*)>& where, const void* value) const noexcept {
+        try {
+            return where(value);
+        } catch (...) {
+            report(std::current_exception());
+            return false;
         }
     }
 
@@ -37,6 +47,13 @@ public:
     void off() noexcept { off_.store(true, std::memory_order_release); }
 
 private:
+    void report(const std::exception_ptr& failure) const noexcept {
+        try {
+            log("kvolt: an exception left what a hub has called: " + describe(failure));
+        } catch (...) {  // the logger throws, too: nobody is left to be told
+        }
+    }
+
     std::atomic<bool> off_{false};
 };
 

@@ -35,11 +35,13 @@ using HubPlaces = std::vector<HubPlace>;
 
 /// A member of a hub. Each part is touched by one thread alone.
 struct HubMember : std::enable_shared_from_this<HubMember> {
-    HubMember(SeatId number, std::shared_ptr<Peer> whose, const Backlog& may_wait, SlowPolicy when_full)
-        : id(number), peer(std::move(whose)), limit(may_wait), policy(when_full) {}
+    HubMember(SeatId number, std::shared_ptr<Peer> whose, const Backlog& may_wait, SlowPolicy when_full,
+              bool joined_no_room)
+        : id(number), peer(std::move(whose)), roomless(joined_no_room), limit(may_wait), policy(when_full) {}
 
     const SeatId id;
     const std::shared_ptr<Peer> peer;
+    const bool roomless;  // joined in no room
 
     // On the loop of its connection
     HubShard* shard = nullptr;
@@ -54,7 +56,6 @@ struct HubMember : std::enable_shared_from_this<HubMember> {
     HubPlaces listed;  // in the roster
     std::shared_ptr<const void> listed_value;
     std::string key;
-    bool roomless = false;  // joined in no room
 };
 
 /// Which members are in which rooms. The empty room is everyone; the others are there while somebody is in them.

@@ -12,6 +12,7 @@
 #include <kvolt/hub_options.hpp>
 #include <kvolt/message.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -35,18 +36,43 @@ public:
 
     Loop& loop() noexcept { return loop_; }
 
-    void join(HubMember& member, std::string_view room) {
-        replay(member, {}, room);
+    /// What has become of what was sent. Who is slow is closed and told of only in settle(): that appends, and the
+    /// hub's user may change who is a member.
+    struct Tally {
+        std::size_t queued = 0, dropped = 0, coalesced = 0;
+        std::vector<std::shared_ptr<HubMember>> overflowing, behind;
+    };
+
+    /// @returns  what is to be settled once all know of the member.
+    Tally join(HubMember& member, std::string_view room) {
         rooms_.enter(member, {});
         rooms_.enter(member, room);
         compressing_ += member.peer->deflater() != nullptr;
         size_.store(rooms_.everyone().size(), std::memory_order_release);
+        return replay(member, {}, room);
     }
 
-    bool enter(HubMember& member, std::string_view room) {
-        if (!rooms_.enter(member, room)) return false;
-        replay(member, room, room);
-        return true;
+    /// @returns  the same, or nothing if the member is in the room already.
+    std::optional<Tally> enter(HubMember& member, std::string_view room) {
+        if (!rooms_.enter(member, room)) return std::nullopt;
+        return replay(member, room, room);
+    }
+
+    void settle(Tally tally) {
+        std::size_t closed = 0;
+        for (const auto& member : tally.overflowing) {
+            Peer& peer = *member->peer;
+            if (peer.over()) continue;  // it has a second seat
+            tally.dropped += peer.link()->outbox().shed();
+            peer.close(close_code::try_again_later, "too slow");
+            ++closed;
+        }
+        count(deliveries_, tally.queued);
+        count(dropped_, tally.dropped);
+        count(coalesced_, tally.coalesced);
+        count(behind_, tally.behind.size());
+        count(disconnected_, closed);
+        for (const auto& member : tally.behind) fall_behind(member);
     }
 
     bool leave(HubMember& member, std::string_view room) { return rooms_.leave(member, room); }
@@ -75,13 +101,21 @@ public:
     void deliver(const Delivery& delivery) {
         if (delivery.entry) return deliver(*delivery.entry, delivery.only.get());
         if (auto question = delivery.question.lock()) question->answer(std::move(question->values));
+        questions_.fetch_sub(1, std::memory_order_release);
     }
+
+    /// Somebody here asks who is in a room, and may join when he knows: he must not miss what is new by then.
+    void await_answer() noexcept { questions_.fetch_add(1, std::memory_order_relaxed); }
 
     // Any thread
 
     Inbox<Delivery>& inbox() noexcept { return inbox_; }
 
     std::size_t size() const noexcept { return size_.load(std::memory_order_acquire); }
+
+    /// Whether what is broadcast matters here.
+    bool listens() const noexcept { return size() > 0 || questions_.load(std::memory_order_acquire) > 0; }
+
     std::uint64_t deliveries() const noexcept { return deliveries_.load(std::memory_order_relaxed); }
     std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
     std::uint64_t coalesced() const noexcept { return coalesced_.load(std::memory_order_relaxed); }
@@ -90,13 +124,6 @@ public:
 
 private:
     using Counter = std::atomic<std::uint64_t>;
-
-    // What has become of what was sent. Who is slow is closed and told of behind the loop over the members: that
-    // appends, and the hub's user may change who is a member.
-    struct Tally {
-        std::size_t queued = 0, dropped = 0, coalesced = 0;
-        std::vector<std::shared_ptr<HubMember>> overflowing, behind;
-    };
 
     void send(const HubEntry& entry, std::span<HubMember* const> members) {
         if (members.empty()) return;
@@ -110,7 +137,7 @@ private:
             if (compressing_ > 0) range = frame.for_one(member->peer->deflater());
             send(*member, range, key.size(), tally);
         }
-        settle(tally);
+        settle(std::move(tally));
     }
 
     void send(HubMember& member, const SharedFrame::Range& range, std::size_t key, Tally& tally) {
@@ -131,7 +158,7 @@ private:
             tally.dropped += outbox.finished() ? 0 : 1;
         if (added == Outbox::Added::overflow)
             tally.overflowing.push_back(member.shared_from_this());
-        else if (!member.behind && is_behind(outbox, member.limit))
+        else if (is_behind(outbox, member.limit) && !std::exchange(member.behind, true))
             tally.behind.push_back(member.shared_from_this());
     }
 
@@ -139,25 +166,7 @@ private:
         return outbox.backlog() > limit.bytes / 2 || outbox.messages() > limit.messages / 2;
     }
 
-    void settle(Tally& tally) {
-        std::size_t closed = 0;
-        for (const auto& member : tally.overflowing) {
-            Peer& peer = *member->peer;
-            if (peer.over()) continue;  // it has a second seat
-            tally.dropped += peer.link()->outbox().shed();
-            peer.close(close_code::try_again_later, "too slow");
-            ++closed;
-        }
-        count(deliveries_, tally.queued);
-        count(dropped_, tally.dropped);
-        count(coalesced_, tally.coalesced);
-        count(behind_, tally.behind.size());
-        count(disconnected_, closed);
-        for (const auto& member : tally.behind) fall_behind(member);
-    }
-
     void fall_behind(const std::shared_ptr<HubMember>& member) {
-        member->behind = true;
         await_drained(member);
         hooks_.call(hooks_.behind, member->id, member->value.get());
     }
@@ -183,19 +192,24 @@ private:
         if (entry.kept) history_->add(entry.room, entry.kept);
     }
 
-    // What is kept of a room, or of two.
-    void replay(HubMember& member, std::string_view room, std::string_view other) {
-        if (!history_) return;
+    // What is kept of a room, or of two: as much of it as may wait for the member, so that it makes nobody slow.
+    Tally replay(HubMember& member, std::string_view room, std::string_view other) {
         Tally tally;
-        history_->replay(room, other, [&](const KeptMessage& message) {
+        Link* link = member.peer->link();
+        if (!history_ || link == nullptr) return tally;
+        const Outbox& outbox = link->outbox();
+        Backlog most = member.limit;
+        most.bytes -= std::min(most.bytes, outbox.backlog() + outbox.pending());
+        most.messages -= std::min(most.messages, outbox.messages());
+        history_->replay(room, other, most, [&](const KeptMessage& message) {
             if (message.except == member.id) return;
             send(member, SharedFrame(loop_, message.frame, message.key).plain(), message.key.size(), tally);
         });
-        settle(tally);
+        return tally;
     }
 
-    static bool is_for(const HubEntry::More& more, const HubMember& member) {
-        return member.id != more.options.except() && (!more.where || more.where(member.value.get()));
+    bool is_for(const HubEntry::More& more, const HubMember& member) const {
+        return member.id != more.options.except() && (!more.where || hooks_.holds(more.where, member.value.get()));
     }
 
     void close(const HubEntry& entry) {
@@ -215,7 +229,7 @@ private:
     HubRooms rooms_;
     std::size_t compressing_ = 0;  // members that agreed on compression
     std::optional<HubHistory> history_;
-    std::atomic<std::size_t> size_{0};
+    std::atomic<std::size_t> size_{0}, questions_{0};
     Counter deliveries_{0}, dropped_{0}, coalesced_{0}, behind_{0}, disconnected_{0};
     Inbox<Delivery> inbox_;
 };

@@ -13,9 +13,11 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/strand.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -54,20 +56,24 @@ public:
                                     std::string_view room) override {
         SeatId id{++last_id_};
         Loop& loop = peer->loop();
+        if (!is_own(loop)) throw std::logic_error("kvolt: Hub::join() of a socket of another app");
         auto member = std::make_shared<HubMember>(id, std::move(peer), options_.backlog().value_or(limits_.backlog),
-                                                  options_.slow());
+                                                  options_.slow(), room.empty());
         member->shard = &shard(loop);
         member->value = value;
-        member->shard->join(*member, room);
+        auto replayed = member->shard->join(*member, room);
         if (!room.empty()) count_in(room);
         submit(about(member, Kind::enter, room, known(std::move(value), std::move(key))));
+        member->shard->settle(std::move(replayed));
         return member;
     }
 
     bool enter(const std::shared_ptr<HubMember>& member, std::string_view room) override {
-        if (!member->shard->enter(*member, room)) return false;
+        auto replayed = member->shard->enter(*member, room);
+        if (!replayed) return false;
         count_in(room);
         submit(about(member, Kind::enter, room));
+        member->shard->settle(std::move(*replayed));
         return true;
     }
 
@@ -139,9 +145,9 @@ public:
 
     void ask(std::string room, Waiter<Values> answer) override {
         auto question = std::make_shared<HubQuestion>(HubQuestion{std::move(room), std::move(answer), {}});
-        HubShard* asker = nullptr;
-        for (HubShard* shard : shards())
-            if (&shard->loop() == Loop::current()) asker = shard;
+        Loop* here = Loop::current();
+        HubShard* asker = here != nullptr && is_own(*here) ? &shard(*here) : nullptr;
+        if (asker != nullptr) asker->await_answer();
         home_.mailbox()->post([self = this->shared_from_this(), question, asker] {
             self->order_incoming();
             self->answer(question, asker);
@@ -225,6 +231,10 @@ private:
         if (size != sizes_.end() && --size->second == 0) sizes_.erase(size);
     }
 
+    bool is_own(const Loop& loop) const {
+        return std::any_of(loops_->begin(), loops_->end(), [&](const auto& own) { return own.get() == &loop; });
+    }
+
     // The shard of a loop, made when it is first needed.
     HubShard& shard(Loop& loop) {
         std::lock_guard lock(mutex_);
@@ -265,11 +275,11 @@ private:
             bool& on;
         } turn(dealing_);
         deal(entry);
-        for (std::size_t i = 0; i < waiting_.size(); ++i) {
-            HubEntry next = std::move(waiting_[i]);
+        while (!waiting_.empty()) {
+            HubEntry next = std::move(waiting_.front());
+            waiting_.pop_front();
             deal(next);
         }
-        waiting_.clear();
     }
 
     void deal(HubEntry& entry) {
@@ -292,7 +302,6 @@ private:
         HubMember& member = *entry.member;
         if (entry.more) roster_.change(member, std::move(entry.more->value), std::move(entry.more->key));
         roster_.enter(entry.member, entry.room);
-        if (entry.room.empty()) member.roomless = true;
         hooks_.call(hooks_.joined, member.id, member.listed_value.get(), entry.room);
     }
 
@@ -350,7 +359,7 @@ private:
         std::shared_ptr<const HubEntry> shared;
         HubShard* own = nullptr;
         for (HubShard* shard : seen_) {
-            if (shard->size() == 0 && !keeps_history()) continue;
+            if (!shard->listens() && !keeps_history()) continue;
             if (&shard->loop() == &home_) {
                 own = shard;
                 continue;
@@ -418,7 +427,7 @@ private:
 
     // Of the home loop
     bool dealing_ = false;
-    std::vector<HubEntry> waiting_;
+    std::deque<HubEntry> waiting_;
     std::vector<HubShard*> seen_;
     HubRoster roster_;
     HubHistoryRooms history_rooms_;

@@ -1,5 +1,6 @@
 #include "catch.hpp"
 #include <kvolt/detail/hub_history.hpp>
+#include <kvolt/limits.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -22,9 +23,9 @@ struct Fixture {
                               KeptMessage{++place, std::move(frame), std::move(key), kvolt::SeatId::none}));
     }
 
-    std::string replay(std::string_view room, std::string_view other) const {
+    std::string replay(std::string_view room, std::string_view other, const kvolt::Backlog& most = {}) const {
         std::string all;
-        history.replay(room, other, [&](const KeptMessage& message) { all += message.frame + ' '; });
+        history.replay(room, other, most, [&](const KeptMessage& message) { all += message.frame + ' '; });
         return all;
     }
     std::string replay(std::string_view room) const { return replay(room, room); }
@@ -71,6 +72,21 @@ TEST_CASE("the histories of two rooms are told in the hub's order") {
     CHECK(f.replay("red", "") == "1 2 3 5 6 ");
     CHECK(f.replay("blue", "green") == "4 ");
     CHECK(f.replay("", "") == "1 5 ");
+}
+
+TEST_CASE("of what is too much for one who is new, the oldest is left out") {
+    Fixture f{HubHistory(10, 1000)};
+    f.add("red", "a");
+    f.add("blue", "bb");
+    f.add("red", "ccc");
+    f.add("blue", "dd");
+    CHECK(f.replay("red", "blue", {8, 4}) == "a bb ccc dd ");
+    CHECK(f.replay("red", "blue", {7, 4}) == "bb ccc dd ");
+    CHECK(f.replay("red", "blue", {8, 3}) == "bb ccc dd ");
+    CHECK(f.replay("red", "red", {3, 9}) == "ccc ");
+    CHECK(f.replay("red", "blue", {4, 1}) == "dd ");
+    CHECK(f.replay("red", "blue", {1, 4}) == "");
+    CHECK(f.replay("red", "blue", {8, 0}) == "");
 }
 
 TEST_CASE("of messages with a key a history keeps the latest") {

@@ -14,7 +14,7 @@ using namespace kvolt::detail;
 namespace {
 
 std::unique_ptr<HubMember> member() {
-    return std::make_unique<HubMember>(kvolt::SeatId{1}, nullptr, kvolt::Backlog(), kvolt::SlowPolicy::disconnect);
+    return std::make_unique<HubMember>(kvolt::SeatId{1}, nullptr, kvolt::Backlog(), kvolt::SlowPolicy::disconnect, false);
 }
 
 }  // namespace

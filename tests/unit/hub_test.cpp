@@ -1,0 +1,192 @@
+#include "catch.hpp"
+#include "client_of.hpp"
+#include <kvolt/app.hpp>
+#include <kvolt/hub.hpp>
+
+#include <cstddef>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// A hub over connections whose buffers are small, and whose calls do what they can.
+
+namespace {
+
+using kvolt::App;
+using kvolt::Context;
+using kvolt::Hub;
+using kvolt::HubOptions;
+using kvolt::SlowPolicy;
+using kvolt::Task;
+
+using Seat = Hub<std::string>::Seat;
+
+/// The route `/ws?name=NAME&room=ROOM` joins; each message then enters the room of that name.
+void serve(App& app, Hub<std::string>& hub) {
+    app.get("/ws", [&hub](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        auto seat = hub.join(socket, std::string(c.query("name")), c.query("room"));
+        while (auto message = co_await socket.read()) seat.enter(message->payload);
+    });
+}
+
+std::string numbered(int number, std::size_t size = 1000) {
+    std::string text = std::to_string(number) + ' ';
+    return text + std::string(size - text.size(), 'x');
+}
+
+TEST_CASE("hub: a history makes nobody slow whom it is told, and what does not fit of it is the oldest") {
+    auto policy = GENERATE(SlowPolicy::disconnect, SlowPolicy::drop_newest, SlowPolicy::drop_oldest);
+    App app;
+    Hub<std::string> hub(app, HubOptions().slow(policy).history(50, 1024 * 1024).backlog(20000, 30));
+    serve(app, hub);
+    auto client = test::client_of(app);
+    for (int i = 0; i < 50; ++i) hub.broadcast(numbered(i), "red"), hub.broadcast(numbered(i), "blue");
+    client.socket_buffer(2000);
+    auto ann = client.websocket("/ws?room=red").connect();
+    for (int i = 31; i < 50; ++i) REQUIRE(ann.read_text() == numbered(i));  // 19 frames of 1,004 bytes
+    ann.send("blue");
+    for (int i = 31; i < 50; ++i) REQUIRE(ann.read_text() == numbered(i));
+    hub.broadcast("what follows", "red");
+    CHECK(ann.read_text() == "what follows");
+    CHECK(hub.stats().dropped == 0);
+    CHECK(hub.stats().disconnected == 0);
+}
+
+TEST_CASE("hub: one who falls behind by a history is told of once") {
+    App app;
+    Hub<std::string> hub(app, HubOptions().slow(SlowPolicy::drop_oldest).history(50).backlog(60000, 100));
+    serve(app, hub);
+    std::string told;
+    hub.on_behind([&](kvolt::SeatId, const std::string& name) { told += '-' + name; });
+    hub.on_caught_up([&](kvolt::SeatId, const std::string& name) { told += '+' + name; });
+    auto client = test::client_of(app);
+    for (int i = 0; i < 50; ++i) hub.broadcast(numbered(i), "red"), hub.broadcast(numbered(i), "blue");
+    client.socket_buffer(2000);
+    auto ann = client.websocket("/ws?name=ann&room=red").connect();
+    ann.pause();
+    client.settle();
+    ann.send("blue");
+    client.settle();
+    CHECK(told == "-ann");
+    CHECK(hub.stats().behind == 1);
+    ann.resume();
+    client.settle();
+    CHECK(told == "-ann+ann");
+}
+
+TEST_CASE("hub: one who is moved on falling behind leaves nothing in the room that he was entering") {
+    App app;
+    Hub<std::string> hub(app, HubOptions().slow(SlowPolicy::drop_oldest).history(50).backlog(60000, 100));
+    std::optional<Seat> seat;
+    std::string news;
+    app.get("/ws", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        seat.emplace(hub.join(socket, "ann", "red"));
+        while (auto message = co_await socket.read()) seat->enter(message->payload);
+        seat.reset();
+    });
+    hub.on_behind([&](kvolt::SeatId, const std::string&) { seat->leave("blue"); });
+    hub.on_join([&](const auto& who) { news += " +" + std::string(who.room); });
+    hub.on_leave([&](const auto& who) { news += " -" + std::string(who.room); });
+    auto client = test::client_of(app);
+    for (int i = 0; i < 50; ++i) hub.broadcast(numbered(i), i < 20 ? "red" : "blue");
+    client.socket_buffer(2000);
+    auto ann = client.websocket("/ws").connect();
+    ann.pause();
+    client.settle();
+    ann.send("blue");
+    client.settle();
+    CHECK(news == " +red +blue -blue");
+    CHECK(hub.size("blue") == 0);
+    CHECK(hub.size("red") == 1);
+}
+
+TEST_CASE("hub: what its calls throw ends nothing, also where the logger throws and within its other calls") {
+    App app;
+    app.logger([](std::string_view) { throw std::runtime_error("the log is full"); });
+    Hub<std::string> hub(app);
+    serve(app, hub);
+    hub.on_join([&](const auto& who) {
+        hub.broadcast_if("not for ann", [](const std::string&) -> bool { throw 1; });
+        hub.broadcast("hello " + who.member);
+        throw 2;
+    });
+    hub.on_leave([&](const auto&) { throw 3; });
+    auto client = test::client_of(app);
+    auto ann = client.websocket("/ws?name=ann").connect();
+    CHECK(ann.read_text() == "hello ann");
+    {
+        auto bob = client.websocket("/ws?name=bob").connect();
+        for (auto* who : {&ann, &bob}) CHECK(who->read_text() == "hello bob");
+        bob.close();
+        client.settle();
+    }
+    CHECK(hub.size() == 1);
+    hub.broadcast("still here");
+    CHECK(ann.read_text() == "still here");
+    CHECK(ann.waiting() == 0);
+}
+
+TEST_CASE("hub: a seat that has left its rooms does not broadcast to everyone") {
+    App app;
+    Hub<std::string> hub(app);
+    std::vector<bool> sent;
+    app.get("/ws", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        auto seat = hub.join(socket, {}, c.query("room"));
+        while (auto message = co_await socket.read()) {
+            sent.push_back(seat.broadcast(*message));
+            if (!seat.room().empty()) seat.leave(seat.room());
+        }
+    });
+    auto client = test::client_of(app);
+    auto ann = client.websocket("/ws?room=red").connect(), bob = client.websocket("/ws").connect();
+    for (auto* who : {&ann, &bob})
+        for (const char* text : {"one", "two"}) who->send(text);
+    for (const char* text : {"one", "one", "two"}) CHECK(ann.read_text() == text);
+    for (const char* text : {"one", "two"}) CHECK(bob.read_text() == text);
+    CHECK(sent == std::vector<bool>{true, false, true, true});
+}
+
+TEST_CASE("hub: other things than broadcasts may count for a seat's rate") {
+    App app;
+    Hub<std::string> hub(app, HubOptions().rate(0.001, 3));
+    std::string done;
+    app.get("/ws", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        auto seat = hub.join(socket);
+        for (int i = 0; i < 2; ++i) done += seat.within_rate() ? '+' : '-';
+        for (int i = 0; i < 2; ++i) done += seat.broadcast("x") ? '+' : '-';
+        done += seat.within_rate() ? '+' : '-';
+    });
+    auto client = test::client_of(app);
+    auto ann = client.websocket("/ws").connect();
+    client.settle();
+    CHECK(done == "+++--");
+    CHECK(hub.stats().limited == 2);
+}
+
+TEST_CASE("hub: a socket of another app does not join") {
+    App app, other;
+    Hub<std::string> hub(other);
+    bool refused = false;
+    app.get("/ws", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        try {
+            auto seat = hub.join(socket);
+        } catch (const std::logic_error&) {
+            refused = true;
+        }
+    });
+    auto client = test::client_of(app);
+    auto ann = client.websocket("/ws").connect();
+    client.settle();
+    CHECK(refused);
+    CHECK(hub.size() == 0);
+}
+
+}  // namespace
