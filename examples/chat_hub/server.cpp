@@ -41,11 +41,12 @@ namespace json = boost::json;
 
 constexpr std::size_t most_rooms = 64;
 constexpr std::size_t history_length = 50;  // messages
-constexpr double says_per_second = 5;       // by one person, and up to
-constexpr double says_at_once = 50;
+constexpr double requests_per_second = 5;   // of one person, and up to
+constexpr double requests_at_once = 50;
 constexpr std::size_t longest_key = 64;        // bytes
 constexpr std::ptrdiff_t longest_name = 32;    // characters, of people and of rooms
 constexpr std::ptrdiff_t longest_text = 2000;  // characters
+constexpr const char* too_much = "That was too much at once. Wait a moment.";
 constexpr std::string_view room_name_alphabet = "abcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// Why a request was not carried out, for the one who sent it.
@@ -114,7 +115,7 @@ std::string_view key_in(const json::object& request) {
 class Chat {
 public:
     explicit Chat(kvolt::App& app)
-        : hub_(app, kvolt::HubOptions().history(history_length).rate(says_per_second, says_at_once)) {
+        : hub_(app, kvolt::HubOptions().history(history_length).rate(requests_per_second, requests_at_once)) {
         hub_.on_join([this](const Hub::Presence& presence) { announce("joined", presence); });
         hub_.on_leave([this](const Hub::Presence& presence) { announce("left", presence); });
         for (auto name : {"lobby", "projects", "random"}) open_room(name);
@@ -151,14 +152,20 @@ private:
     kvolt::Task<> enter(Visitor& visitor, const json::object& request) {
         Person person{visitor.id, std::string(text_in(request, "name", longest_name))};
         std::string room(room_in(request));
+        if (visitor.seat && !visitor.seat.within_rate()) throw Refusal(too_much);
         open_room(room);
-        visitor.seat.leave();
+        if (visitor.seat) visitor.seat.leave(visitor.seat.room());
         auto people = co_await hub_.members(room);
         json::object entered{{"type", "entered"},       {"key", key_in(request)}, {"you", visitor.id},
                              {"name", person.name},     {"room", room},           {"people", json::value_from(people)},
                              {"rooms", list_of_rooms()}};
         visitor.socket.send(json::serialize(entered));
-        visitor.seat = hub_.join(visitor.socket, person, room);
+        if (visitor.seat) {  // the same one, with what is left of its rate
+            visitor.seat.member(person);
+            visitor.seat.enter(room);
+        } else {
+            visitor.seat = hub_.join(visitor.socket, person, room);
+        }
     }
 
     void say(Visitor& visitor, const json::object& request) {
@@ -174,7 +181,7 @@ private:
                           {"text", text_in(request, "text", longest_text)},
                           {"time", microseconds_since_1970() / 1000},
                           {"key", key_in(request)}};
-        if (!visitor.seat.broadcast(json::serialize(said))) throw Refusal("That was too much at once. Wait a moment.");
+        if (!visitor.seat.broadcast(json::serialize(said))) throw Refusal(too_much);
         Room& counters = rooms_[room];
         counters.last_said = id;
         ++counters.said;
@@ -220,6 +227,7 @@ private:
         if (hub_.size(least_used->first) > 0) throw Refusal("There are too many rooms.");
         json::object news{{"type", "closed"}, {"room", least_used->first}};
         hub_.broadcast(json::serialize(news), {}, kvolt::BroadcastOptions().history(false));
+        hub_.close_room(least_used->first);  // and with it what was said there
         rooms_.erase(least_used);
     }
 
