@@ -32,7 +32,7 @@ struct Limits {
     std::size_t header_fields = 100;      ///< Number of header fields: 431.
     std::size_t target_size = 8 * 1024;   ///< Bytes of the request target: 414.
     std::size_t body_size = 1024 * 1024;  ///< Bytes of a request body: 413.
-    std::size_t body_rate = 16 * 1024;    ///< Bytes per second that a body must keep up after body_grace: 408.
+    std::size_t body_rate = 16 * 1024;    ///< Bytes per second that a body must keep up after body_grace, or 0: 408.
     Duration body_grace = std::chrono::seconds(10);  ///< How long a body may be slower than body_rate.
 
     // Connections

@@ -3,9 +3,12 @@
 #include "server/client.hpp"
 #include <kvolt/app.hpp>
 #include <kvolt/context.hpp>
+#include <kvolt/detail/loop.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/middleware/timeout.hpp>
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -113,6 +116,53 @@ TEST_CASE("deadline: the handler's own time does not count against a streamed bo
     gate.open();
     client.advance(11s);
     CHECK(connection.read_response().status() == 408);
+}
+
+TEST_CASE("deadline: the time that a peer is waited for does, also if that is given up again and again") {
+    using namespace boost::asio::experimental::awaitable_operators;
+    kvolt::App app;
+    Gate gate(app);
+    app.post("/", kvolt::stream_body, [&](Context& c) -> Task<> {
+        int status = 0;
+        auto read = [&]() -> Task<> {
+            try {
+                while (co_await c.read_some()) {
+                }
+            } catch (const kvolt::HttpError& error) {
+                status = error.status();
+            }
+        };
+        while (status == 0) co_await (read() || gate.wait());
+        c.status(status);
+    });
+    Client client = client_of(app);
+    Connection connection = client.connect();
+    connection.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhell");
+    for (int second = 0; second < 11; ++second) {
+        CHECK(connection.read_some() == "");
+        client.advance(1s);
+        gate.open();
+    }
+    CHECK(connection.read_response().status() == 408);
+}
+
+TEST_CASE("deadline: a body has any time if it needs no pace, or if that is so far away") {
+    for (bool no_rate : {true, false}) {
+        kvolt::Limits limits;
+        if (no_rate)
+            limits.body_rate = 0;
+        else
+            limits.body_grace = kvolt::Limits::Duration::max();
+        kvolt::App app;
+        app.limits(limits);
+        app.post("/", echo_body);
+        Client client = client_of(app);
+        Connection connection = client.connect();
+        connection.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n" + std::string(50, 'x'));
+        client.advance(1h);
+        connection.send(std::string(50, 'x'));
+        CHECK(connection.read_response().body() == std::string(100, 'x'));
+    }
 }
 
 TEST_CASE("deadline: a connection without a request is closed after a while") {
@@ -234,6 +284,23 @@ TEST_CASE("deadline: a stream of events that says nothing is kept open by commen
     CHECK(events.read_event()->data == "done");
 }
 
+TEST_CASE("deadline: no comment comes in the middle of a large event") {
+    kvolt::App app;
+    app.get("/", [&](Context& c) -> Task<> {
+        auto events = c.events();
+        boost::asio::post(app.executor(), [&] {  // runs between two pieces of the event
+            kvolt::detail::Loop::current()->move_clock(app.limits().ping_interval + 1s);
+        });
+        co_await events.send(std::string(300000, 'x'));
+        co_await events.send("done");
+    });
+    Client client = client_of(app);
+    client.socket_buffer(1024 * 1024);
+    auto events = client.get("/").open();
+    CHECK(events.read_event()->data == std::string(300000, 'x'));
+    CHECK(events.read_event()->data == "done");
+}
+
 TEST_CASE("deadline: message_timeout, whatever of the message has come") {
     const std::string whole = frame(test::text, std::string(1000, 'x'));
     const std::vector<std::string> beginnings = {whole.substr(0, 500), whole.substr(0, 8),
@@ -264,6 +331,20 @@ TEST_CASE("deadline: message_timeout is no limit on how long a connection talks"
         connection.send(frame(test::continuation, "b"));
         REQUIRE(connection.read_some().ends_with(frame(test::text, "ab", true, false)));  // behind a ping, if any
     }
+}
+
+TEST_CASE("deadline: message_timeout is none for one who only pings, however the frames are cut") {
+    Echo app;
+    Client client = client_of(app);
+    Connection connection = upgraded(client);
+    const std::string ping = frame(test::ping, "p");
+    connection.send(ping.substr(0, 3));
+    for (int i = 0; i < 100; ++i) {
+        client.advance(1s);
+        connection.send(ping.substr(3) + ping.substr(0, 3));
+        REQUIRE(connection.read_some().find("\x88") == std::string::npos);
+    }
+    CHECK(app.endings.empty());
 }
 
 TEST_CASE("deadline: a silent peer is pinged, and is dead if it stays silent") {

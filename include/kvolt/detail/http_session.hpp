@@ -105,11 +105,10 @@ public:
             invite_body();
             if (wire_.closed()) body_failure_ = incomplete;
             if (!body_failure_) {
+                if (!reading_) since_ += wire_.loop().now() - unread_since_;  // that was the handler's own time
                 read(self);
-                since_ += wire_.loop().now() - unread_since_;  // that was the handler's own time
                 wire_.arm_at(body_deadline());
                 co_await part_.wait(wire_.loop(), self);
-                unread_since_ = wire_.loop().now();
             }
             if (body_failure_) throw HttpError(body_failure_->status, std::string(body_failure_->reason));
         }
@@ -224,6 +223,7 @@ private:
     // On behalf of read_some().
     void on_body(Error error) {
         if (error) body_failure_ = incomplete;
+        unread_since_ = wire_.loop().now();
         part_.wake_now();
     }
 
@@ -377,9 +377,10 @@ private:
 
     // A body must come within body_grace, and at body_rate from then on.
     Tick body_deadline() const noexcept {
-        auto earned =
-            std::chrono::milliseconds(limits_.body_rate == 0 ? 0 : reader_.body_received() * 1000 / limits_.body_rate);
-        return since_ + Loop::ticks(limits_.body_grace + earned);
+        auto earned = Limits::Duration::max();
+        if (limits_.body_rate > 0)
+            earned = std::chrono::milliseconds(reader_.body_received() * 1000 / limits_.body_rate);
+        return since_ + Loop::ticks(limits_.body_grace) + Loop::ticks(earned);
     }
 
     void arm() {

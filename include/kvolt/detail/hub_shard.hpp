@@ -16,6 +16,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
@@ -128,12 +129,18 @@ private:
     void send(const HubEntry& entry, std::span<HubMember* const> members) {
         if (members.empty()) return;
         const HubEntry::More* more = entry.more.get();
+        std::vector<HubMember*> chosen;
+        if (more && more->where) {  // now: what it does must not come between the frame and its members
+            auto holds = [&](HubMember* member) { return hooks_.holds(more->where, member->value.get()); };
+            std::copy_if(members.begin(), members.end(), std::back_inserter(chosen), holds);
+            members = chosen;
+        }
         Tally tally;
         std::string_view key = more ? more->options.coalesce() : std::string_view();
         SharedFrame frame(loop_, entry.message(), key);
         SharedFrame::Range range = compressing_ == 0 ? frame.plain() : SharedFrame::Range();
         for (HubMember* member : members) {
-            if (more && !is_for(*more, *member)) continue;
+            if (more && member->id == more->options.except()) continue;
             if (compressing_ > 0) range = frame.for_one(member->peer->deflater());
             send(*member, range, key.size(), tally);
         }
@@ -206,10 +213,6 @@ private:
             send(member, SharedFrame(loop_, message.frame, message.key).plain(), message.key.size(), tally);
         });
         return tally;
-    }
-
-    bool is_for(const HubEntry::More& more, const HubMember& member) const {
-        return member.id != more.options.except() && (!more.where || hooks_.holds(more.where, member.value.get()));
     }
 
     void close(const HubEntry& entry) {

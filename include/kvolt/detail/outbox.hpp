@@ -96,7 +96,10 @@ public:
             }
         }
         if (taken < pending_) keep_rest(all, taken);
-        ranges_.clear();
+        if (ranges_.capacity() > 64)
+            std::vector<Range>().swap(ranges_);  // a connection at rest keeps little
+        else
+            ranges_.clear();
         pending_ = 0;
     }
 

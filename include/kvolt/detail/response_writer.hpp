@@ -32,7 +32,7 @@ public:
     void start(bool keep_alive) noexcept {
         keep_alive_ = keep_alive;
         written_ = 0;
-        begun_ = streaming_ = events_ = chunked_ = bodiless_ = false;
+        begun_ = streaming_ = events_ = chunked_ = bodiless_ = within_ = false;
     }
 
     /// Whether the connection is kept behind this response; what is said before its head goes is told to the peer.
@@ -67,6 +67,7 @@ public:
             part.remove_prefix(piece.size());
             send(piece);
             written_ += piece.size();
+            within_ = !part.empty();
             if (wire_.outbox().pending() < piece_size && wire_.outbox().backlog() == 0) continue;
             wire_.flush();
             if (wire_.outbox().backlog() > 0)
@@ -81,7 +82,7 @@ public:
 
     /// Keep a stream of events open, and find out whether the peer is still there.
     void comment() {
-        if (open()) send(":\n\n");
+        if (open() && !within_) send(":\n\n");
     }
 
     /// The response is complete.
@@ -97,7 +98,7 @@ public:
     /// The rest of a response that has begun will not come: let the peer know that this was not all.
     void cut_off() {
         keep_alive_ = false;
-        if (!chunked_) wire_.abort();
+        if (!chunked_) wire_.reset();  // a proper end of the connection would be that of the body
     }
 
     /// Send bytes that are no part of a response's body.
@@ -143,6 +144,7 @@ private:
     bool events_ = false;
     bool chunked_ = false;
     bool bodiless_ = false;
+    bool within_ = false;  // a part of the body
 };
 
 }  // namespace kvolt::detail

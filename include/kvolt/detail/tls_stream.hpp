@@ -185,6 +185,7 @@ private:
     // One read, as far as it goes without waiting.
     Step advance(boost::asio::mutable_buffer to, std::size_t& size, Error& error) {
         for (int round = 0; round < most_rounds; ++round) {
+            bool handshake = !session_->established();  // also in the step that ends it
             auto result = session_->read(static_cast<char*>(to.data()), to.size(), size);
             Error lost;
             flush(lost);
@@ -192,7 +193,7 @@ private:
             if (lost) return error = lost, Step::done;
             if (result == TlsSession::Result::closed) return error = boost::asio::error::eof, Step::done;
             if (result == TlsSession::Result::failed) return fail(error);
-            bool blocked = unsent() > 0 && (result == TlsSession::Result::want_output || !session_->established());
+            bool blocked = unsent() > 0 && (result == TlsSession::Result::want_output || handshake);
             if (blocked) return Step::wait_write;
             if (result == TlsSession::Result::want_output) continue;
             std::size_t received = next_.read_some(boost::asio::buffer(scratch()), error);

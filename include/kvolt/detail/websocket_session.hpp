@@ -74,6 +74,7 @@ public:
     void begin(std::string rest, std::weak_ptr<void> owner) {
         owner_ = std::move(owner);
         wire_.protocol(*this);
+        if (wire_.closed()) return on_lost();  // while the handler had other things to do
         last_received_ = last_progress_ = pinged_at_ = wire_.loop().now();
         wire_.arm(shortest_limit());
         buffer_ = std::move(rest);
@@ -257,7 +258,9 @@ private:
         working_ = true;
         bool more = true;
         while (more && !waits() && !over()) {
-            switch (reader_.read(input)) {
+            auto result = reader_.read(input);
+            if (result != FrameReader::Result::more && !reader_.in_message()) message_since_.reset();
+            switch (result) {
                 case FrameReader::Result::more: more = false; break;
                 case FrameReader::Result::message: on_message(); break;
                 case FrameReader::Result::ping: on_ping(); break;
@@ -276,7 +279,6 @@ private:
     }
 
     void on_message() {
-        message_since_.reset();
         Message message = reader_.take_message();
         if (!closing_) peer_->deliver(std::move(message));
     }

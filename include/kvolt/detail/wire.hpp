@@ -203,6 +203,7 @@ private:
         outbox().unsent(unsent());
         if (!outbox().empty()) return wait_writable();  // for the room that a close_notify needs
         said_end_ = true;
+        queued_ = in_socket();
         if (peer_ended_) abort();
     }
 
