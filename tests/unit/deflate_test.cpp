@@ -371,3 +371,31 @@ TEST_CASE("deflate: random messages of many clients at once, in random pieces, a
     }
     for (auto& client : clients) CHECK((client->told == client->expected));
 }
+
+TEST_CASE("deflate: what a client sends the server can read, and the other way round, with any options") {
+    // Of one side, read by the other.
+    auto pass = [](Deflater& from, Inflater& to, std::string_view message) {
+        std::string sent, got;
+        if (!from.deflate(message, sent)) return std::string(message);
+        std::string_view rest = sent;
+        auto result = Inflater::Result::more;
+        while (result == Inflater::Result::more) result = to.inflate(rest, got);
+        return result == Inflater::Result::done && to.end_message() ? got : "not deflated data";
+    };
+    for (int client_bits : {9, 12, 15})
+        for (int server_bits : {9, 12, 15})
+            for (bool client_keeps : {false, true})
+                for (bool server_keeps : {false, true}) {
+                    CAPTURE(client_bits, server_bits, client_keeps, server_keeps);
+                    auto by_client = kvolt::deflate(
+                        DeflateOptions().window_bits(client_bits).context_takeover(client_keeps).min_size(1));
+                    auto by_server = kvolt::deflate(
+                        DeflateOptions().window_bits(server_bits).context_takeover(server_keeps).min_size(1));
+                    auto server = by_server->agree(by_client->offer());
+                    auto client = by_client->accept(server.answer);
+                    for (std::size_t size : {500, 500, 5000, 40000, 40000, 100000}) {
+                        CHECK((pass(*client.deflater, *server.inflater, words(size)) == words(size)));
+                        CHECK((pass(*server.deflater, *client.inflater, words(size, 2)) == words(size, 2)));
+                    }
+                }
+}
