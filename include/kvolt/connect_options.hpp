@@ -25,7 +25,7 @@ class Compression;
 class TlsConnector;
 }  // namespace detail
 
-/// How a WebSocketClient connects, which copies it: `WebSocketClient(url, ConnectOptions().protocols({"chat.v2"}))`.
+/// How a WebSocketClient connects; it keeps a copy: `WebSocketClient(url, ConnectOptions().protocols({"chat.v2"}))`.
 class ConnectOptions {
 public:
     using Duration = std::chrono::milliseconds;
