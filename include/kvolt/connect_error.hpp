@@ -16,7 +16,7 @@ public:
         timeout,    ///< ConnectOptions::connect_timeout or handshake_timeout has passed.
         tls,        ///< The server does not speak TLS, or its certificate is not to be trusted.
         status,     ///< The server answered with another status than 101: see status() and body().
-        handshake,  ///< The server's answer breaks RFC 6455, section 4.1, or is no HTTP at all.
+        handshake,  ///< The server's answer breaks RFC 6455, section 4.1, or RFC 7692, section 7.1, or is no HTTP.
         stopped,    ///< The app that this runs in stops.
     };
 

@@ -21,10 +21,11 @@ namespace kvolt {
 class TlsClient;
 
 namespace detail {
+class Compression;
 class TlsConnector;
-}
+}  // namespace detail
 
-/// How a WebSocketClient connects.
+/// How a WebSocketClient connects; it keeps a copy: `WebSocketClient(url, ConnectOptions().protocols({"chat.v2"}))`.
 class ConnectOptions {
 public:
     using Duration = std::chrono::milliseconds;
@@ -71,6 +72,12 @@ public:
     /// How to speak TLS, which `wss://` needs. Include <kvolt/tls_client.hpp>.
     ConnectOptions& tls(const TlsClient& client);
 
+    /// Compress messages, with servers that know how: `kvolt::deflate()` of kvolt/deflate.hpp. Off by default.
+    ConnectOptions& compression(std::shared_ptr<const detail::Compression> how) {
+        compression_ = std::move(how);
+        return *this;
+    }
+
     /// How long all of resolving the name and connecting to its addresses may take; 10 s by default.
     ConnectOptions& connect_timeout(Duration timeout) {
         connect_timeout_ = timeout;
@@ -83,13 +90,14 @@ public:
         return *this;
     }
 
-    /// Those that concern WebSockets, and the size of an answer's head, count for a client, too.
+    /// Those that concern WebSockets (message_size, message_fragments, backlog, ping_interval and the like), and
+    /// header_size and header_fields of the server's answer. By default as for a server.
     ConnectOptions& limits(const Limits& limits) {
         limits_ = limits;
         return *this;
     }
 
-    /// How reconnect() waits between its tries.
+    /// How reconnect() waits between its tries, and how often it tries: see Backoff for the defaults.
     ConnectOptions& backoff(const Backoff& backoff) {
         backoff_ = backoff;
         return *this;
@@ -110,6 +118,7 @@ public:
     const Fields& fields() const noexcept { return fields_; }
     const std::string& unix_path() const noexcept { return unix_path_; }
     const std::shared_ptr<const detail::TlsConnector>& tls() const noexcept { return tls_; }
+    const std::shared_ptr<const detail::Compression>& compression() const noexcept { return compression_; }
     Duration connect_timeout() const noexcept { return connect_timeout_; }
     Duration handshake_timeout() const noexcept { return handshake_timeout_; }
     const Limits& limits() const noexcept { return limits_; }
@@ -127,6 +136,7 @@ private:
     Fields fields_;
     std::string unix_path_;
     std::shared_ptr<const detail::TlsConnector> tls_;
+    std::shared_ptr<const detail::Compression> compression_;
     Duration connect_timeout_ = std::chrono::seconds(10);
     Duration handshake_timeout_ = std::chrono::seconds(10);
     Limits limits_;

@@ -21,8 +21,8 @@ namespace detail {
 /// Without context takeover it holds a stream only from the first byte of a message to the last.
 class ZlibInflater final : public Inflater {
 public:
-    explicit ZlibInflater(const DeflateAgreement& agreed)
-        : window_(agreed.client_window_bits), takeover_(agreed.client_context_takeover) {}
+    /// @param window, takeover  Of what the peer sends.
+    ZlibInflater(int window, bool takeover) : window_(window), takeover_(takeover) {}
 
     Result inflate(std::string_view& in, std::string& out) override {
         if (in.empty() && !in_message_) return Result::done;
@@ -54,8 +54,9 @@ private:
 
 class ZlibDeflater final : public Deflater {
 public:
-    ZlibDeflater(const DeflateAgreement& agreed, const DeflateOptions& options)
-        : Deflater(agreed.server_window_bits), options_(options), takeover_(agreed.server_context_takeover) {}
+    /// @param window, takeover  Of what is sent.
+    ZlibDeflater(int window, bool takeover, const DeflateOptions& options)
+        : Deflater(window), options_(options), takeover_(takeover) {}
 
     bool deflate(std::string_view message, std::string& out) override {
         if (!worth(message)) return false;
@@ -91,8 +92,18 @@ public:
     Extensions agree(std::string_view offers) const override {
         auto agreed = agree_on_deflate(offers, options_);
         if (!agreed) return {};
-        return {agreed->answer, std::make_unique<ZlibInflater>(*agreed),
-                std::make_unique<ZlibDeflater>(*agreed, options_)};
+        return {agreed->answer,
+                std::make_unique<ZlibInflater>(agreed->client_window_bits, agreed->client_context_takeover),
+                std::make_unique<ZlibDeflater>(agreed->server_window_bits, agreed->server_context_takeover, options_)};
+    }
+
+    std::string offer() const override { return deflate_offer(options_); }
+
+    Extensions accept(std::string_view answer) const override {
+        auto agreed = accept_deflate(answer, options_);
+        return {{},
+                std::make_unique<ZlibInflater>(agreed.server_window_bits, agreed.server_context_takeover),
+                std::make_unique<ZlibDeflater>(agreed.client_window_bits, agreed.client_context_takeover, options_)};
     }
 
 private:
@@ -101,20 +112,22 @@ private:
 
 }  // namespace detail
 
-/// Compress WebSocket messages with clients that know how, as browsers do (RFC 7692).
+/// Compress WebSocket messages, with clients that know how, as browsers do, and with such servers (RFC 7692).
 ///
 ///     auto options = kvolt::UpgradeOptions().compression(kvolt::deflate());
 ///     app.get("/ws", [options](kvolt::Context& c) -> kvolt::Task<> { auto socket = co_await c.upgrade(options); ...
 ///     });
 ///
-/// Handlers see no difference: received messages are inflated, and checked for UTF-8 and `Limits::message_size` while
-/// they are; what is sent is deflated if that makes it smaller. A Hub deflates a broadcast once for all members on a
-/// loop, as its first member's route has it. An idle connection keeps no window (see DeflateOptions::context_takeover);
-/// while a message is coming in parts, it costs 39 KiB.
+///     kvolt::WebSocketClient client(url, kvolt::ConnectOptions().compression(kvolt::deflate()));
+///
+/// Whoever reads and sends sees no difference: received messages are inflated, and checked for UTF-8 and
+/// `Limits::message_size` while they are; what is sent is deflated if that makes it smaller. A Hub deflates a broadcast
+/// once for all members on a loop, as its first member's route has it. An idle connection keeps no window (see
+/// DeflateOptions::context_takeover); while a message is coming in parts, it costs 39 KiB.
 ///
 /// Do not compress messages that hold both a secret and what an attacker can choose (the BREACH attack).
 ///
-/// @note Thread safety: the result may be shared by any number of routes, and apps.
+/// @note Thread safety: the result may be shared by any number of routes, clients and apps.
 inline std::shared_ptr<const detail::Compression> deflate(const DeflateOptions& options = {}) {
     return std::make_shared<const detail::PermessageDeflate>(options);
 }

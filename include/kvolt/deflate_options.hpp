@@ -35,8 +35,8 @@ public:
         return *this;
     }
 
-    /// How far back messages refer at most: 2^bits bytes, 9 to 15; 15 by default. Of clients that do not let a server
-    /// limit their window, each message will stand alone.
+    /// How far back messages refer at most: 2^bits bytes, 9 to 15; 15 by default. Of a peer that does not let its
+    /// window be limited, each message will stand alone.
     ///
     /// @throws std::invalid_argument  for another one.
     DeflateOptions& window_bits(int bits) {

@@ -47,8 +47,8 @@ namespace kvolt {
 /// @note Thread safety: none. Lifetime: it outlives the tasks that it returns, not the WebSockets.
 class WebSocketClient {
 public:
-    /// @param url  `ws://host:port/path?query` or `wss://...`.
-    /// @throws std::invalid_argument  for a bad URL.
+    /// @param url  `ws://host:port/path?query` or `wss://...`; without a port that is 80 or 443.
+    /// @throws std::invalid_argument  for a bad URL, and for one with a user, a fragment or what should be escaped.
     /// @throws std::logic_error       for `wss://` without ConnectOptions::tls().
     explicit WebSocketClient(std::string_view url, ConnectOptions options = {})
         : url_(detail::WebSocketUrl::parse(url)), options_(std::move(options)) {
@@ -61,6 +61,7 @@ public:
     ///
     /// Completes with an open WebSocket. Cancelling gives up. Several may be under way.
     ///
+    /// @tparam Stream  Leave it: it is there so that the transport is compiled only where this is called.
     /// @throws ConnectError      that tells why not.
     /// @throws std::logic_error  outside of a loop of KVolt.
     template <class Stream = detail::PlainStream>
@@ -78,8 +79,10 @@ public:
     /// Connect, again and again until it succeeds, after the waits that ConnectOptions::backoff() describes; only the
     /// very first try of all comes at once. Call it again when the connection is over. One at a time.
     ///
-    /// @throws ConnectError  the last one: when Backoff::attempts have failed in a row, or the app stops.
-    /// @throws           whatever ConnectOptions::on_failure() throws.
+    /// @throws ConnectError  the last one: when Backoff::attempts have failed in a row, or the app stops. By default it
+    ///                       never gives up, not even on a 404: see ConnectOptions::on_failure().
+    /// @throws               whatever ConnectOptions::on_failure() throws.
+    /// @throws std::logic_error  outside of a loop of KVolt.
     template <class Stream = detail::PlainStream>
     Task<WebSocket> reconnect() {
         const Backoff& backoff = options_.backoff();
@@ -103,7 +106,7 @@ public:
         }
     }
 
-    /// Where it connects to: `ws://example.com/chat`.
+    /// Where it connects to: `ws://example.com/chat`. With the query, which may hold a secret.
     std::string url() const { return url_.to_string(); }
 
 private:

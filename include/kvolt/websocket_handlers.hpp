@@ -77,7 +77,7 @@ class WebSocketHandlers {
         std::conditional_t<stateful, detail::Callback<void, WebSocket&, Held&>, detail::Callback<void, WebSocket&>>;
 
 public:
-    /// Who may connect, and the subprotocols; by default the same origin and none.
+    /// Who may connect, the subprotocols, and compression; by default the same origin, none and none.
     WebSocketHandlers& options(UpgradeOptions options) {
         options_ = std::move(options);
         return *this;
@@ -95,7 +95,7 @@ public:
     }
 
     /// Called for each message: `void(WebSocket&, State&, Message&)`, without `State&` if there is none. The message
-    /// may be moved from.
+    /// may be moved from. Without it, messages are read and dropped.
     template <class F>
     WebSocketHandlers& on_message(F function) {
         static_assert(OnMessage::template accepts<F>(),

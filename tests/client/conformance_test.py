@@ -1,16 +1,24 @@
 #!/usr/bin/python3
 """Holds the bench server's WebSocket /echo against RFC 6455, case by case, in the order and with the numbers of the
 Autobahn test suite: framing (1), pings (2), reserved bits (3), opcodes (4), fragments (5), UTF-8 (6), closing (7), sizes
-(9), and auto-fragmentation (10). Every answer must be exactly the one that the RFC asks for, as soon as it can be given.
+(9), auto-fragmentation (10), and permessage-deflate (12, 13). Every answer must be exactly the one that the RFC asks for,
+as soon as it can be given.
 
-Usage: conformance_test.py SERVER_BINARY [THREADS]
+The suite's files for 12 and 13 are replaced by material of the same kinds and sizes, made here; 12 is sent to /deflate, 13
+to /deflate/takeover. Of the suite's 1000 messages a case sends what fits into MIB (1/8), but at least 4; 128 is room for all.
+
+Usage: conformance_test.py SERVER_BINARY [THREADS [MIB]]
 """
 
+import itertools
+import json
 import os
+import random
 import socket
 import struct
 import sys
 import unittest
+import zlib
 
 import client_test
 from client_test import BINARY, CLOSE, FIN, PING, PONG, TEXT, Server
@@ -18,6 +26,7 @@ from client_test import BINARY, CLOSE, FIN, PING, PONG, TEXT, Server
 CONTINUATION = 0
 KIB, MIB = 1024, 1024 * 1024
 PATIENCE = 30  # seconds
+CASE_BYTES = MIB // 8  # of the messages of a case of 12 and 13
 MASK = b"\x37\xfa\x21\x3d"
 
 
@@ -45,23 +54,30 @@ def close_frame(code=None, reason=b""):
     return frame(CLOSE, b"" if code is None else struct.pack("!H", code) + reason)
 
 
-def fragments(opcode, payload, size):
+def fragments(opcode, payload, size, rsv=0):
     parts = [payload[at:at + size] for at in range(0, len(payload), size)] or [b""]
-    return [frame(CONTINUATION if i else opcode, part, fin=i == len(parts) - 1) for i, part in enumerate(parts)]
+    return [frame(CONTINUATION if i else opcode, part, fin=i == len(parts) - 1, rsv=0 if i else rsv)
+            for i, part in enumerate(parts)]
 
 
 class Socket:
-    """A WebSocket to the echo that is opened for one case."""
+    """A WebSocket to an echo that is opened for one case."""
 
-    def __init__(self, port):
+    def __init__(self, port, path="/echo", offer=None):
         self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.sendall(f"GET /echo HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode())
+        extensions = f"Sec-WebSocket-Extensions: {offer}\r\n" if offer else ""
+        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                            f"{extensions}\r\n".encode())
         self.stream = self.socket.makefile("rb")
         assert self.stream.readline() == b"HTTP/1.1 101 Switching Protocols\r\n"
-        while self.stream.readline().strip():
-            pass
+        self.extensions = None
+        self.compressed = False  # the frame that was read last
+        while line := self.stream.readline().strip():
+            name, value = line.decode().split(": ", 1)
+            if name.lower() == "sec-websocket-extensions":
+                self.extensions = value
 
     def __enter__(self):
         return self
@@ -78,11 +94,13 @@ class Socket:
                 self.socket.sendall(data[at:at + step])
 
     def read(self):
-        """Opcode and payload of the next frame, which must be final, unmasked, and of the least length."""
+        """Opcode and payload of the next frame, which must be final, unmasked, and of the least length. Only where that
+        was agreed on it may be compressed."""
         head = self.stream.read(2)
         if len(head) < 2:
             return None
-        assert head[0] & 0xF0 == FIN and head[1] < 128, head
+        self.compressed = self.extensions is not None and head[0] & 15 in (TEXT, BINARY) and head[0] & 0x40 != 0
+        assert head[0] & 0xF0 == FIN | (0x40 if self.compressed else 0) and head[1] < 128, head
         size = head[1]
         if size == 126:
             size, = struct.unpack("!H", self.stream.read(2))
@@ -91,6 +109,12 @@ class Socket:
             size, = struct.unpack("!Q", self.stream.read(8))
             assert size >= 65536
         return head[0] & 15, self.stream.read(size)
+
+    def read_message(self):
+        """The next frame that is no ping; those come where a case takes long, and are answered."""
+        while (got := self.read()) and got[0] == PING:
+            self.send(frame(PONG, got[1]))
+        return got
 
     def closed(self):
         """The code of the close frame that comes now, behind which the server ends the connection."""
@@ -104,10 +128,81 @@ class Socket:
         return struct.unpack("!H", got[1][:2])[0] if got[1] else None
 
 
+class Deflate:
+    """The client's side of permessage-deflate, as the server's answer has it."""
+
+    def __init__(self, answer):
+        name, *parameters = answer.split("; ")
+        assert name == "permessage-deflate", answer
+        self.parameters = dict((parameter.split("=") + [None])[:2] for parameter in parameters)
+        assert len(self.parameters) == len(parameters), answer
+        self.out = self.into = None
+
+    def bits(self, side):
+        return int(self.parameters.get(side + "_max_window_bits", 15))
+
+    def deflate(self, message):
+        if self.out is None or "client_no_context_takeover" in self.parameters:
+            self.out = zlib.compressobj(wbits=-self.bits("client"))
+        payload = self.out.compress(message) + self.out.flush(zlib.Z_SYNC_FLUSH)
+        return payload[:-4]
+
+    def inflate(self, payload):
+        if self.into is None or "server_no_context_takeover" in self.parameters:
+            self.into = zlib.decompressobj(-self.bits("server"))
+        return self.into.decompress(payload + b"\0\0\xff\xff")
+
+
+def materials():
+    """What the suite sends in 12.1 to 12.5: its kind, whether as text, and the bytes."""
+    choose = random.Random(1)
+    stems = [bytes(choose.choices(b"eeeennnniiirrrssaaattthhdduullccggmmoobbwwffkkzzppvvjyxq", k=choose.randint(2, 9)))
+             for _ in range(4000)]
+    weights = list(itertools.accumulate(range(4000, 0, -1)))  # some words are much more frequent
+
+    def words(count):
+        return " ".join(stem.decode() for stem in choose.choices(stems, cum_weights=weights, k=count))
+
+    def whole(size, make):
+        made = b""
+        while len(made) < size:
+            made += make()
+        return made[:size]
+
+    def entry():
+        return json.dumps({"id": choose.randrange(10 ** 6), "name": words(2), "tags": words(4).split(), "on": bool(choose.randrange(2)),
+                           "place": [choose.uniform(-180, 180), choose.uniform(-90, 90)], "text": words(12)}, indent=4).encode()
+
+    def pixels():
+        start, drift = choose.randrange(60, 180), choose.uniform(-.2, .2)
+        return bytes(int(start + drift * x + choose.gauss(0, 3)) & 255 for x in range(512))
+
+    def verse():
+        return (words(choose.randint(5, 9)).replace("uu", "\u00fc").replace("aa", "\u00e4").capitalize() + ",\r\n").encode()
+
+    def element():
+        return f'<div class="{words(1)}"><a href="/{words(1)}/{words(1)}">{words(3)}</a>\n    <p>{words(30)}</p></div>\n'.encode()
+
+    def page():
+        body = zlib.compress(words(3000).encode())
+        return b"%d 0 obj\n<</Length %d/Filter/FlateDecode>>stream\n%s\nendstream\nendobj\n" % (
+            choose.randrange(1000), len(body), body)
+
+    return (("JSON", True, whole(194056, entry)), ("a bitmap", False, whole(263222, pixels)),
+            ("German verse", False, whole(222218, verse)), ("HTML", True, whole(263527, element)),
+            ("a PDF", False, whole(1042328, page)))
+
+
+# Sizes of messages, and of the fragments that they are sent in, if any.
+SIZES = (*((16 * 4 ** i, None) for i in range(5)), *((8192 << i, None) for i in range(5)),
+         *((8192 << i, 256) for i in range(5)), *((131072, size) for size in (1024, 4096, 32768)))
+
+
 class ConformanceTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.server = Server()
+        cls.materials = materials()
 
     @classmethod
     def tearDownClass(cls):
@@ -324,6 +419,60 @@ class ConformanceTest(unittest.TestCase):
         for size in (1300, 997, 125, 126, 65535):
             self.exchange(f"10.1.1 {size}", b"".join(fragments(TEXT, payload, size)), (TEXT, payload))
 
+    def compressed_case(self, name, path, offer, least, text, material, size, fragment):
+        """Messages that come back; compressed, where they are text of at least `least` bytes. Returns how many."""
+        count = max(4, min(1000, CASE_BYTES // size))
+        opcode = TEXT if text else BINARY
+        around = material + material[:size]
+        with self.subTest(name), Socket(self.server.port, path, offer) as ws:
+            self.assertIsNotNone(ws.extensions)
+            side = Deflate(ws.extensions)
+            for at in itertools.islice(itertools.count(0, size), count):
+                at %= len(material)
+                message = around[at:at + size]
+                payload = side.deflate(message)
+                ws.send(b"".join(fragments(opcode, payload, fragment, rsv=4)) if fragment else frame(opcode, payload, rsv=4))
+                got = ws.read_message()
+                self.assertEqual(got[0], opcode)
+                self.assertTrue((side.inflate(got[1]) if ws.compressed else got[1]) == message, "it came back changed")
+                if ws.compressed:
+                    self.assertLess(len(got[1]), size)
+                elif text:
+                    self.assertLess(size, least)
+            ws.send(close_frame(1000))
+            self.assertEqual(ws.closed(), 1000)
+        return count
+
+    def compressed_sections(self, sections):
+        """The arguments of compressed_case() but for the sizes, of which there are many."""
+        counts = [self.compressed_case(f"{name}.{number}", *section, *sizes)
+                  for name, *section in sections for number, sizes in enumerate(SIZES, 1)]
+        print(f"{len(counts)} cases, {sum(counts)} messages ... ", end="", file=sys.stderr, flush=True)
+
+    def test_12_deflate(self):
+        offer = "permessage-deflate; client_no_context_takeover; client_max_window_bits"
+        self.compressed_sections((f"12.{number}", "/deflate", offer, 1024, text, material)
+                                 for number, (_, text, material) in enumerate(self.materials, 1))
+
+    def test_13_deflate_parameters(self):
+        def offer(alone, bits):
+            return ("permessage-deflate; client_no_context_takeover; client_max_window_bits" +
+                    ("; server_no_context_takeover" if alone else "") + (f"; server_max_window_bits={bits}" if bits else ""))
+
+        answers = {(False, 0): "", (True, 0): "; server_no_context_takeover", (False, 9): "; server_max_window_bits=9",
+                   (False, 15): "; server_max_window_bits=15",
+                   (True, 9): "; server_no_context_takeover; server_max_window_bits=9",
+                   (True, 15): "; server_no_context_takeover; server_max_window_bits=15"}
+        _, text, material = self.materials[0]
+        sections = []
+        for number, offers in enumerate((*([one] for one in answers), [(True, 9), (True, 0), (False, 0)]), 1):
+            offered = ", ".join(offer(*one) for one in offers)
+            with Socket(self.server.port, "/deflate/takeover", offered) as ws:
+                expected = {"permessage-deflate", "client_no_context_takeover", *answers[offers[0]].split("; ")} - {""}
+                self.assertEqual(set(ws.extensions.split("; ")), expected)
+            sections.append((f"13.{number}", "/deflate/takeover", offered, 256, text, material))
+        self.compressed_sections(sections)
+
     def test_masks(self):
         self.bad("a frame without a mask", [frame(TEXT, b"Hello", mask=False)], 1002)
         self.bad("a ping without a mask", [frame(PING, mask=False)], 1002)
@@ -338,8 +487,10 @@ class ConformanceTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if not 2 <= len(sys.argv) <= 3:
+    if not 2 <= len(sys.argv) <= 4:
         sys.exit(__doc__)
     client_test.SERVER = sys.argv[1]
-    client_test.THREADS = sys.argv[2] if len(sys.argv) == 3 else "1"
+    client_test.THREADS = sys.argv[2] if len(sys.argv) > 2 else "1"
+    if len(sys.argv) == 4:
+        CASE_BYTES = int(float(sys.argv[3]) * MIB)
     unittest.main(argv=sys.argv[:1], verbosity=2)

@@ -1,6 +1,7 @@
 // A client for websocket_client_test.py: it sends back what it gets until that is "bye", and then closes. Prints how it
 // went, in one line.
 
+#include <kvolt/deflate.hpp>
 #include <kvolt/run.hpp>
 #include <kvolt/tls_client.hpp>
 #include <kvolt/websocket_client.hpp>
@@ -8,6 +9,7 @@
 #include <exception>
 #include <iostream>
 #include <string>
+#include <string_view>
 
 namespace {
 
@@ -30,7 +32,7 @@ kvolt::Task<> echo(std::string url, kvolt::ConnectOptions options) {
 
 int main(int argc, char** argv) try {
     if (argc < 2) {
-        std::cerr << "usage: " << argv[0] << " URL [CA_FILE]\n";
+        std::cerr << "usage: " << argv[0] << " URL [ca=FILE] [deflate | takeover=WINDOW_BITS]\n";
         return 2;
     }
     kvolt::Limits limits;
@@ -39,7 +41,16 @@ int main(int argc, char** argv) try {
     kvolt::ConnectOptions options;
     options.protocols({"chat.v2", "chat.v1"}).header("Authorization", "Bearer 7").limits(limits);
     kvolt::TlsClient tls;
-    if (argc > 2) tls.ca_file(argv[2]);
+    for (int i = 2; i < argc; ++i) {
+        std::string_view argument = argv[i], value = argument.substr(argument.find('=') + 1);
+        if (argument.starts_with("ca=")) tls.ca_file(std::string(value));
+        if (argument == "deflate") options.compression(kvolt::deflate());
+        if (argument.starts_with("takeover=")) {
+            kvolt::DeflateOptions deflate;
+            deflate.context_takeover().min_size(1).window_bits(std::stoi(std::string(value)));
+            options.compression(kvolt::deflate(deflate));
+        }
+    }
     options.tls(tls);
     kvolt::run(echo(argv[1], options));
 } catch (const std::exception& error) {

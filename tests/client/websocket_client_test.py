@@ -3,7 +3,9 @@
 
 import asyncio
 import http
+import itertools
 import os
+import random
 import ssl
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import tempfile
 import unittest
 
 import websockets
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
 CLIENT = sys.argv.pop(1)
 
@@ -48,6 +51,25 @@ async def check_echo(test, socket, messages):
     for message in messages:
         await socket.send(message)
         test.assertEqual(await asyncio.wait_for(socket.recv(), 30), message)
+
+
+def words(size, seed=1):
+    """Text that can be compressed, but not too well."""
+    choose = random.Random(seed)
+    return " ".join(f"w\u00f6rd{choose.randrange(1000)}" for _ in range(size // 5 + 1))[:size]
+
+
+def count_compressed(extension):
+    """Counts the compressed messages that the extension of a connection gets."""
+    counts = [0]
+    decode = extension.decode
+
+    def counting(frame, **arguments):
+        counts[0] += frame.rsv1
+        return decode(frame, **arguments)
+
+    extension.decode = counting
+    return counts
 
 
 class WebSocketClientTest(unittest.TestCase):
@@ -95,6 +117,45 @@ class WebSocketClientTest(unittest.TestCase):
 
         self.assertEqual(client_against(handler, subprotocols=["soap", "chat.v1"]), 'protocol "chat.v1", closed 1000')
 
+    def test_deflate_by_all_that_both_sides_may_want(self):
+        sizes = (0, 1, 126, 1500, 1500, 32768, 32768, 65536, 100)
+        messages = [message for size in sizes for message in (words(size), os.urandom(size))]
+        mine = {"deflate": (False, 15), "takeover=15": (True, 15), "takeover=9": (True, 9)}
+        theirs = itertools.chain(itertools.product((False, True), (False, True), (None,), (None,)),
+                                 itertools.product((False,), (False,), (9, 12), (8, 10, 15)))
+        for (argument, (takeover, bits)), parameters in itertools.product(mine.items(), theirs):
+            server_alone, client_alone, server_bits, client_bits = parameters
+
+            async def handler(socket):
+                extension, = socket.extensions
+                counts = count_compressed(extension)
+                self.assertEqual(extension.local_no_context_takeover, server_alone or not takeover)
+                self.assertEqual(extension.remote_no_context_takeover, client_alone or not takeover)
+                if takeover:
+                    self.assertLessEqual(extension.local_max_window_bits, bits)
+                self.assertLessEqual(extension.remote_max_window_bits, bits)
+                await check_echo(self, socket, messages)
+                self.assertGreaterEqual(counts[0], 5)  # of words, and none of noise
+                self.assertLessEqual(counts[0], len(sizes))
+                text = words(50000)
+                await socket.send([text[at:at + 1000] for at in range(0, len(text), 1000)])
+                self.assertEqual(await asyncio.wait_for(socket.recv(), 30), text)
+
+            with self.subTest(argument, parameters=parameters):
+                factory = ServerPerMessageDeflateFactory(
+                    server_no_context_takeover=server_alone, client_no_context_takeover=client_alone,
+                    server_max_window_bits=server_bits, client_max_window_bits=client_bits)
+                printed = client_against(handler, client_arguments=[argument], compression=None, extensions=[factory])
+                self.assertEqual(printed, 'protocol "", closed 1000')
+
+    def test_deflate_where_the_server_does_not_know_it(self):
+        async def handler(socket):
+            self.assertEqual(socket.extensions, [])
+            await check_echo(self, socket, ["plain", words(50000)])
+
+        printed = client_against(handler, client_arguments=["deflate"], compression=None)
+        self.assertEqual(printed, 'protocol "", closed 1000')
+
     def test_a_refusal_is_told(self):
         async def handler(socket):
             self.fail("connected")
@@ -115,7 +176,7 @@ class WebSocketClientTest(unittest.TestCase):
 
     def test_tls(self):
         async def handler(socket):
-            await check_echo(self, socket, ["hi", os.urandom(2 << 20)])
+            await check_echo(self, socket, ["hi", os.urandom(2 << 20), "compress me " * 10000])
             await socket.send("bye")
             await socket.wait_closed()
 
@@ -126,7 +187,7 @@ class WebSocketClientTest(unittest.TestCase):
                             "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate, key)
-            printed = client_against(handler, "wss", [certificate], ssl=context)
+            printed = client_against(handler, "wss", ["ca=" + certificate, "deflate"], ssl=context)
             self.assertEqual(printed, 'protocol "", closed 4001 by the client')
             printed = client_against(handler, "wss", ssl=context)
             self.assertRegex(printed, "the server's certificate is not to be trusted: self-signed certificate")

@@ -1,18 +1,23 @@
-// What a client's fields ask for: ranges, dates, conditions, encodings, credentials; and the names in its target: paths
-// of files, parameters, origins. The input is a request line without a version and then fields, one a line.
+// What a client's fields ask for: ranges, dates, conditions, encodings, credentials, extensions, which a server's may
+// be, too; and the names in its target: paths of files, parameters, origins. The input is a request line without a
+// version and then fields, one a line.
 
 #include "require.hpp"
+#include <kvolt/connect_error.hpp>
+#include <kvolt/deflate_options.hpp>
 #include <kvolt/detail/accept_encoding.hpp>
 #include <kvolt/detail/byte_ranges.hpp>
 #include <kvolt/detail/content_disposition.hpp>
 #include <kvolt/detail/credentials.hpp>
 #include <kvolt/detail/date.hpp>
 #include <kvolt/detail/date_parser.hpp>
+#include <kvolt/detail/deflate_agreement.hpp>
 #include <kvolt/detail/entity_tag.hpp>
 #include <kvolt/detail/file.hpp>
 #include <kvolt/detail/file_path.hpp>
 #include <kvolt/detail/multipart.hpp>
 #include <kvolt/detail/preconditions.hpp>
+#include <kvolt/error.hpp>
 #include <kvolt/request.hpp>
 #include <kvolt/url.hpp>
 
@@ -100,6 +105,35 @@ void check_credentials(std::string_view field) {
     if (auto token = bearer_token(field)) require(!token->empty() && token->find(' ') == token->npos);
 }
 
+// Whatever the other side says, no side does more than its options have, and what a server answers can be understood.
+void check_extensions(std::string_view field) {
+    for (int most : {9, 15})
+        for (bool keeps : {false, true}) {
+            auto options = kvolt::DeflateOptions().window_bits(most).context_takeover(keeps);
+            auto check = [&](bool takeover, int window) {
+                require(window >= 8 && window <= 15 && (!takeover || (keeps && window <= most)));
+            };
+            try {
+                if (auto agreed = agree_on_deflate(field, options)) {
+                    check(agreed->server_context_takeover, agreed->server_window_bits);
+                    check(agreed->client_context_takeover, agreed->client_window_bits);
+                    auto answer = parse_extensions(agreed->answer);
+                    require(answer && read_parameters(answer->front(), Role::server).fault == nullptr);
+                }
+            } catch (const kvolt::HttpError& error) {
+                require(error.status() == 400);
+            }
+            try {
+                auto agreed = accept_deflate(field, options);
+                check(agreed.server_context_takeover, agreed.server_window_bits);
+                check(agreed.client_context_takeover, agreed.client_window_bits);
+                require(agreed.client_window_bits <= most);
+            } catch (const kvolt::ConnectError& error) {
+                require(std::string_view(error.what()).size() < 400);
+            }
+        }
+}
+
 void check_conditions(const Request& request) {
     const Validators now{"\"a\"", 784111777};
     bool safe = request.method() == "GET" || request.method() == "HEAD";
@@ -154,6 +188,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         check_encoding(value);
         check_tags(value);
         check_credentials(value);
+        check_extensions(value);
     }
     check_conditions(request);
     check_target(request);

@@ -1,11 +1,14 @@
 #include "catch.hpp"
 #include "deflate_peer.hpp"
+#include "raw_server.hpp"
 #include "websocket_server.hpp"
+#include "with_socket.hpp"
 #include <kvolt/deflate.hpp>
 #include <kvolt/hub.hpp>
 #include <kvolt/upgrade_options.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -16,16 +19,21 @@
 namespace {
 
 using namespace std::string_literals;
+using kvolt::ConnectError;
+using kvolt::ConnectOptions;
 using kvolt::Context;
 using kvolt::DeflateOptions;
 using kvolt::Limits;
 using kvolt::SendResult;
 using kvolt::Task;
 using kvolt::UpgradeOptions;
+using kvolt::WebSocket;
 using test::Client;
 using test::DeflatePeer;
 using test::noise;
+using test::RawServer;
 using test::Reports;
+using test::with_socket;
 using test::words;
 
 constexpr std::string_view alone = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
@@ -43,6 +51,8 @@ struct EchoServer : test::Server {
         start();
     }
 
+    std::string url() const { return "ws://127.0.0.1:" + std::to_string(app.port()) + "/ws"; }
+
     Client connect(std::string_view answer = alone, std::string_view offer = "permessage-deflate") {
         Client one = client();
         auto response = one.handshake("/ws", "Sec-WebSocket-Extensions: " + std::string(offer) + "\r\n");
@@ -53,8 +63,8 @@ struct EchoServer : test::Server {
 };
 
 // A frame with RSV1.
-std::string compressed(int opcode, std::string_view payload, bool fin = true) {
-    std::string bytes = test::frame(opcode, payload, fin);
+std::string compressed(int opcode, std::string_view payload, bool fin = true, bool mask = true) {
+    std::string bytes = test::frame(opcode, payload, fin, mask);
     bytes[0] = static_cast<char>(bytes[0] | 0x40);
     return bytes;
 }
@@ -274,4 +284,208 @@ TEST_CASE("deflate: a broadcast is compressed once for those members on a loop t
             expect(noise(size), false);
         }
     CHECK(hub.stats().deliveries == 18 * members.size());
+}
+
+// WebSocketClient
+
+namespace {
+
+constexpr std::string_view extensions = "Sec-WebSocket-Extensions: ";
+
+ConnectOptions compressing(const DeflateOptions& options = {}) {
+    return ConnectOptions().compression(kvolt::deflate(options));
+}
+
+// A client's next message, which must be compressed.
+std::string read_compressed(Client& client, DeflatePeer& peer) {
+    auto frame = test::read_masked_frame(client);
+    return frame.compressed ? peer.inflate(frame.payload) : "not compressed: " + frame.payload;
+}
+
+}  // namespace
+
+TEST_CASE("deflate: a client and a server of any options exchange messages of any size") {
+    const int client_bits = GENERATE(9, 15), server_bits = GENERATE(9, 15);
+    const bool client_keeps = GENERATE(false, true), server_keeps = GENERATE(false, true);
+    auto options = [](int bits, bool keeps) {
+        return DeflateOptions().min_size(1).window_bits(bits).context_takeover(keeps);
+    };
+    EchoServer server(options(server_bits, server_keeps));
+    std::vector<std::string> messages;
+    for (std::size_t size : {0, 1, 1000, 1000, 32768, 32768, 65536, 10}) {
+        messages.push_back(words(size));
+        messages.push_back(noise(size));
+    }
+    std::size_t same = 0;
+    with_socket(server.url(), compressing(options(client_bits, client_keeps)), [&](WebSocket& socket) -> Task<> {
+        for (const std::string& message : messages) socket.send(kvolt::MessageView::bytes(message));
+        for (const std::string& message : messages) {
+            auto answer = co_await socket.read();
+            same += answer && answer->binary && answer->payload == message;
+        }
+    });
+    CHECK(same == messages.size());
+    CHECK(server.endings.next() == "1000");
+}
+
+TEST_CASE("deflate: a client's messages are compressed, and refer to those before if that was agreed on") {
+    const bool takeover = GENERATE(false, true);
+    const std::string offer =
+        takeover ? "permessage-deflate; client_max_window_bits"
+                 : "permessage-deflate; client_max_window_bits; " + std::string(alone.substr(alone.find("server")));
+    const std::string message = words(5000);
+    Reports<std::string> offers, got;
+    Reports<std::size_t> sizes;
+    RawServer server([&](Client& client) {
+        std::string head = test::read_head(client);
+        std::size_t begin = head.find(extensions) + extensions.size();
+        offers.add(head.substr(begin, head.find("\r\n", begin) - begin));
+        client.send(test::handshake_answer(
+            head, std::string(extensions) + (takeover ? "permessage-deflate" : std::string(alone)) + "\r\n"));
+        DeflatePeer peer(takeover);
+        for (int i = 0; i < 2; ++i) {
+            auto frame = test::read_masked_frame(client);
+            sizes.add(frame.compressed ? frame.payload.size() : 0);
+            got.add(peer.inflate(frame.payload));
+        }
+        auto small = test::read_masked_frame(client);
+        got.add(small.compressed ? "compressed" : small.payload);
+        for (int i = 0; i < 2; ++i) {
+            const std::string payload = peer.deflate(message);
+            client.send(compressed(test::text, payload.substr(0, 7), false, false) +
+                        test::frame(test::ping, "between", true, false) +
+                        test::frame(test::continuation, payload.substr(7), true, false));
+            got.add(test::read_masked_frame(client).payload);
+        }
+        client.send(test::frame(test::text, "plain", true, false));
+        test::read_masked_frame(client);
+    });
+    std::vector<std::string> read;
+    with_socket(server.url(), compressing(DeflateOptions().context_takeover(takeover)), [&](WebSocket& s) -> Task<> {
+        s.send(message);
+        s.send(message);
+        s.send("small");
+        while (read.size() < 3) {
+            auto next = co_await s.read();
+            read.push_back(next ? next->payload : test::ending(s));
+        }
+    });
+    CHECK(offers.next() == offer);
+    CHECK((got.next() == message));
+    CHECK((got.next() == message));
+    CHECK(got.next() == "small");
+    CHECK(got.next() == "between");
+    CHECK(got.next() == "between");
+    std::size_t first = sizes.next(), second = sizes.next();
+    CHECK((first > 0 && first < 5000 / 2));
+    CHECK((takeover ? second < first / 4 : second == first));
+    CHECK((read == std::vector<std::string>{message, message, "plain"}));
+}
+
+TEST_CASE("deflate: a client whose offer is declined speaks plainly") {
+    Reports<bool> plain;
+    RawServer server([&](Client& client) {
+        client.send(test::handshake_answer(test::read_head(client)));
+        auto frame = test::read_masked_frame(client);
+        plain.add(!frame.compressed && frame.payload == words(5000));
+        client.send(compressed(test::text, DeflatePeer().deflate("hi"), true, false));
+        test::read_masked_frame(client);
+    });
+    std::string ending;
+    with_socket(server.url(), compressing(), [&](WebSocket& socket) -> Task<> {
+        socket.send(words(5000));
+        co_await socket.read();
+        ending = test::ending(socket);
+    });
+    CHECK(plain.next());
+    CHECK(ending == "1002 reserved bits are set");
+}
+
+TEST_CASE("deflate: a client does not connect to a server that answers what was not offered") {
+    struct Answer {
+        std::string fields, what;
+    };
+    const std::string one(extensions);
+    const std::vector<Answer> answers = {
+        {one + "foo\r\n", "uses an extension that was not offered: foo"},
+        {one + "permessage-deflate\r\n" + one + "permessage-deflate\r\n",
+         "uses permessage-deflate twice: permessage-deflate, permessage-deflate"},
+        {one + "permessage-deflate; x\r\n",
+         "answers permessage-deflate with an unknown parameter: permessage-deflate; x"},
+        {one + "permessage-deflate; " + std::string(1000, 'x') + "\r\n",
+         "answers permessage-deflate with an unknown parameter: permessage-deflate; " + std::string(180, 'x')},
+        {one + "\r\n", "sends malformed Sec-WebSocket-Extensions: "},
+    };
+    for (const Answer& answer : answers) {
+        Reports<bool> gone;
+        RawServer server([&](Client& client) {
+            client.send(test::handshake_answer(test::read_head(client), answer.fields));
+            gone.add(client.ended());
+        });
+        std::string what;
+        try {
+            with_socket(server.url(), compressing(), [](WebSocket&) -> Task<> { co_return; });
+        } catch (const ConnectError& error) {
+            what = error.what();
+            CHECK(error.reason() == ConnectError::Reason::handshake);
+        }
+        CHECK(what == "kvolt: " + server.url() + ": the server " + answer.what);
+        CHECK(gone.next());
+    }
+}
+
+TEST_CASE("deflate: a client that reconnects refers to nothing of the connection before") {
+    const std::string message = words(5000);
+    Reports<std::string> got;
+    RawServer server([&](Client& client) {
+        client.send(
+            test::handshake_answer(test::read_head(client), std::string(extensions) + "permessage-deflate\r\n"));
+        DeflatePeer peer(true);
+        for (int i = 0; i < 2; ++i) {
+            got.add(read_compressed(client, peer));
+            client.send(compressed(test::text, peer.deflate(message), true, false));
+        }
+        client.send(test::frame(test::close, test::close_payload(1001), true, false));
+        test::read_masked_frame(client);
+    });
+    kvolt::Backoff quick;
+    quick.first = quick.most = std::chrono::milliseconds(1);
+    auto options = compressing(DeflateOptions().context_takeover()).backoff(quick);
+    std::vector<std::string> read;
+    kvolt::run([](std::string url, ConnectOptions by, std::string what, std::vector<std::string>& to) -> Task<> {
+        kvolt::WebSocketClient client(url, by);
+        for (int i = 0; i < 3; ++i) {
+            WebSocket socket = co_await client.reconnect();
+            socket.send(what);
+            socket.send(what);
+            while (auto next = co_await socket.read()) to.push_back(next->payload);
+            to.push_back(test::ending(socket));
+        }
+    }(server.url(), options, message, read));
+    for (int i = 0; i < 6; ++i) CHECK((got.next() == message));
+    std::vector<std::string> expected;
+    for (int i = 0; i < 3; ++i) expected.insert(expected.end(), {message, message, "1001"});
+    CHECK((read == expected));
+}
+
+TEST_CASE("deflate: a server's bomb stops at the client's limit") {
+    test::Server server;
+    auto upgrade = UpgradeOptions().compression(kvolt::deflate());
+    server.app.get("/ws", [&, upgrade](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade(upgrade);
+        socket.send(std::string(50 << 20, 'a'));
+        co_await socket.read();
+        server.endings.add(test::ending(socket));
+    });
+    server.start();
+    Limits limits;
+    limits.message_size = 1 << 20;
+    std::string ending;
+    with_socket("ws://127.0.0.1:" + std::to_string(server.app.port()) + "/ws", compressing().limits(limits),
+                [&](WebSocket& socket) -> Task<> {
+                    auto message = co_await socket.read();
+                    ending = message ? "it came" : test::ending(socket);
+                });
+    CHECK(ending == "1009 the message is too big");
+    CHECK(server.endings.next() == "1009 the message is too big");
 }

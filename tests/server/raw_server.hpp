@@ -109,6 +109,7 @@ inline std::string handshake_answer(const std::string& head, std::string_view fi
 struct MaskedFrame {
     int opcode = 0;
     std::string mask, payload;
+    bool compressed = false;
 };
 
 inline MaskedFrame read_masked_frame(Client& client) {
@@ -120,7 +121,7 @@ inline MaskedFrame read_masked_frame(Client& client) {
         size = 0;
         for (char c : length) size = size << 8 | static_cast<unsigned char>(c);
     }
-    MaskedFrame frame{head[0] & 15, client.read(4), {}};
+    MaskedFrame frame{head[0] & 15, client.read(4), {}, (head[0] & 0x40) != 0};
     frame.payload = client.read(size);
     for (std::size_t i = 0; i < size; ++i) frame.payload[i] = static_cast<char>(frame.payload[i] ^ frame.mask[i % 4]);
     return frame;

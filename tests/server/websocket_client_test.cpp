@@ -3,6 +3,7 @@
 #include "raw_server.hpp"
 #include "socket_path.hpp"
 #include "websocket_server.hpp"
+#include "with_socket.hpp"
 #include <kvolt/detail/connector.hpp>
 #include <kvolt/hub.hpp>
 #include <kvolt/run.hpp>
@@ -37,6 +38,7 @@ using kvolt::WebSocketClient;
 using test::RawServer;
 using test::Reports;
 using test::Server;
+using test::with_socket;
 using namespace std::chrono_literals;
 
 std::string url_of(const Server& server, std::string_view target = "/ws") {
@@ -46,16 +48,6 @@ std::string url_of(const Server& server, std::string_view target = "/ws") {
 Task<> sleep_for(std::chrono::milliseconds time) {
     kvolt::detail::Loop::Timer timer(kvolt::detail::Loop::current()->io(), time);
     co_await timer.async_wait(boost::asio::use_awaitable);
-}
-
-// Connect on a loop of its own, and do something with the connection there.
-template <class Use>
-void with_socket(const std::string& url, const ConnectOptions& options, Use use) {
-    kvolt::run([](std::string to, ConnectOptions by, Use then) -> Task<> {
-        WebSocketClient client(to, by);
-        WebSocket socket = co_await client.connect();
-        co_await then(socket);
-    }(url, options, std::move(use)));
 }
 
 // How connecting fails: the reason, the status, and what() without the URL.

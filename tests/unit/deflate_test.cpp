@@ -4,6 +4,7 @@
 #include <kvolt/detail/frame_reader.hpp>
 #include <kvolt/error.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <random>
@@ -11,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -370,4 +372,61 @@ TEST_CASE("deflate: random messages of many clients at once, in random pieces, a
         }
     }
     for (auto& client : clients) CHECK((client->told == client->expected));
+}
+
+namespace {
+
+// What a message's payload means to this side of a connection.
+std::string inflated(Inflater& inflater, std::string_view payload) {
+    std::string message;
+    auto result = Inflater::Result::more;
+    while (result == Inflater::Result::more) result = inflater.inflate(payload, message);
+    return result == Inflater::Result::done && inflater.end_message() ? message : "not deflated data";
+}
+
+}  // namespace
+
+TEST_CASE("deflate: a client's windows and contexts are those that the server has answered") {
+    for (auto [parameters, server_bits, client_bits] :
+         {std::tuple("", 15, 15), std::tuple("; server_max_window_bits=12; client_max_window_bits=8", 12, 8),
+          std::tuple("; client_max_window_bits=15; server_max_window_bits=8", 8, 15)})
+        for (bool client_takeover : {false, true})
+            for (bool server_takeover : {false, true}) {
+                CAPTURE(parameters, client_takeover, server_takeover);
+                auto client = kvolt::deflate(DeflateOptions().context_takeover().min_size(1))
+                                  ->accept("permessage-deflate"s + parameters +
+                                           (client_takeover ? "" : "; client_no_context_takeover") +
+                                           (server_takeover ? "" : "; server_no_context_takeover"));
+                DeflatePeer sends(server_takeover, std::max(9, server_bits)),
+                    receives(client_takeover, 15, client_bits);
+                for (std::size_t size : {3000, 3000, 40000, 40000}) {
+                    std::string sent;
+                    CHECK((inflated(*client.inflater, sends.deflate(words(size))) == words(size)));
+                    REQUIRE(client.deflater->deflate(words(size), sent));
+                    CHECK((receives.inflate(sent) == words(size)));
+                }
+            }
+}
+
+TEST_CASE("deflate: what a client sends the server can read, and the other way round, with any options") {
+    auto pass = [](Deflater& from, Inflater& to, std::string_view message) {
+        std::string sent;
+        return from.deflate(message, sent) ? inflated(to, sent) : std::string(message);
+    };
+    for (int client_bits : {9, 12, 15})
+        for (int server_bits : {9, 12, 15})
+            for (bool client_keeps : {false, true})
+                for (bool server_keeps : {false, true}) {
+                    CAPTURE(client_bits, server_bits, client_keeps, server_keeps);
+                    auto by_client = kvolt::deflate(
+                        DeflateOptions().window_bits(client_bits).context_takeover(client_keeps).min_size(1));
+                    auto by_server = kvolt::deflate(
+                        DeflateOptions().window_bits(server_bits).context_takeover(server_keeps).min_size(1));
+                    auto server = by_server->agree(by_client->offer());
+                    auto client = by_client->accept(server.answer);
+                    for (std::size_t size : {500, 500, 5000, 40000, 40000, 100000}) {
+                        CHECK((pass(*client.deflater, *server.inflater, words(size)) == words(size)));
+                        CHECK((pass(*server.deflater, *client.inflater, words(size, 2)) == words(size, 2)));
+                    }
+                }
 }

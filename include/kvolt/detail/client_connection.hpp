@@ -6,6 +6,9 @@
 #include <kvolt/detail/alarm.hpp>
 #include <kvolt/detail/answer_parser.hpp>
 #include <kvolt/detail/client_handshake.hpp>
+#include <kvolt/detail/compression.hpp>
+#include <kvolt/detail/escape.hpp>
+#include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/peer.hpp>
 #include <kvolt/detail/protocol.hpp>
@@ -36,10 +39,10 @@ namespace kvolt::detail {
 template <class Stream>
 class ClientConnection final : public Protocol, public std::enable_shared_from_this<ClientConnection<Stream>> {
 public:
-    ClientConnection(Loop& loop, Stream stream, const Limits& limits, std::string protocol)
+    ClientConnection(Loop& loop, Stream stream, const Limits& limits, std::string protocol, Extensions extensions)
         : limits_(limits),
           wire_(loop, std::move(stream), *this),
-          session_(wire_, limits_, std::move(protocol), Role::client) {}
+          session_(wire_, limits_, std::move(protocol), Role::client, std::move(extensions)) {}
 
     /// Begin to speak, and return the first handle.
     ///
@@ -164,8 +167,10 @@ Task<WebSocket> open_websocket(Loop& loop, Stream stream, Handshake handshake) {
         fail_handshake(alarm.rang(), "waiting for the server's answer", error);
     }
     std::string protocol = check_answer(parser.answer(), handshake.options, key);
+    Extensions extensions = accept_extensions(parser.answer(), handshake.options);
     if (loop.draining()) throw ConnectError(ConnectError::Reason::stopped, "the app stops");
-    auto connection = std::make_shared<ClientConnection<Stream>>(loop, std::move(stream), limits, std::move(protocol));
+    auto connection = std::make_shared<ClientConnection<Stream>>(loop, std::move(stream), limits, std::move(protocol),
+                                                                 std::move(extensions));
     co_return connection->start(std::move(received));
 }
 

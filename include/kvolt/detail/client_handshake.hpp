@@ -6,6 +6,8 @@
 #include <kvolt/connect_error.hpp>
 #include <kvolt/connect_options.hpp>
 #include <kvolt/detail/answer_parser.hpp>
+#include <kvolt/detail/compression.hpp>
+#include <kvolt/detail/escape.hpp>
 #include <kvolt/detail/handshake.hpp>
 #include <kvolt/detail/random.hpp>
 #include <kvolt/detail/websocket_url.hpp>
@@ -30,16 +32,6 @@ inline std::string make_websocket_key() {
     return key;
 }
 
-/// The beginning of what a server has sent, fit for one line of a log.
-inline std::string printable(std::string_view text, std::size_t most = 200) {
-    std::string result(text.substr(0, most));
-    for (char& c : result) {
-        auto byte = static_cast<unsigned char>(c);
-        if (byte < ' ' || byte >= 0x7F) c = byte < 0x80 ? ' ' : '?';
-    }
-    return result;
-}
-
 inline std::string handshake_request(const WebSocketUrl& url, const ConnectOptions& options, std::string_view key) {
     std::string host = url.authority();
     for (const auto& [name, value] : options.fields())
@@ -53,6 +45,7 @@ inline std::string handshake_request(const WebSocketUrl& url, const ConnectOptio
         (request += separator) += name;
         separator = ", ";
     }
+    if (options.compression()) (request += "\r\nSec-WebSocket-Extensions: ") += options.compression()->offer();
     for (const auto& [name, value] : options.fields())
         if (!iequals(name, "Host")) ((request += "\r\n") += name).append(": ") += value;
     return request += "\r\n\r\n";
@@ -83,8 +76,7 @@ inline std::string check_answer(const Answer& answer, const ConnectOptions& opti
     if (answer.count("Sec-WebSocket-Accept") == 0) fail("the server's 101 has no Sec-WebSocket-Accept");
     if (answer.count("Sec-WebSocket-Accept") > 1 || answer.field("Sec-WebSocket-Accept") != accept_key(key))
         fail("the server's Sec-WebSocket-Accept is wrong", answer.field("Sec-WebSocket-Accept"));
-    // None was offered.
-    if (answer.count("Sec-WebSocket-Extensions") > 0)
+    if (!options.compression() && answer.count("Sec-WebSocket-Extensions") > 0)
         fail("the server uses an extension that was not offered", answer.field("Sec-WebSocket-Extensions"));
     if (answer.count("Sec-WebSocket-Protocol") == 0) return {};
     if (answer.count("Sec-WebSocket-Protocol") > 1) fail("the server speaks more than one subprotocol");
@@ -92,6 +84,17 @@ inline std::string check_answer(const Answer& answer, const ConnectOptions& opti
     if (std::find(options.protocols().begin(), options.protocols().end(), protocol) == options.protocols().end())
         fail("the server speaks a subprotocol that was not offered", protocol.empty() ? "an empty one" : protocol);
     return protocol;
+}
+
+/// What a server that has passed check_answer() speaks of the extensions that were offered.
+///
+/// @throws ConnectError  that tells what is wrong with it.
+inline Extensions accept_extensions(const Answer& answer, const ConnectOptions& options) {
+    if (answer.count("Sec-WebSocket-Extensions") == 0) return {};
+    std::string list;
+    for (const auto& [name, value] : answer.fields)
+        if (iequals(name, "Sec-WebSocket-Extensions")) (list += list.empty() ? "" : ", ") += value;
+    return options.compression()->accept(list);
 }
 
 }  // namespace kvolt::detail

@@ -59,23 +59,36 @@ protected:
     bool forgetful_ = false;
 };
 
-/// What was agreed on with one client. Without an inflater there is no compression.
+/// What was agreed on for one connection. Without an inflater there is no compression.
 struct Extensions {
-    std::string answer;  // Sec-WebSocket-Extensions
+    std::string answer;  // Sec-WebSocket-Extensions of a server
     std::unique_ptr<Inflater> inflater;
     std::unique_ptr<Deflater> deflater;
 };
 
-/// A way to compress messages, as UpgradeOptions has it.
+/// A way to compress messages, as UpgradeOptions and ConnectOptions have it.
 class Compression {
 public:
     virtual ~Compression() = default;
+
+    // For a server
 
     /// Agree with a client on the first of its offers that will do.
     ///
     /// @param offers  The client's Sec-WebSocket-Extensions, several lines joined by commas.
     /// @throws HttpError  400 if that is malformed (RFC 6455, section 9.1).
     virtual Extensions agree(std::string_view offers) const = 0;
+
+    // For a client
+
+    /// Its Sec-WebSocket-Extensions.
+    virtual std::string offer() const = 0;
+
+    /// Accept what a server has agreed to.
+    ///
+    /// @param answer  The server's Sec-WebSocket-Extensions, several lines joined by commas.
+    /// @throws ConnectError  that tells what is wrong with it.
+    virtual Extensions accept(std::string_view answer) const = 0;
 };
 
 /// Append a frame of a compressed message (RFC 7692, section 6).

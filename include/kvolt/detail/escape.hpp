@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_ESCAPE_HPP
 #define KVOLT_DETAIL_ESCAPE_HPP
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -34,6 +35,16 @@ inline std::string json_string(std::string_view text, bool ascii = false) {
     std::string result = "\"";
     append_escaped(result, text, "\\u00", ascii);
     return result += '"';
+}
+
+/// The beginning of what a server has sent, fit for one line of a log.
+inline std::string printable(std::string_view text, std::size_t most = 200) {
+    std::string result(text.substr(0, most));
+    for (char& c : result) {
+        auto byte = static_cast<unsigned char>(c);
+        if (byte < ' ' || byte >= 0x7F) c = byte < 0x80 ? ' ' : '?';
+    }
+    return result;
 }
 
 }  // namespace kvolt::detail

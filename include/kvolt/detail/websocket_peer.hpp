@@ -84,10 +84,9 @@ public:
 
     /// Append a frame as this side has to write it.
     void append(std::string& out, Opcode opcode, std::string_view payload) const {
-        if (role() == Role::server)
-            append_frame(out, opcode, payload);
-        else
-            append_masked_frame(out, opcode, payload, random_value<Mask>());
+        std::size_t begin = out.size();
+        append_frame(out, opcode, payload);
+        mask(out, begin);
     }
 
     bool has_message() const noexcept { return message_.has_value(); }
@@ -134,12 +133,18 @@ private:
 
     void append(MessageView message) {
         std::string& out = loop().outgoing();
+        std::size_t begin = out.size();
         Opcode opcode = message.binary ? Opcode::binary : Opcode::text;
-        if (deflater() && append_compressed(out, opcode, [&](std::string& payload) {
-                return deflater()->deflate(message.payload, payload);
-            }))
-            return;
-        append(out, opcode, message.payload);
+        bool compressed = deflater() && append_compressed(out, opcode, [&](std::string& payload) {
+                              return deflater()->deflate(message.payload, payload);
+                          });
+        if (!compressed) append_frame(out, opcode, message.payload);
+        mask(out, begin);
+    }
+
+    // A client masks what it sends.
+    void mask(std::string& out, std::size_t begin) const {
+        if (role() == Role::client) mask_frame(out, begin, random_value<Mask>());
     }
 
     // What the peer sent and nobody has read is dropped.

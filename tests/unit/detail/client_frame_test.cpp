@@ -6,12 +6,21 @@
 
 using kvolt::detail::append_frame;
 using kvolt::detail::append_masked_frame;
+using kvolt::detail::mask_frame;
 using kvolt::detail::Opcode;
 
 TEST_CASE("a masked frame, by the example of RFC 6455, section 5.7") {
     std::string out = "before";
     append_masked_frame(out, Opcode::text, "Hello", {0x37, 0xfa, 0x21, 0x3d});
     CHECK(out == "before\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
+}
+
+TEST_CASE("a frame that is there already gets its mask, and what is before it stays") {
+    std::string out = "before", same = out;
+    append_frame(out, Opcode::binary, std::string(300, 'x'));
+    mask_frame(out, 6, {1, 2, 3, 4});
+    append_masked_frame(same, Opcode::binary, std::string(300, 'x'), {1, 2, 3, 4});
+    CHECK(out == same);
 }
 
 TEST_CASE("masked frames have the lengths of unmasked ones, and their masked payload") {

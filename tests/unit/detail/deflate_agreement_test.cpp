@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+using kvolt::ConnectError;
 using kvolt::DeflateOptions;
 using kvolt::HttpError;
 using namespace kvolt::detail;
@@ -176,4 +177,140 @@ TEST_CASE("deflate agreement: what is no list of extensions is refused") {
         CAPTURE(offers);
         CHECK(answer(offers) == "400");
     }
+}
+
+namespace {
+
+// What a client makes of the server's answer; or what is wrong with it, without that answer.
+std::string accepted(const std::string& list, const DeflateOptions& options = {}) {
+    try {
+        auto agreed = accept_deflate(list, options);
+        auto side = [](bool takeover, int bits) { return std::to_string(bits) + (takeover ? "" : " alone"); };
+        return "server " + side(agreed.server_context_takeover, agreed.server_window_bits) + ", client " +
+               side(agreed.client_context_takeover, agreed.client_window_bits);
+    } catch (const ConnectError& error) {
+        std::string what = error.what(), begin = "the server ", end = ": " + list;
+        CHECK(error.reason() == ConnectError::Reason::handshake);
+        REQUIRE(what.starts_with(begin));
+        REQUIRE(what.ends_with(end));
+        return what.substr(begin.size(), what.size() - begin.size() - end.size());
+    }
+}
+
+}  // namespace
+
+TEST_CASE("deflate agreement: what a client offers") {
+    const std::string offer = "permessage-deflate; client_max_window_bits";
+    const std::string both_alone = "; server_no_context_takeover; client_no_context_takeover";
+    auto takeover = [] { return DeflateOptions().context_takeover(); };
+    CHECK(deflate_offer({}) == offer + both_alone);
+    CHECK(deflate_offer(DeflateOptions().window_bits(9)) == offer + "=9" + both_alone);
+    CHECK(deflate_offer(takeover()) == offer);
+    CHECK(deflate_offer(takeover().window_bits(12)) ==
+          offer + "=12; server_max_window_bits=12, " + offer + "=12; server_no_context_takeover");
+}
+
+TEST_CASE("deflate agreement: answers that a client accepts") {
+    const auto alone_9 = DeflateOptions().window_bits(9), takeover = DeflateOptions().context_takeover(),
+               takeover_12 = DeflateOptions().context_takeover().window_bits(12);
+    const std::string each(alone), plain = "permessage-deflate";
+    struct Accepted {
+        std::string answer;
+        DeflateOptions options;
+        std::string expected;
+    };
+    const std::vector<Accepted> cases = {
+        {each, {}, "server 15 alone, client 15 alone"},
+        {each, alone_9, "server 15 alone, client 9 alone"},
+        {each, takeover, "server 15 alone, client 15 alone"},
+        {plain + "; server_no_context_takeover", {}, "server 15 alone, client 15 alone"},
+        {plain + ";server_no_context_takeover;client_max_window_bits=8", alone_9, "server 15 alone, client 8 alone"},
+        {plain + "; server_no_context_takeover; server_max_window_bits=8", {}, "server 8 alone, client 15 alone"},
+        {plain, takeover, "server 15, client 15"},
+        {plain + "; client_no_context_takeover", takeover, "server 15, client 15 alone"},
+        {plain + "; server_no_context_takeover", takeover, "server 15 alone, client 15"},
+        {plain + "; server_max_window_bits=10; client_max_window_bits=\"9\"", takeover, "server 10, client 9"},
+        {plain + "; server_max_window_bits=15; client_max_window_bits=15", takeover, "server 15, client 15"},
+        {plain + "; server_max_window_bits=12", takeover_12, "server 12, client 12"},
+        {plain + "; server_max_window_bits=8; client_max_window_bits=12", takeover_12, "server 8, client 12"},
+        {plain + "; server_no_context_takeover", takeover_12, "server 15 alone, client 12"},  // of the second offer
+        {plain + "; server_no_context_takeover; server_max_window_bits=15", takeover_12, "server 15 alone, client 12"},
+    };
+    for (const Accepted& c : cases) {
+        CAPTURE(c.answer);
+        CHECK(accepted(c.answer, c.options) == c.expected);
+    }
+}
+
+TEST_CASE("deflate agreement: answers that a client refuses, each told by what is wrong with it") {
+    const auto takeover = DeflateOptions().context_takeover(),
+               takeover_12 = DeflateOptions().context_takeover().window_bits(12);
+    const std::string malformed = "sends malformed Sec-WebSocket-Extensions",
+                      other = "uses an extension that was not offered",
+                      larger = "answers permessage-deflate with a larger ";
+    for (const char* list : {"", ",", "permessage-deflate;", "permessage-deflate; =1", "permessage deflate"})
+        CHECK(accepted(list, takeover) == malformed);
+    for (const char* list : {"x-webkit-deflate-frame", "permessage-deflate, foo", "foo, permessage-deflate", "foo; bar",
+                             "Permessage-Deflate"})
+        CHECK(accepted(list, takeover) == other);
+    CHECK(accepted("permessage-deflate, permessage-deflate", takeover) == "uses permessage-deflate twice");
+    struct Refused {
+        std::string parameters, fault;
+    };
+    const std::string unknown = "an unknown parameter", twice = "a parameter twice",
+                      value = "a value where none belongs", window = "a window that is not 8 to 15 bits";
+    const std::vector<Refused> cases = {
+        {"x", unknown},
+        {"x=1", unknown},
+        {"Client_no_context_takeover", unknown},
+        {"server_no_context_takeover=1", value},
+        {"client_no_context_takeover=true", value},
+        {"server_no_context_takeover; server_no_context_takeover", twice},
+        {"client_no_context_takeover; client_no_context_takeover", twice},
+        {"server_max_window_bits=10; server_max_window_bits=10", twice},
+        {"client_max_window_bits=10; client_max_window_bits=11", twice},
+        {"server_max_window_bits", window},
+        {"server_max_window_bits=7", window},
+        {"server_max_window_bits=16", window},
+        {"server_max_window_bits=09", window},
+        {"client_max_window_bits", window},  // only an offer may be without a number
+        {"client_max_window_bits=7", window},
+        {"client_max_window_bits=16", window},
+        {"client_max_window_bits=x", window},
+    };
+    for (const Refused& c : cases) {
+        CAPTURE(c.parameters);
+        CHECK(accepted("permessage-deflate; " + c.parameters, takeover) ==
+              "answers permessage-deflate with " + c.fault);
+    }
+    CHECK(accepted("permessage-deflate") == "answers permessage-deflate with a context takeover that was not offered");
+    CHECK(accepted("permessage-deflate; client_no_context_takeover; server_max_window_bits=9") ==
+          "answers permessage-deflate with a context takeover that was not offered");
+    CHECK(accepted("permessage-deflate", takeover_12) == larger + "server window than was offered");
+    CHECK(accepted("permessage-deflate; server_max_window_bits=13", takeover_12) ==
+          larger + "server window than was offered");
+    CHECK(accepted(std::string(alone) + "; client_max_window_bits=13", takeover_12) ==
+          larger + "client window than was offered");
+}
+
+TEST_CASE("deflate agreement: client and server of any options understand each other alike") {
+    for (int client_bits : {9, 12, 15})
+        for (int server_bits : {9, 12, 15})
+            for (bool client_keeps : {false, true})
+                for (bool server_keeps : {false, true}) {
+                    CAPTURE(client_bits, server_bits, client_keeps, server_keeps);
+                    auto client = DeflateOptions().window_bits(client_bits).context_takeover(client_keeps);
+                    auto server = DeflateOptions().window_bits(server_bits).context_takeover(server_keeps);
+                    auto answered = agree_on_deflate(deflate_offer(client), server);
+                    REQUIRE(answered);
+                    auto agreed = accept_deflate(answered->answer, client);
+                    CHECK(agreed.server_context_takeover == (client_keeps && server_keeps));
+                    CHECK(agreed.client_context_takeover == (client_keeps && server_keeps));
+                    CHECK(answered->server_context_takeover == agreed.server_context_takeover);
+                    CHECK(answered->client_context_takeover == agreed.client_context_takeover);
+                    CHECK(agreed.server_window_bits == answered->server_window_bits);
+                    CHECK(agreed.client_window_bits <= client_bits);
+                    if (agreed.client_context_takeover)
+                        CHECK(agreed.client_window_bits == answered->client_window_bits);
+                }
 }

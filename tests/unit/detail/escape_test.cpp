@@ -5,6 +5,7 @@
 
 using kvolt::detail::append_escaped;
 using kvolt::detail::json_string;
+using kvolt::detail::printable;
 using namespace std::string_literals;
 
 TEST_CASE("a JSON string escapes what RFC 8259 says, and nothing else") {
@@ -23,4 +24,9 @@ TEST_CASE("an escaped text is appended") {
     std::string out = "> ";
     append_escaped(out, "a\n\xC3\"\\", "\\x", true);
     CHECK(out == R"(> a\x0a\xc3\"\\)");
+}
+
+TEST_CASE("what a server says fits into one line") {
+    CHECK(printable("a\r\nb\x1B[1m\x7F\xC3\xA9") == "a  b [1m ??");
+    CHECK(printable(std::string(300, 'x')) == std::string(200, 'x'));
 }
