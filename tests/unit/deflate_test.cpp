@@ -173,6 +173,8 @@ TEST_CASE("deflate: what breaks the protocol or a limit, however it arrives") {
         {"a bomb in a part of a message", frame(text, one_mib), "fault 1009"},
         {"a bomb in many frames", frames(text, one_mib, 10), "fault 1009"},
         {"1001 bytes", frame(0xC1, more), "fault 1009"},
+        {"a wrong byte, and then too many", frame(text, peer.deflate("abc\xFF" + words(1000))), "fault 1007"},
+        {"too many bytes, the last of which is wrong", frame(text, peer.deflate(words(1000) + "\xFF")), "fault 1009"},
         {"a frame that is much too long", "\xC1\xFF\0\0\0\0\0\1\0\0mask"s, "fault 1009"},
     };
     for (const Case& c : cases)

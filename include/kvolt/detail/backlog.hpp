@@ -64,25 +64,26 @@ public:
         frames_.push_back({frame.size(), static_cast<std::uint32_t>(key.size()), unit});
         size_ += frame.size();
         ++live_;
+        if (unit != Unit::droppable) firm_ += {1, frame.size()};
     }
 
     /// Append a frame within `limit`, or do what the policy says; `overflow` means that the connection must go.
     ///
+    /// Nothing makes way for a frame that is dropped itself.
+    ///
     /// @param key  If it is not empty, the frame takes the place of those with this key that have not been begun.
     Added add(std::string_view frame, Unit unit, const Backlog& limit, SlowPolicy policy, std::string_view key = {}) {
-        Stale stale = key.empty() ? Stale() : find(key);
-        auto fits = [&] {
-            std::size_t size = size_ - stale.bytes;
-            return live_ - stale.frames < limit.messages && size <= limit.bytes && frame.size() <= limit.bytes - size;
+        Amount stale = key.empty() ? Amount() : find(key);
+        auto fits_behind = [&](const Amount& others) {
+            return others.frames < limit.messages && others.bytes <= limit.bytes &&
+                   frame.size() <= limit.bytes - others.bytes;
         };
-        if (!fits()) {
+        if (!fits_behind({live_ - stale.frames, size_ - stale.bytes})) {
             if (policy == SlowPolicy::disconnect) return Added::overflow;
-            if (policy == SlowPolicy::drop_newest || frame.size() > limit.bytes) return Added::dropped;
+            if (policy == SlowPolicy::drop_newest || !fits_behind(firm())) return Added::dropped;
         }
         if (stale.frames > 0) drop(key);
-        stale = {};
-        while (!fits())
-            if (!drop_oldest()) return Added::dropped;
+        while (!fits_behind({live_, size_})) drop_oldest();
         push(frame, unit, false, key);
         return Added::queued;
     }
@@ -130,9 +131,27 @@ private:
         bool dropped = false;
     };
 
-    struct Stale {
+    struct Amount {
         std::size_t frames = 0, bytes = 0;
+
+        Amount& operator+=(const Amount& more) noexcept {
+            frames += more.frames;
+            bytes += more.bytes;
+            return *this;
+        }
+        Amount& operator-=(const Amount& less) noexcept {
+            frames -= less.frames;
+            bytes -= less.bytes;
+            return *this;
+        }
     };
+
+    // What is left if all is dropped that may be.
+    Amount firm() const noexcept {
+        Amount firm = firm_;
+        if (begun_ && frames_.front().unit == Unit::droppable) firm += {1, frames_.front().size};
+        return firm;
+    }
 
     // Call `visit(frame)` for each frame with a key that may be dropped.
     template <class Visit>
@@ -147,9 +166,9 @@ private:
         }
     }
 
-    Stale find(std::string_view key) {
-        Stale stale;
-        each_with(key, [&](const Frame& frame) { ++stale.frames, stale.bytes += frame.size; });
+    Amount find(std::string_view key) {
+        Amount stale;
+        each_with(key, [&](const Frame& frame) { stale += {1, frame.size}; });
         return stale;
     }
 
@@ -164,6 +183,7 @@ private:
             Frame& frame = frames_.front();
             if (!frame.dropped && taken < frame.size) {
                 begun_ = begun_ || taken > 0;
+                if (frame.unit != Unit::droppable) firm_ -= {0, taken};
                 frame.size -= taken;
                 begin_ += taken;
                 break;
@@ -173,6 +193,7 @@ private:
             } else {
                 taken -= frame.size;
                 --live_;
+                if (frame.unit != Unit::droppable) firm_ -= {1, frame.size};
             }
             begin_ += frame.size + frame.key;
             begun_ = false;
@@ -185,15 +206,13 @@ private:
         }
     }
 
-    bool drop_oldest() {
+    // There is one.
+    void drop_oldest() {
         if (oldest_ == 0 && begun_) oldest_ = 1;
-        while (oldest_ < frames_.size() && (frames_[oldest_].dropped || frames_[oldest_].unit != Unit::droppable))
-            ++oldest_;
-        if (oldest_ >= frames_.size()) return false;
+        while (frames_[oldest_].dropped || frames_[oldest_].unit != Unit::droppable) ++oldest_;
         drop(frames_[oldest_]);
         ++dropped_;
         compact_if_worth();
-        return true;
     }
 
     void compact_if_worth() {
@@ -205,6 +224,7 @@ private:
         size_ -= frame.size;
         dead_ += frame.size + frame.key;
         --live_;
+        if (frame.unit != Unit::droppable) firm_ -= {1, frame.size};
     }
 
     void compact() {
@@ -224,6 +244,7 @@ private:
     std::deque<Frame> frames_;
     std::size_t size_ = 0;    // bytes of the frames that are not dropped
     std::size_t live_ = 0;    // the number of those
+    Amount firm_;             // of those that must not be dropped
     std::size_t dead_ = 0;    // bytes of dropped frames that still lie between, with their keys
     std::size_t begin_ = 0;   // where the first frame lies in bytes_
     std::size_t oldest_ = 0;  // no frame before this index can be dropped

@@ -179,11 +179,11 @@ private:
             std::size_t before = payload_.size();
             auto result = inflater_->inflate(bytes, payload_);
             more = result == Inflater::Result::more;
-            std::string_view inflated = std::string_view(payload_).substr(before);
-            if (payload_.size() > most_bytes_)
-                fail(close_code::message_too_big, too_big);
-            else if (text_ && !text_check_.feed(inflated))
+            std::string_view allowed = std::string_view(payload_).substr(before, most_bytes_ - before);
+            if (text_ && !text_check_.feed(allowed))
                 fail(close_code::invalid_payload, "text is not UTF-8");
+            else if (payload_.size() > most_bytes_)
+                fail(close_code::message_too_big, too_big);
             else if (result == Inflater::Result::bad)
                 fail(close_code::invalid_payload, "not deflated data");
         }

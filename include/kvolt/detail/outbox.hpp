@@ -126,7 +126,7 @@ public:
     void clear() noexcept {
         ranges_.clear();
         pending_ = 0;
-        backlog_.reset();
+        if (backlog_) drop_backlog();
         unsent_ = 0;
         finished_ = true;
     }

@@ -160,6 +160,24 @@ TEST_CASE("a frame that can never fit drops no others") {
     CHECK(drain(queue) == "abc");
 }
 
+TEST_CASE("a frame for which no room can be made drops no others") {
+    const std::string key = GENERATE("", "k");
+    FrameQueue queue;
+    queue.push("begun", Unit::droppable);
+    queue.push("kept", Unit::frame);
+    queue.push("a", Unit::droppable, false, key);
+    CHECK(drain(queue, 1) == "b");
+    CHECK(queue.add("x", Unit::droppable, {8, 100}, SlowPolicy::drop_oldest, key) == Added::dropped);
+    CHECK(queue.add("x", Unit::droppable, {100, 2}, SlowPolicy::drop_oldest, key) == Added::dropped);
+    CHECK(queue.dropped() == 0);
+    CHECK(queue.coalesced() == 0);
+    CHECK(queue.add("x", Unit::droppable, {9, 3}, SlowPolicy::drop_oldest, key) == Added::queued);
+    CHECK(queue.dropped() + queue.coalesced() == 1);
+    CHECK(drain(queue) == "egunkeptx");
+    CHECK(queue.add("y", Unit::droppable, {1, 1}, SlowPolicy::drop_oldest, key) == Added::queued);
+    CHECK(drain(queue) == "y");
+}
+
 TEST_CASE("shed drops all frames but that which was begun, and no HTTP") {
     FrameQueue queue;
     queue.push("begun", Unit::droppable);
@@ -252,7 +270,7 @@ TEST_CASE("a queue does the same as a list of strings") {
             return sum;
         };
         char name = 'a';
-        std::uint64_t coalesced = 0;
+        std::uint64_t coalesced = 0, dropped = 0;
         for (int step = 0; step < 300; ++step) {
             if (below(3) > 0) {
                 std::string bytes(1 + below(longest), name = name == 'z' ? 'a' : static_cast<char>(name + 1));
@@ -262,26 +280,29 @@ TEST_CASE("a queue does the same as a list of strings") {
                 auto droppable = [](const Frame& frame) { return frame.unit == Unit::droppable && !frame.begun; };
                 auto stale = [&](const Frame& frame) { return droppable(frame) && !key.empty() && frame.key == key; };
                 std::deque<Frame> before = model;
-                coalesced += std::erase_if(model, stale);
+                std::erase_if(model, stale);
                 auto fits = [&] { return model.size() < limit.messages && size() + bytes.size() <= limit.bytes; };
                 auto expected = Added::queued;
                 if (!fits() && policy == SlowPolicy::disconnect) expected = Added::overflow;
                 if (!fits() && policy == SlowPolicy::drop_newest) expected = Added::dropped;
-                if (!fits() && bytes.size() > limit.bytes && expected == Added::queued) expected = Added::dropped;
-                if (expected != Added::queued) {
-                    coalesced -= before.size() - model.size();
-                    model = std::move(before);
-                }
-                while (!fits() && policy == SlowPolicy::drop_oldest && expected == Added::queued) {
+                auto replaced = before.size() - model.size();
+                while (!fits() && expected == Added::queued) {
                     auto oldest = std::find_if(model.begin(), model.end(), droppable);
                     if (oldest == model.end())
                         expected = Added::dropped;
                     else
                         model.erase(oldest);
                 }
-                if (expected == Added::queued) model.push_back({bytes, unit, false, key});
+                if (expected == Added::queued) {
+                    coalesced += replaced;
+                    dropped += before.size() - replaced - model.size();
+                    model.push_back({bytes, unit, false, key});
+                } else {
+                    model = std::move(before);
+                }
                 REQUIRE(queue.add(bytes, unit, limit, policy, key) == expected);
                 REQUIRE(queue.coalesced() == coalesced);
+                REQUIRE(queue.dropped() == dropped);
             } else if (below(20) == 0) {
                 std::erase_if(model, [](const Frame& f) { return f.unit != Unit::raw && !f.begun; });
                 queue.shed();

@@ -190,7 +190,10 @@ TEST_CASE("the number of dropped messages outlives the backlog") {
         f.send(frame("a"), Unit::droppable, {1000, 2}, SlowPolicy::drop_oldest);
         f.send(frame("b"), Unit::droppable, {1000, 2}, SlowPolicy::drop_oldest);
         CHECK(f.outbox.dropped() == round);
-        f.drain();
+        if (round < 3)
+            f.drain();
+        else
+            f.outbox.clear();
         CHECK(f.outbox.dropped() == round);
     }
 }
