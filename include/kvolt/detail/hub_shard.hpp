@@ -151,13 +151,13 @@ private:
         count(deliveries_, tally.queued);
         count(dropped_, tally.dropped);
         count(coalesced_, tally.coalesced);
-        count(behind_, tally.behind.size());
         count(disconnected_, closed);
         for (const auto& member : tally.behind) fall_behind(member);
     }
 
     void fall_behind(const std::shared_ptr<HubMember>& member) {
-        member->behind = true;
+        if (std::exchange(member->behind, true)) return;  // each message of a history may have found it so
+        count(behind_, 1);
         await_drained(member);
         hooks_.call(hooks_.behind, member->id, member->value.get());
     }
