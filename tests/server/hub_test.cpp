@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <ctime>
 #include <future>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -490,6 +491,107 @@ TEST_CASE("hub: 20 talk at once to 1,000, and all get everything once, in one or
     CHECK(stats.messages == total);
     CHECK(stats.deliveries == total * size);
     CHECK(stats.dropped == 0);
+}
+
+TEST_CASE("hub: while 500 come, go and move, what each gets is a contiguous piece of its room's one order") {
+    constexpr std::size_t size = test::sanitized ? 100 : 500, rounds = test::sanitized ? 10 : 30, outside = 20;
+    const std::vector<std::string> rooms{"red", "blue"};
+    test::raise_descriptor_limit();
+    HubServer server({}, 4);
+    server.app.get("/order", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        auto seat = server.hub.join(socket, "", c.query("room"));
+        socket.send("joined");
+        while (auto message = co_await socket.read()) {
+            std::string room = seat.room();
+            if (message->payload == "move") {
+                seat.leave(room);
+                seat.enter(room == "red" ? "blue" : "red");
+                socket.send("left " + room);
+            } else {
+                server.hub.broadcast(room + ' ' + message->payload, room);
+            }
+        }
+    });
+    server.go();
+
+    struct Piece {
+        std::string room;
+        std::vector<std::string> messages = {};
+    };
+    std::vector<std::vector<Piece>> current(size, {{"red"}, {"blue"}});
+    std::vector<Piece> pieces;
+    auto end = [&](std::size_t member, std::string_view room) {
+        for (Piece& piece : current[member])
+            if (piece.room == room && !piece.messages.empty())
+                pieces.push_back({piece.room, std::exchange(piece.messages, {})});
+    };
+    std::size_t joined = 0, joins = 0, sent = 0, witnessed = 0, ended = 0;
+    Crowd crowd(server.app.port(), [&](std::size_t member, int, std::string_view payload) {
+        if (payload == "joined") {
+            ++joined;
+        } else if (payload.starts_with("left ")) {
+            end(member, payload.substr(5));
+        } else {
+            for (Piece& piece : current[member])
+                if (payload.starts_with(piece.room)) piece.messages.emplace_back(payload);
+            witnessed += member < rooms.size();
+            ended += payload.ends_with(" end");
+        }
+    });
+    for (std::size_t i = 0; i < size; ++i) crowd.join("/order?room=" + rooms[i % 2]);
+    joins = size;
+    REQUIRE(crowd.run_until([&] { return joined == joins; }));
+
+    for (std::size_t round = 0; round < rounds; ++round) {
+        auto broadcast = [&](const std::string& sender) {
+            for (std::size_t i = 0; i < outside; ++i) {
+                const std::string& room = rooms[i % 2];
+                server.hub.broadcast(room + ' ' + sender + ' ' + std::to_string(round * outside + i), room);
+            }
+        };
+        std::jthread thread([&] { broadcast("thread"); });
+        for (std::size_t i = rooms.size(); i < size; ++i) {  // before them there is a witness in each room
+            if (i % 5 == 0) {
+                crowd.send(i, frame(test::text, std::to_string(i) + ' ' + std::to_string(round)));
+                ++sent;
+            } else if (i % 5 == 1 && i % rounds == round) {
+                crowd.leave(i, i % 2 == 0);
+                for (const std::string& room : rooms) end(i, room);
+                crowd.rejoin(i, "/order?room=" + rooms[round % 2]);
+                ++joins;
+            } else if (i % 5 == 2 && i % 7 == round % 7) {
+                crowd.send(i, frame(test::text, "move"));
+            }
+        }
+        broadcast("main");
+        sent += 2 * outside;
+        REQUIRE(crowd.run_until([&] { return witnessed == sent; }));
+    }
+    REQUIRE(crowd.run_until([&] { return joined == joins; }));
+    for (const std::string& room : rooms) server.hub.broadcast(room + " end", room);
+    REQUIRE(crowd.run_until([&] { return ended == size; }));
+
+    std::map<std::string, std::size_t> places;
+    for (std::size_t room = 0; room < rooms.size(); ++room) {
+        std::map<std::string, int> latest;  // of each sender
+        const auto& order = current[room][room].messages;
+        for (const std::string& message : order) {
+            REQUIRE(places.emplace(message, places.size()).second);
+            std::size_t space = message.rfind(' ');
+            if (message == order.back()) continue;
+            int number = std::stoi(message.substr(space));
+            REQUIRE(std::exchange(latest.try_emplace(message.substr(0, space), -1).first->second, number) < number);
+        }
+    }
+    CHECK(places.size() == sent + rooms.size());
+    for (std::size_t member = 0; member < size; ++member)
+        for (const std::string& room : rooms) end(member, room);
+    CHECK(pieces.size() > size);
+    for (const Piece& piece : pieces)
+        for (std::size_t i = 0; i < piece.messages.size(); ++i)
+            REQUIRE(places.at(piece.messages[i]) == places.at(piece.messages[0]) + i);
+    CHECK(server.hub.stats().dropped == 0);
 }
 
 // Slow members
