@@ -86,6 +86,7 @@ public:
     // Link
 
     void flush() override { outbox().flush(Link::loop().outgoing(), *this); }
+    void shed() override {}
     void shut_down() override {}
     void abort() override {}
     void abandon() override {}
@@ -144,18 +145,20 @@ public:
     void join(std::size_t connection, const std::string& key, const std::string& room) {
         std::size_t seat = seats_.size();
         seats_.push_back({connection, key, *options_.backlog(), options_.slow()});
-        replay(seat, "", room);
         seats_[seat].rooms = {""};
         loops_[loop_of(seat)].known = true;
         if (!room.empty()) seats_[seat].rooms.push_back(room);
+        auto overflowing = replay(seat, "", room);
         submit({.kind = Entry::Kind::enter, .room = room, .seat = seat, .key = key}, loop_of(seat));
+        settle(overflowing);
     }
 
     bool enter(std::size_t seat, const std::string& room) {
         if (is_in(seats_[seat].rooms, room)) return false;
         seats_[seat].rooms.push_back(room);
-        replay(seat, room, room);
+        auto overflowing = replay(seat, room, room);
         submit({.kind = Entry::Kind::enter, .room = room, .seat = seat}, loop_of(seat));
+        settle(overflowing);
         return true;
     }
 
@@ -388,11 +391,23 @@ private:
                 std::find_if(history.begin(), history.end(), [&](const Entry& old) { return old.room == entry.room; }));
     }
 
-    void replay(std::size_t seat, const std::string& room, const std::string& other) {
+    // Without the oldest, if all are more than may wait.
+    std::vector<std::size_t> replay(std::size_t seat, const std::string& room, const std::string& other) {
+        const Wire& wire = connections_[seats_[seat].connection];
+        const Backlog& limit = seats_[seat].limit;
+        const auto& history = loops_[loop_of(seat)].history;
+        std::size_t messages = wire.outbox.behind ? wire.outbox.items.size() : 0, bytes = wire.outbox.size();
+        auto is_of = [&](const Entry& old) { return old.room == room || old.room == other; };
+        auto first = history.end();
+        for (auto old = history.end(); old != history.begin(); first = old) {
+            if (!is_of(*--old)) continue;
+            bytes += old->frame.size() + old->coalesce.size();
+            if (++messages > limit.messages || bytes > limit.bytes) break;
+        }
         std::vector<std::size_t> overflowing;
-        for (const Entry& old : loops_[loop_of(seat)].history)
-            if ((old.room == room || old.room == other) && old.except != seat) send(seat, old, overflowing);
-        settle(overflowing);
+        for (; first != history.end(); ++first)
+            if (is_of(*first) && first->except != seat) send(seat, *first, overflowing);
+        return overflowing;
     }
 
     void send(std::size_t seat, const Entry& entry, std::vector<std::size_t>& overflowing) {
