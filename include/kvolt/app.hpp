@@ -1,6 +1,7 @@
 #ifndef KVOLT_APP_HPP
 #define KVOLT_APP_HPP
 
+#include <kvolt/detail/budget.hpp>
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/server_handle.hpp>
@@ -260,8 +261,10 @@ private:
         if (server_) throw std::logic_error("kvolt: routes, limits and threads are set before the server starts");
     }
 
-    // Resolve which middleware guards what.
+    // Share out the budget, and resolve which middleware guards what.
     void freeze() {
+        auto budget = std::make_shared<detail::Budget>(limits_.all_backlogs);
+        for (auto& loop : *loops_) loop->join(budget);
         for (std::size_t i = 0; i < groups_.size(); ++i) {
             GroupData& group = groups_[i];
             if (i > 0) group.guards = groups_[group.parent].guards;

@@ -50,6 +50,10 @@ struct Limits {
         std::chrono::seconds(60);  ///< Silence, or bytes not taken, for so long: the peer is dead, 1006.
     Duration close_timeout = std::chrono::seconds(5);  ///< For the closing handshake: hard close.
     Backlog backlog{};                                 ///< Of one connection; a hub may set its own.
+
+    /// Bytes that wait for all slow connections together, HTTP included. Past it, the one for which the most waits is
+    /// closed: a WebSocket with 1013, a response is cut off.
+    std::size_t all_backlogs = 256 * 1024 * 1024;
 };
 
 }  // namespace kvolt

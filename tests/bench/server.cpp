@@ -25,6 +25,7 @@ void serve(const std::string& port, unsigned threads) {
     limits.message_size = 16 * mebibyte;
     limits.message_fragments = 131072;
     limits.backlog = {64 * mebibyte, 1000000};
+    limits.all_backlogs = 4096 * mebibyte;
 
     kvolt::App app;
     app.threads(threads).limits(limits);

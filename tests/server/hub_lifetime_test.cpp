@@ -66,6 +66,7 @@ public:
     void flush() override {
         outbox().flush(loop().outgoing(), [this](const auto& bytes) { return take(bytes); });
     }
+    void shed() override {}
     void shut_down() override {}
     void abort() override {}
     void abandon() override {}

@@ -28,6 +28,7 @@ struct FakeLink final : kvolt::detail::Link {
     using Link::Link;
     void on_deadline() override {}
     void flush() override {}
+    void shed() override {}
     void shut_down() override {}
     void abort() override {}
     void abandon() override {}

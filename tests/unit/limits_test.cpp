@@ -27,6 +27,7 @@ TEST_CASE("the default limits are those that the documentation promises") {
     CHECK(limits.close_timeout == 5s);
     CHECK(limits.backlog.bytes == 1048576);
     CHECK(limits.backlog.messages == 1024);
+    CHECK(limits.all_backlogs == 268435456);
 }
 
 TEST_CASE("a peer is pinged before its silence counts as death") {

@@ -80,6 +80,8 @@ private:
     void on_drained() override { session_.on_drained(); }
     void on_late() override { session_.on_late(); }
     void on_shut_down() override { session_.on_shut_down(); }
+    void on_overload() override { wire_.reset(); }
+
     void on_lost() override {
         session_.on_lost();
         self_.reset();

@@ -153,6 +153,8 @@ public:
         writer_.on_drained();
     }
 
+    void on_overload() override { wire_.reset(); }
+
     void on_late() override {
         if (files_ || wire_.outbox().backlog() > 0)
             return wire_.peer_is_taking() ? wire_.arm(limits_.write_timeout) : wire_.reset();

@@ -4,6 +4,7 @@
 // One thread's event loop: its io_context, its connections, their deadlines, and the one buffer that everything
 // which the loop sends in a turn goes through.
 
+#include <kvolt/detail/budget.hpp>
 #include <kvolt/detail/date.hpp>
 #include <kvolt/detail/deadline_wheel.hpp>
 #include <kvolt/detail/mailbox.hpp>
@@ -32,7 +33,7 @@ namespace kvolt::detail {
 class Loop;
 
 /// A connection as its loop sees it. It lives on that loop and is touched by its thread alone.
-class Link : public Deadline {
+class Link : public Deadline, public Burden {
 public:
     explicit Link(Loop& loop);
     virtual ~Link();
@@ -43,6 +44,9 @@ public:
     /// Send the bytes [begin, end) of the loop's outgoing buffer when the turn ends; see Outbox::add().
     Outbox::Added send(std::size_t begin, std::size_t end, Unit unit, const Backlog& limit = Outbox::no_limit,
                        SlowPolicy policy = SlowPolicy::drop_newest, std::size_t key = 0);
+
+    /// What waits has become more or less.
+    void weigh();
 
     /// Offer the outbox to the socket.
     virtual void flush() = 0;
@@ -210,6 +214,11 @@ public:
         return load;
     }
 
+    /// Count what waits here towards a budget from now on; before the loop runs.
+    void join(std::shared_ptr<Budget> budget) {
+        share_.join(std::move(budget), [this] { mailbox_->post([this] { share_.relieve(); }); });
+    }
+
     void add_websocket() noexcept { ++websockets_; }
     void remove_websocket() noexcept { --websockets_; }
 
@@ -270,6 +279,7 @@ private:
     }
 
     void remove(Link& link) {
+        if (!cleared_) share_.update(link, 0);
         links_.back()->place_ = link.place_;
         links_[link.place_] = links_.back();
         links_.pop_back();
@@ -295,6 +305,7 @@ private:
     };
 
     DeadlineWheel wheel_;
+    BudgetShare share_;
     std::vector<Link*> links_;
     std::vector<Link*> dirty_;
     std::size_t websockets_ = 0;
@@ -324,8 +335,15 @@ inline Outbox::Added Link::send(std::size_t begin, std::size_t end, Unit unit, c
     // Try the peer before the limit is near: who sends on is told of backpressure before anything is dropped.
     if (outbox_.pending() > 0 && outbox_.pending() + (end - begin) > limit.bytes / 2) flush();
     auto added = outbox_.add(loop_.outgoing(), begin, end, unit, limit, policy, key);
-    if (added == Outbox::Added::queued && !dirty_) loop_.mark(*this);
+    if (added != Outbox::Added::queued)
+        weigh();
+    else if (!dirty_)
+        loop_.mark(*this);
     return added;
+}
+
+inline void Link::weigh() {
+    if (!loop_.cleared_) loop_.share_.update(*this, outbox_.backlog());
 }
 
 /// The loops of an app. The first one is there from the beginning, the others when the server starts.

@@ -43,6 +43,7 @@ public:
     }
 
     void flush() override {}
+    void shed() override {}
     void shut_down() override { abort(); }
     void abandon() override {}
 

@@ -124,6 +124,16 @@ public:
         peer_->on_drained();
     }
 
+    // What else comes in this turn is dropped, too, before the close.
+    void on_overload() override {
+        if (closing_ || std::exchange(overloaded_, true)) return give_up();
+        shed();
+        boost::asio::post(wire_.get_executor(), [this, self = owner_.lock()] {
+            shed();
+            peer_->close(close_code::try_again_later, "too slow");
+        });
+    }
+
     void on_shut_down() override { peer_->close(close_code::going_away, {}); }
 
     // Comes at least as often as the shortest of the limits, so that nothing has to be armed when one begins to count.
@@ -337,6 +347,12 @@ private:
         peer_->round_trip_time(std::chrono::duration_cast<std::chrono::microseconds>(Loop::Clock::now() - ping_sent_));
     }
 
+    void shed() {
+        wire_.outbox().shed();
+        wire_.weigh();
+        if (peer_->deflater()) peer_->deflater()->forget();
+    }
+
     // The peer is dead, or does not answer our close.
     void give_up() {
         wire_.reset();
@@ -360,8 +376,9 @@ private:
     bool reading_ = false;
     bool working_ = false;  // on what came
     bool pong_due_ = false;
-    bool closing_ = false;  // our close frame is on its way
-    bool ended_ = false;    // nothing more will be read
+    bool overloaded_ = false;  // about to be closed for what waits for all connections
+    bool closing_ = false;     // our close frame is on its way
+    bool ended_ = false;       // nothing more will be read
 };
 
 }  // namespace kvolt::detail

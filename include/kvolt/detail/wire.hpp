@@ -60,6 +60,7 @@ public:
         if (closed_) return;
         closed_ = true;
         outbox().clear();
+        weigh();
         disarm();
         Error ignored;
         stream_.close(ignored);
@@ -72,6 +73,8 @@ public:
         if (!closed_) stream_.lowest_layer().set_option(boost::asio::socket_base::linger(true, 0), ignored);
         abort();
     }
+
+    void shed() override { protocol_->on_overload(); }
 
     void abandon() override {
         auto self = owner_.lock();
@@ -160,9 +163,16 @@ private:
         return size > 0 || unsent() < before;
     }
 
+    // Of what was sent.
+    void look_at_rest() {
+        outbox().unsent(unsent());
+        weigh();
+    }
+
     void after_write(bool progress) {
         if (lost_) return abort();
-        outbox().unsent(unsent());
+        look_at_rest();
+        if (closed_) return;
         if (outbox().backlog() == 0) {
             shut_down_send();
             if (!progress) return;
@@ -181,7 +191,7 @@ private:
             waiting_ = false;
             if (error || closed_) return;
             bool progress = drain();
-            outbox().unsent(unsent());
+            look_at_rest();
             if (progress || lost_ || outbox().backlog() == 0)  // the hub may have dropped it all
                 after_write(true);
             else

@@ -1,0 +1,134 @@
+#ifndef KVOLT_DETAIL_BUDGET_HPP
+#define KVOLT_DETAIL_BUDGET_HPP
+
+// How much may wait for all slow connections of an app together. Past that, the one for which the most waits goes
+// first, on whatever loop it lives.
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace kvolt::detail {
+
+/// A connection as its loop's share of the budget sees it.
+class Burden {
+public:
+    /// Let go of what waits, and say so by BudgetShare::update(); of the rest when called again. May come from within
+    /// any update.
+    virtual void shed() = 0;
+
+protected:
+    ~Burden() = default;
+
+private:
+    friend class BudgetShare;
+
+    std::size_t bytes_ = 0;  // that wait
+    std::size_t place_ = 0;  // in BudgetShare::burdens_
+};
+
+class BudgetShare;
+
+/// The sum over all loops.
+class Budget {
+public:
+    explicit Budget(std::size_t limit) noexcept : limit_(limit) {}
+
+    std::size_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
+
+private:
+    friend class BudgetShare;
+
+    bool exceeded() const noexcept { return used() > limit_; }
+
+    // Too far to wait until another loop has the time to let go of something.
+    bool far_exceeded() const noexcept { return used() > limit_ + limit_ / 8; }
+
+    BudgetShare& worst() const noexcept;
+
+    const std::size_t limit_;
+    std::atomic<std::size_t> used_{0};
+    std::vector<BudgetShare*> shares_;  // complete before the first update
+};
+
+/// What waits for the connections of one loop. Touched by its thread alone, but for what it says of itself.
+class BudgetShare {
+public:
+    /// Count towards a budget from now on; before any thread runs.
+    ///
+    /// @param call  Makes the loop call relieve() soon; from any thread.
+    void join(std::shared_ptr<Budget> budget, std::function<void()> call) {
+        budget_ = std::move(budget);
+        budget_->shares_.push_back(this);
+        call_ = std::move(call);
+    }
+
+    /// So many bytes wait for this connection now.
+    void update(Burden& burden, std::size_t bytes) {
+        std::size_t before = burden.bytes_;
+        if (bytes == before || !budget_) return;
+        if (before == 0) add(burden);
+        if (bytes == 0) remove(burden);
+        burden.bytes_ = bytes;
+        budget_->used_.fetch_add(bytes - before, std::memory_order_relaxed);  // modulo 2^64: also where it is less
+        if (bytes < before) return;
+        if (bytes > heaviest()) heaviest_.store(bytes, std::memory_order_relaxed);
+        if (budget_->exceeded()) relieve();
+    }
+
+    /// While too much waits, shed the heaviest connection, or have its loop do that.
+    void relieve() {
+        called_.store(false, std::memory_order_relaxed);
+        while (budget_->exceeded()) {
+            BudgetShare& worst = budget_->worst();
+            if (worst.heaviest() == 0) return;
+            bool elsewhere = &worst != this;
+            if (elsewhere && !budget_->far_exceeded()) return worst.call();
+            auto heaviest = std::max_element(burdens_.begin(), burdens_.end(), lighter);
+            std::size_t bytes = heaviest == burdens_.end() ? 0 : (*heaviest)->bytes_;
+            bool known = heaviest_.exchange(bytes, std::memory_order_relaxed) == bytes;
+            if (elsewhere && bytes == 0) return worst.call();
+            if (elsewhere || known) (*heaviest)->shed();
+        }
+    }
+
+    /// No connection of this loop keeps more bytes waiting. Any thread.
+    std::size_t heaviest() const noexcept { return heaviest_.load(std::memory_order_relaxed); }
+
+private:
+    static bool lighter(const Burden* a, const Burden* b) noexcept { return a->bytes_ < b->bytes_; }
+
+    void add(Burden& burden) {
+        burden.place_ = burdens_.size();
+        burdens_.push_back(&burden);
+    }
+
+    void remove(Burden& burden) noexcept {
+        burdens_.back()->place_ = burden.place_;
+        burdens_[burden.place_] = burdens_.back();
+        burdens_.pop_back();
+    }
+
+    void call() {
+        if (!called_.exchange(true, std::memory_order_relaxed)) call_();
+    }
+
+    std::shared_ptr<Budget> budget_;
+    std::vector<Burden*> burdens_;  // for which something waits
+    std::atomic<std::size_t> heaviest_{0};
+    std::atomic<bool> called_{false};  // and it has not come yet
+    std::function<void()> call_;
+};
+
+inline BudgetShare& Budget::worst() const noexcept {
+    return **std::max_element(shares_.begin(), shares_.end(),
+                              [](const BudgetShare* a, const BudgetShare* b) { return a->heaviest() < b->heaviest(); });
+}
+
+}  // namespace kvolt::detail
+
+#endif

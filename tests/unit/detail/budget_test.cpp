@@ -1,0 +1,160 @@
+#include "catch.hpp"
+#include <kvolt/detail/budget.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+using kvolt::detail::Budget;
+using kvolt::detail::BudgetShare;
+using kvolt::detail::Burden;
+
+namespace {
+
+struct Connection final : Burden {
+    Connection(BudgetShare& of, std::string& log, char who) : share(of), shed_ones(log), name(who) {}
+    ~Connection() { share.update(*this, 0); }
+
+    void wait(std::size_t bytes) { share.update(*this, bytes); }
+
+    void shed() override {
+        shed_ones += name;
+        wait(rest);
+        rest = 0;
+    }
+
+    BudgetShare& share;
+    std::string& shed_ones;
+    char name;
+    std::size_t rest = 0;  // what it cannot let go of at once
+};
+
+// Some loops, whose threads are this one.
+struct Loops {
+    Loops(std::size_t limit, std::size_t count) : budget(std::make_shared<Budget>(limit)), shares(count) {
+        for (auto& share : shares) share.join(budget, [&] { calls.push_back(&share); });
+    }
+
+    void run() {
+        for (; !calls.empty(); calls.erase(calls.begin())) calls.front()->relieve();
+    }
+
+    std::string shed;
+    std::vector<BudgetShare*> calls;
+    std::shared_ptr<Budget> budget;
+    std::vector<BudgetShare> shares;
+};
+
+}  // namespace
+
+TEST_CASE("budget: past it the heaviest connection goes, and the others stay") {
+    Loops loops(100, 1);
+    Connection a(loops.shares[0], loops.shed, 'a'), b(loops.shares[0], loops.shed, 'b'),
+        c(loops.shares[0], loops.shed, 'c');
+    a.wait(30);
+    b.wait(40);
+    c.wait(30);
+    CHECK(loops.budget->used() == 100);
+    CHECK(loops.shed.empty());
+    a.wait(31);
+    CHECK(loops.shed == "b");
+    CHECK(loops.budget->used() == 61);
+    c.wait(80);
+    CHECK(loops.shed == "bc");
+    a.wait(101);  // alone
+    CHECK(loops.shed == "bca");
+    CHECK(loops.budget->used() == 0);
+    CHECK(loops.calls.empty());
+}
+
+TEST_CASE("budget: as many go as have to, and what cannot go at once is asked for again") {
+    Loops loops(100, 1);
+    Connection a(loops.shares[0], loops.shed, 'a'), b(loops.shares[0], loops.shed, 'b'),
+        c(loops.shares[0], loops.shed, 'c');
+    b.wait(40);
+    c.wait(35);
+    b.rest = 39;
+    c.rest = 1;
+    a.wait(26);
+    CHECK(loops.shed == "b");
+    CHECK(loops.budget->used() == 100);
+    a.wait(36);
+    CHECK(loops.shed == "bb");
+    CHECK(loops.budget->used() == 71);
+    a.wait(90);
+    CHECK(loops.shed == "bba");
+    CHECK(loops.budget->used() == 35);
+}
+
+TEST_CASE("budget: what has been taken counts no more, nor does a connection that is gone") {
+    Loops loops(100, 1);
+    Connection a(loops.shares[0], loops.shed, 'a');
+    {
+        Connection b(loops.shares[0], loops.shed, 'b');
+        b.wait(90);
+        b.wait(10);
+        a.wait(90);
+        CHECK(loops.budget->used() == 100);
+    }
+    CHECK(loops.budget->used() == 90);
+    a.wait(100);
+    CHECK(loops.shed.empty());
+}
+
+TEST_CASE("budget: the heaviest connection goes on whatever loop it lives") {
+    Loops loops(100, 3);
+    Connection a(loops.shares[0], loops.shed, 'a'), b(loops.shares[1], loops.shed, 'b'),
+        c(loops.shares[2], loops.shed, 'c');
+    b.wait(50);
+    c.wait(40);
+    a.wait(11);
+    a.wait(12);
+    CHECK(loops.shed.empty());  // by its own thread
+    CHECK(loops.calls == std::vector<BudgetShare*>{&loops.shares[1]});
+    loops.run();
+    CHECK(loops.shed == "b");
+    CHECK(loops.budget->used() == 52);
+    c.wait(89);
+    CHECK(loops.shed == "bc");
+}
+
+TEST_CASE("budget: a loop that was the heaviest once passes the call on") {
+    Loops loops(100, 3);
+    Connection a(loops.shares[0], loops.shed, 'a'), b(loops.shares[1], loops.shed, 'b'),
+        c(loops.shares[2], loops.shed, 'c');
+    b.wait(90);
+    b.wait(20);
+    c.wait(60);
+    a.wait(25);
+    loops.run();
+    CHECK(loops.shed == "c");
+    CHECK(loops.budget->used() == 45);
+    a.wait(50);
+    b.wait(0);
+    c.wait(51);
+    CHECK(loops.shed == "cc");
+}
+
+TEST_CASE("budget: a loop that has no time is not waited for without end") {
+    Loops loops(800, 2);
+    Connection a(loops.shares[0], loops.shed, 'a'), b(loops.shares[0], loops.shed, 'b'),
+        c(loops.shares[1], loops.shed, 'c');
+    c.wait(500);
+    a.wait(150);
+    b.wait(250);
+    CHECK(loops.budget->used() == 900);
+    CHECK(loops.shed.empty());
+    a.wait(151);
+    CHECK(loops.shed == "b");
+    CHECK(loops.calls.size() == 1);
+}
+
+TEST_CASE("budget: without one everything may wait") {
+    BudgetShare share;
+    std::string shed;
+    Connection a(share, shed, 'a');
+    a.wait(static_cast<std::size_t>(-1));
+    CHECK(shed.empty());
+}
