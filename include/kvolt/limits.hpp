@@ -51,8 +51,8 @@ struct Limits {
     Duration close_timeout = std::chrono::seconds(5);  ///< For the closing handshake: hard close.
     Backlog backlog{};                                 ///< Of one connection; a hub may set its own.
 
-    /// Bytes that wait for all slow connections together, HTTP included. Past it, the one for which the most waits is
-    /// closed: a WebSocket with 1013, a response is cut off.
+    /// Bytes that wait for all slow connections, HTTP included; with several threads an eighth more for a moment. Past
+    /// it, the one for which the most waits is closed: a WebSocket with 1013, a response is cut off.
     std::size_t all_backlogs = 256 * 1024 * 1024;
 };
 

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 
-PACKAGES = "chromium chromium-driver python3-selenium"
+PACKAGES = "chromium chromium-driver python3-selenium python3-websockets"
 
 try:
     from selenium import webdriver
@@ -352,6 +352,33 @@ def reading_above_is_not_disturbed(chat):
     chat.ann.wait("no pill", lambda: not chat.ann.element("pill").is_displayed())
 
 
+SCRIPT = """
+import asyncio, sys, websockets
+
+async def stay():
+    async with websockets.connect(sys.argv[1]) as socket:
+        await socket.send('{"type": "enter", "room": "lobby", "name": "Script"}')
+        async for _ in socket:
+            pass
+
+asyncio.run(stay())
+"""
+
+
+def a_killed_script_has_left(chat):
+    script = subprocess.Popen([sys.executable, "-c", SCRIPT, f"ws://127.0.0.1:{chat.server.port}/ws"])
+    try:
+        for browser in (chat.ann, chat.ben):
+            browser.wait("the script's coming", lambda: browser.people() == ["Ann", "Ben", "Script"])
+    finally:
+        script.kill()
+        script.wait()
+    for browser in (chat.ann, chat.ben):
+        browser.wait("its leaving", lambda: "Script left" in browser.notices() and browser.people() == ["Ann", "Ben"])
+    chat.ben.say("we are still here")
+    chat.ann.wait_for_message("Ben", "we are still here")
+
+
 def a_killed_browser_has_left(chat):
     chat.ben.kill()
     chat.ann.wait("Ben's leaving", lambda: "Ben left" in chat.ann.notices() and chat.ann.people() == ["Ann"])
@@ -423,8 +450,8 @@ def ctrl_c_ends_the_server(chat):
 
 TESTS = [
     history_is_there_on_entering, people_see_each_other, people_hear_each_other, unread_messages_are_counted, a_new_room_is_in_everybodys_list,
-    markup_is_shown_as_text, bad_requests_get_an_error_and_do_no_harm, reading_above_is_not_disturbed, a_killed_browser_has_left,
-    it_fits_on_a_phone, a_restart_of_the_server_is_survived, the_name_is_remembered, a_port_in_use_is_said, no_script_failed,
+    markup_is_shown_as_text, bad_requests_get_an_error_and_do_no_harm, reading_above_is_not_disturbed, a_killed_script_has_left,
+    a_killed_browser_has_left, it_fits_on_a_phone, a_restart_of_the_server_is_survived, the_name_is_remembered, a_port_in_use_is_said, no_script_failed,
     ctrl_c_ends_the_server,
 ]
 

@@ -163,8 +163,9 @@ private:
         return size > 0 || unsent() < before;
     }
 
-    // Of what was sent.
+    // Of what was sent. Too much may wait in all, and this be closed for it.
     void look_at_rest() {
+        if (closed_) return;
         outbox().unsent(unsent());
         weigh();
     }
