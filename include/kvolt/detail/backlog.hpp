@@ -5,11 +5,13 @@
 
 #include <boost/asio/buffer.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace kvolt::detail {
 
@@ -48,7 +50,7 @@ public:
     std::size_t size() const noexcept { return size_; }
 
     /// Frames that wait to be sent.
-    std::size_t frames() const noexcept { return live_; }
+    std::size_t frames() const noexcept { return frames_.size(); }
 
     /// How many frames drop_oldest has dropped so far.
     std::uint64_t dropped() const noexcept { return dropped_; }
@@ -59,11 +61,8 @@ public:
     /// Append a frame without regard to limits. `begun`: the part before `frame` was sent already.
     void push(std::string_view frame, Unit unit, bool begun = false, std::string_view key = {}) {
         if (frames_.empty()) begun_ = begun;
-        bytes_ += frame;
-        bytes_ += key;
-        frames_.push_back({frame.size(), static_cast<std::uint32_t>(key.size()), unit});
+        frames_.emplace_back(frame, key, unit);
         size_ += frame.size();
-        ++live_;
     }
 
     /// Append a frame within `limit`, or do what the policy says; `overflow` means that the connection must go.
@@ -73,7 +72,8 @@ public:
         Stale stale = key.empty() ? Stale() : find(key);
         auto fits = [&] {
             std::size_t size = size_ - stale.bytes;
-            return live_ - stale.frames < limit.messages && size <= limit.bytes && frame.size() <= limit.bytes - size;
+            return frames_.size() - stale.frames < limit.messages && size <= limit.bytes &&
+                   frame.size() <= limit.bytes - size;
         };
         if (!fits()) {
             if (policy == SlowPolicy::disconnect) return Added::overflow;
@@ -93,15 +93,13 @@ public:
         std::size_t all = 0, offered = 0, taken = 0;
         do {
             Pieces pieces;
-            std::size_t at = begin_;
+            std::size_t sent = begin_;  // of the first one
             offered = 0;
             for (const Frame& frame : frames_) {
                 if (pieces.full()) break;
-                if (!frame.dropped) {
-                    pieces.add(std::string_view(bytes_).substr(at, frame.size));
-                    offered += frame.size;
-                }
-                at += frame.size + frame.key;
+                std::string_view rest = frame.bytes().substr(std::exchange(sent, 0));
+                pieces.add(rest);
+                offered += rest.size();
             }
             taken = send(pieces);
             consume(taken);
@@ -113,119 +111,101 @@ public:
     /// Drop every frame that has not been begun; returns how many messages those were.
     std::size_t shed() {
         std::size_t messages = 0;
-        for (std::size_t i = begun_ ? 1 : 0; i < frames_.size(); ++i) {
-            if (frames_[i].unit == Unit::raw || frames_[i].dropped) continue;
-            messages += frames_[i].unit == Unit::droppable;
-            drop(frames_[i]);
-        }
-        compact();
+        drop_if([&](const Frame& frame) {
+            messages += frame.unit() == Unit::droppable;
+            return frame.unit() != Unit::raw;
+        });
         return messages;
     }
 
 private:
-    struct Frame {
-        std::size_t size;   // of the first one, what is left
-        std::uint32_t key;  // bytes of its key, which lies behind it
-        Unit unit;
-        bool dropped = false;
+    // Each owns its bytes: one block for all would have to be moved as a whole now and then, and a message for many
+    // slow members would do so for all of them at once.
+    class Frame {
+    public:
+        Frame(std::string_view bytes, std::string_view key, Unit unit)
+            : key_(static_cast<std::uint32_t>(key.size())), unit_(unit) {
+            all_.reserve(bytes.size() + key.size());
+            all_ += bytes;
+            all_ += key;
+        }
+
+        std::size_t size() const noexcept { return all_.size() - key_; }
+        std::string_view bytes() const noexcept { return std::string_view(all_).substr(0, size()); }
+        std::string_view key() const noexcept { return std::string_view(all_).substr(size()); }
+        Unit unit() const noexcept { return unit_; }
+
+    private:
+        std::string all_;  // the key is behind the frame
+        std::uint32_t key_;
+        Unit unit_;
     };
 
     struct Stale {
         std::size_t frames = 0, bytes = 0;
     };
 
-    // Call `visit(frame)` for each frame with a key that may be dropped.
-    template <class Visit>
-    void each_with(std::string_view key, Visit visit) {
-        std::size_t at = begin_;
-        for (std::size_t i = 0; i < frames_.size(); ++i) {
-            Frame& frame = frames_[i];
-            bool droppable = !frame.dropped && frame.unit == Unit::droppable && !(i == 0 && begun_);
-            if (droppable && frame.key == key.size() && bytes_.compare(at + frame.size, frame.key, key) == 0)
-                visit(frame);
-            at += frame.size + frame.key;
-        }
+    auto first_not_begun() noexcept { return frames_.begin() + (begun_ ? 1 : 0); }
+
+    static auto replaced_by(std::string_view key) {
+        return [key](const Frame& frame) { return frame.unit() == Unit::droppable && frame.key() == key; };
     }
 
     Stale find(std::string_view key) {
         Stale stale;
-        each_with(key, [&](const Frame& frame) { ++stale.frames, stale.bytes += frame.size; });
+        auto is_stale = replaced_by(key);
+        for (auto frame = first_not_begun(); frame != frames_.end(); ++frame)
+            if (is_stale(*frame)) ++stale.frames, stale.bytes += frame->size();
         return stale;
     }
 
     void drop(std::string_view key) {
-        each_with(key, [&](Frame& frame) { drop(frame), ++coalesced_; });
-        compact_if_worth();
+        std::size_t before = frames_.size();
+        drop_if(replaced_by(key));
+        coalesced_ += before - frames_.size();
+    }
+
+    // Of those that have not been begun.
+    template <class Predicate>
+    void drop_if(Predicate predicate) {
+        auto is_dropped = [&](const Frame& frame) {
+            bool dropped = predicate(frame);
+            if (dropped) size_ -= frame.size();
+            return dropped;
+        };
+        frames_.erase(std::remove_if(first_not_begun(), frames_.end(), is_dropped), frames_.end());
+        oldest_ = 0;
     }
 
     void consume(std::size_t taken) {
         size_ -= taken;
-        while (!frames_.empty()) {
-            Frame& frame = frames_.front();
-            if (!frame.dropped && taken < frame.size) {
+        for (; !frames_.empty(); frames_.pop_front()) {
+            std::size_t left = frames_.front().size() - begin_;
+            if (taken < left) {
                 begun_ = begun_ || taken > 0;
-                frame.size -= taken;
                 begin_ += taken;
-                break;
+                return;
             }
-            if (frame.dropped) {
-                dead_ -= frame.size + frame.key;
-            } else {
-                taken -= frame.size;
-                --live_;
-            }
-            begin_ += frame.size + frame.key;
-            begun_ = false;
-            frames_.pop_front();
-            if (oldest_ > 0) --oldest_;
-        }
-        if (begin_ > bytes_.size() / 2) {
-            bytes_.erase(0, begin_);
+            taken -= left;
             begin_ = 0;
+            begun_ = false;
+            if (oldest_ > 0) --oldest_;
         }
     }
 
     bool drop_oldest() {
         if (oldest_ == 0 && begun_) oldest_ = 1;
-        while (oldest_ < frames_.size() && (frames_[oldest_].dropped || frames_[oldest_].unit != Unit::droppable))
-            ++oldest_;
+        while (oldest_ < frames_.size() && frames_[oldest_].unit() != Unit::droppable) ++oldest_;
         if (oldest_ >= frames_.size()) return false;
-        drop(frames_[oldest_]);
+        size_ -= frames_[oldest_].size();
+        frames_.erase(frames_.begin() + static_cast<std::ptrdiff_t>(oldest_));
         ++dropped_;
-        compact_if_worth();
         return true;
     }
 
-    void compact_if_worth() {
-        if (dead_ > 4096 && dead_ > bytes_.size() / 2) compact();
-    }
-
-    void drop(Frame& frame) noexcept {
-        frame.dropped = true;
-        size_ -= frame.size;
-        dead_ += frame.size + frame.key;
-        --live_;
-    }
-
-    void compact() {
-        std::string bytes;
-        bytes.reserve(size_);
-        std::size_t at = begin_;
-        for (const Frame& frame : frames_) {
-            if (!frame.dropped) bytes.append(bytes_, at, frame.size + frame.key);
-            at += frame.size + frame.key;
-        }
-        std::erase_if(frames_, [](const Frame& frame) { return frame.dropped; });
-        bytes_.swap(bytes);
-        begin_ = dead_ = oldest_ = 0;
-    }
-
-    std::string bytes_;
     std::deque<Frame> frames_;
-    std::size_t size_ = 0;    // bytes of the frames that are not dropped
-    std::size_t live_ = 0;    // the number of those
-    std::size_t dead_ = 0;    // bytes of dropped frames that still lie between, with their keys
-    std::size_t begin_ = 0;   // where the first frame lies in bytes_
+    std::size_t size_ = 0;    // bytes of all frames that wait
+    std::size_t begin_ = 0;   // bytes of the first frame that were sent from here
     std::size_t oldest_ = 0;  // no frame before this index can be dropped
     std::uint64_t dropped_ = 0;
     std::uint64_t coalesced_ = 0;
