@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 using kvolt::Backlog;
 using kvolt::SlowPolicy;
@@ -228,6 +229,36 @@ TEST_CASE("dropping for ever takes no more memory than the limit") {
     CHECK(queue.frames() == 10);
     CHECK(queue.dropped() == 100000 - 10);
     CHECK(drain(queue).size() == 1000);
+}
+
+// Or a message for many slow members would move what waits for all of them at once.
+TEST_CASE("what waits stays where it is, whatever comes and goes") {
+    constexpr std::size_t size = 1000;
+    FrameQueue queue;
+    std::vector<const void*> places;
+    auto look = [&](const Pieces& pieces) {
+        places.clear();
+        for (const auto& piece : pieces) places.push_back(piece.data());
+        return 0;
+    };
+    queue.push("direct", Unit::frame);
+    for (int i = 0; i < 50; ++i) queue.push(std::string(size, 'a'), Unit::droppable);
+    queue.drain(look);
+    auto before = places;
+    REQUIRE(before.size() == 51);
+    for (int i = 0; i < 1000; ++i) {
+        queue.push(std::string(size, 'b'), Unit::droppable);
+        queue.drain(look);
+        REQUIRE(std::equal(before.begin() + 1, before.end(), places.begin() + 1));
+    }
+    for (std::size_t left : {31u, 21u}) {  // what is dropped lies before all others but one
+        CHECK(queue.add(std::string(size, 'c'), Unit::droppable, {wide.bytes, left}, SlowPolicy::drop_oldest) ==
+              Added::queued);
+        before = places;
+        queue.drain(look);
+        REQUIRE(places.size() == left);
+        if (left == 21) CHECK(std::equal(places.begin() + 1, places.end() - 1, before.end() - 19));
+    }
 }
 
 // Against a model that is too simple to be wrong.
