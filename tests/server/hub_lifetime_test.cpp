@@ -67,7 +67,7 @@ public:
         outbox().flush(loop().outgoing(), [this](const auto& bytes) { return take(bytes); });
     }
     void shut_down() override {}
-    void abort() override {}
+    void abort() noexcept override {}
     void abandon() override {}
 
     WebSocket socket() const { return WebSocket(peer); }

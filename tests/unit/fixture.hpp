@@ -29,7 +29,7 @@ struct FakeLink final : kvolt::detail::Link {
     void on_deadline() override {}
     void flush() override {}
     void shut_down() override {}
-    void abort() override {}
+    void abort() noexcept override {}
     void abandon() override {}
 };
 

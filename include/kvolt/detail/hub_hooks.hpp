@@ -2,6 +2,7 @@
 #define KVOLT_DETAIL_HUB_HOOKS_HPP
 
 #include <kvolt/broadcast_options.hpp>
+#include <kvolt/detail/error_answer.hpp>
 
 #include <atomic>
 #include <exception>
@@ -25,11 +26,19 @@ public:
     /// Call a hook, if there is one; what it throws is logged.
     template <class Hook, class... Arguments>
     void call(const Hook& hook, Arguments... arguments) const {
-        if (!hook || off_.load(std::memory_order_acquire)) return;
+        if (hook && !off_.load(std::memory_order_acquire)) guard([&] { hook(arguments...); });
+    }
+
+    /// Do what nobody waits for: what it throws is logged.
+    template <class Function>
+    void guard(Function function) const noexcept {
         try {
-            hook(arguments...);
-        } catch (const std::exception& error) {
-            log("kvolt: an exception left what a hub has called: " + std::string(error.what()));
+            try {
+                function();
+            } catch (...) {
+                log("kvolt: an exception left what a hub has called: " + describe(std::current_exception()));
+            }
+        } catch (...) {  // from the logger
         }
     }
 
