@@ -210,9 +210,15 @@ public:
     /// Tells whether the app is still there.
     std::weak_ptr<App*> self() const noexcept { return self_; }
 
-    void log(std::string_view line) const {
+    /// What a logger throws is ignored.
+    void log(std::string_view line) const noexcept try {
         if (log_) return log_(line);
         std::clog << std::string(line) + '\n' << std::flush;
+    } catch (...) {
+    }
+    void log(std::string_view what, std::string_view why) const noexcept try {
+        log(std::string(what) + ": " + std::string(why));
+    } catch (...) {
     }
 
     /// What a request goes through: a route, or the answer that there is none for it.

@@ -111,7 +111,7 @@ private:
                     loop.run();
                     ended = true;
                 } catch (const std::exception& error) {  // from what the user has posted to the loop
-                    app_.log("kvolt: an exception left a function on a loop: " + std::string(error.what()));
+                    app_.log("kvolt: an exception left a function on a loop", error.what());
                 }
         });
     }

@@ -88,7 +88,7 @@ public:
     void flush() override { outbox().flush(Link::loop().outgoing(), *this); }
     void shed() override {}
     void shut_down() override {}
-    void abort() override {}
+    void abort() noexcept override {}
     void abandon() override {}
 
     // Peer

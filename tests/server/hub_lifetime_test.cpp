@@ -68,7 +68,7 @@ public:
     }
     void shed() override {}
     void shut_down() override {}
-    void abort() override {}
+    void abort() noexcept override {}
     void abandon() override {}
 
     WebSocket socket() const { return WebSocket(peer); }

@@ -30,7 +30,7 @@ struct FakeLink final : kvolt::detail::Link {
     void flush() override {}
     void shed() override {}
     void shut_down() override {}
-    void abort() override {}
+    void abort() noexcept override {}
     void abandon() override {}
 };
 

@@ -4,8 +4,11 @@
 // Deadlines for many connections by one tick: a hashed timing wheel. Arming and disarming are O(1); moving a
 // deadline further away, the common case, only writes a number.
 
+#include <kvolt/detail/undo.hpp>
+
 #include <array>
 #include <cstdint>
+#include <new>
 
 namespace kvolt::detail {
 
@@ -30,6 +33,7 @@ protected:
     ~Deadline() { disarm(); }
 
 private:
+    friend class Deadlines;
     friend class DeadlineWheel;
 
     /// Called once when the time has come; it may arm, disarm or destroy any deadline.
@@ -39,6 +43,44 @@ private:
     Deadline* next_ = this;
     Tick due_ = 0;
     Tick visit_ = 0;  // when the wheel looks at it; never after due_
+};
+
+/// Deadlines in a row, which they leave when they are disarmed.
+class Deadlines : private Deadline {
+public:
+    bool empty() const noexcept { return !armed(); }
+
+    void append(Deadline& deadline) noexcept {
+        deadline.disarm();
+        deadline.next_ = this;
+        deadline.previous_ = previous_;
+        previous_->next_ = &deadline;
+        previous_ = &deadline;
+    }
+
+    /// Take all that are in another one.
+    void take(Deadlines& other) noexcept {
+        if (other.empty()) return;
+        next_ = other.next_;
+        previous_ = other.previous_;
+        next_->previous_ = this;
+        previous_->next_ = this;
+        other.next_ = other.previous_ = &other;
+    }
+
+    Deadline& take_front() noexcept {
+        Deadline& front = *next_;
+        front.disarm();
+        return front;
+    }
+
+    /// Its time has come. Lack of memory costs this one, and not those that follow.
+    static void fire(Deadline& deadline) {
+        try {
+            deadline.on_deadline();
+        } catch (const std::bad_alloc&) {
+        }
+    }
 };
 
 class DeadlineWheel {
@@ -59,14 +101,18 @@ public:
         if (now > now_ + slot_count) now_ = now - slot_count;  // each slot once is enough
         while (now_ < now) {
             ++now_;
-            Slot& slot = slots_[now_ % slot_count];
-            Slot visited;
-            visited.take(slot);
-            while (visited.armed()) {
-                Deadline& deadline = *visited.next();
-                deadline.disarm();
+            Deadlines visited;
+            visited.take(slots_[now_ % slot_count]);
+            Undo rest([&] {  // if something leaves one of them
+                while (!visited.empty()) {
+                    Deadline& deadline = visited.take_front();
+                    arm(deadline, deadline.due_);
+                }
+            });
+            while (!visited.empty()) {
+                Deadline& deadline = visited.take_front();
                 if (deadline.due_ <= now_)
-                    deadline.on_deadline();
+                    Deadlines::fire(deadline);
                 else
                     link(deadline);
             }
@@ -76,31 +122,13 @@ public:
 private:
     static constexpr Tick slot_count = 512;
 
-    class Slot : public Deadline {
-    public:
-        Deadline* next() const noexcept { return next_; }
-
-        void take(Slot& other) noexcept {
-            if (!other.armed()) return;
-            next_ = other.next_;
-            previous_ = other.previous_;
-            next_->previous_ = this;
-            previous_->next_ = this;
-            other.next_ = other.previous_ = &other;
-        }
-    };
-
     void link(Deadline& deadline) noexcept {
         Tick furthest = now_ + slot_count - 1;
         deadline.visit_ = deadline.due_ < furthest ? deadline.due_ : furthest;
-        Slot& slot = slots_[deadline.visit_ % slot_count];
-        deadline.next_ = &slot;
-        deadline.previous_ = slot.previous_;
-        slot.previous_->next_ = &deadline;
-        slot.previous_ = &deadline;
+        slots_[deadline.visit_ % slot_count].append(deadline);
     }
 
-    std::array<Slot, slot_count> slots_;
+    std::array<Deadlines, slot_count> slots_;
     Tick now_ = 0;
 };
 

@@ -82,9 +82,10 @@ public:
         check_handshake(request, options, from.secure, from.host);
         Extensions extensions = agree_on_extensions(request, options);
         std::string answer = std::move(extensions.answer);
+        std::string rest = reader_.take_rest();
         websocket_ = std::make_unique<WebSocketSession<Stream>>(wire_, limits_, agree_on_protocol(request, options),
                                                                 Role::server, std::move(extensions));
-        websocket_->accept(request, response_, answer, reader_.take_rest(), this->weak_from_this());
+        wire_.attempt([&] { websocket_->accept(request, response_, answer, std::move(rest), this->weak_from_this()); });
         if (stopping_) websocket_->on_shut_down();
         return websocket_->peer();
     }
@@ -275,12 +276,27 @@ private:
             handled_ = true;
             return;
         }
-        boost::asio::co_spawn(executor(), run(*chain_, 0, *context_),
-                              [self = this->shared_from_this()](std::exception_ptr failure) mutable {
-                                  self->failure_ = std::move(failure);
-                                  self->on_handled(self);
-                              });
+        boost::asio::co_spawn(executor(), run(*chain_, 0, *context_), Handled(this->shared_from_this()));
     }
+
+    // What the handler ends with. One that there is no memory to end, or that the loop outlives, ends the connection.
+    class Handled {
+    public:
+        explicit Handled(Self self) noexcept : self_(std::move(self)) {}
+        Handled(Handled&&) noexcept = default;
+        ~Handled() {
+            if (self_) self_->wire_.abort();
+        }
+
+        void operator()(std::exception_ptr failure) {
+            Self self = std::move(self_);
+            self->failure_ = std::move(failure);
+            self->wire_.attempt([&] { self->on_handled(self); });
+        }
+
+    private:
+        Self self_;
+    };
 
     void on_handled(Self self) {
         handled_ = true;
@@ -333,7 +349,8 @@ private:
         if (progress == Progress::failed) return wire_.abort(), false;
         wire_.arm(limits_.write_timeout);
         if (progress == Progress::yielded)
-            boost::asio::post(wire_.get_executor(), [self = this->shared_from_this()] { self->on_drained(); });
+            boost::asio::post(wire_.get_executor(),
+                              [self = this->shared_from_this()] { self->wire_.attempt([&] { self->on_drained(); }); });
         return false;
     }
 

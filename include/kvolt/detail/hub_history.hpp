@@ -44,8 +44,9 @@ public:
                     room.messages.erase(old);
                     break;
                 }
-        room.bytes += size(*message);
+        std::size_t bytes = size(*message);
         room.messages.push_back(std::move(message));
+        room.bytes += bytes;
         while (room.messages.size() > most_messages_ || room.bytes > most_bytes_) {
             room.bytes -= size(*room.messages.front());
             room.messages.pop_front();
@@ -114,10 +115,11 @@ public:
         if (latest_.size() >= most_) {
             auto last = std::find_if_not(latest_.rbegin(), latest_.rend(), in_use);
             forgotten = last == latest_.rend() ? latest_.back() : *last;
-            forget(*forgotten);
         }
-        latest_.emplace_front(name);
-        places_.emplace(latest_.front(), latest_.begin());
+        std::list<std::string> fresh(1, std::string(name));
+        places_.emplace(fresh.front(), fresh.begin());
+        if (forgotten) forget(*forgotten);
+        latest_.splice(latest_.begin(), fresh);
         return forgotten;
     }
 

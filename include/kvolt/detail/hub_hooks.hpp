@@ -25,35 +25,33 @@ public:
     /// Call a hook, if there is one; what it throws is logged.
     template <class Hook, class... Arguments>
     void call(const Hook& hook, Arguments... arguments) const {
-        if (!hook || off_.load(std::memory_order_acquire)) return;
+        if (hook && !off_.load(std::memory_order_acquire)) guard([&] { hook(arguments...); });
+    }
+
+    /// Do what nobody waits for: what it throws is logged.
+    template <class Function>
+    void guard(Function function) const noexcept {
         try {
-            hook(arguments...);
-        } catch (...) {
-            report(std::current_exception());
+            try {
+                function();
+            } catch (...) {
+                log("kvolt: an exception left what a hub has called: " + describe(std::current_exception()));
+            }
+        } catch (...) {  // from the logger
         }
     }
 
-    /// Whether a predicate holds; not if it throws, which is logged.
+    /// Whether a predicate holds; not if it throws.
     bool holds(const std::function<bool(const void*)>& where, const void* value) const noexcept {
-        try {
-            return where(value);
-        } catch (...) {
-            report(std::current_exception());
-            return false;
-        }
+        bool result = false;
+        guard([&] { result = where(value); });
+        return result;
     }
 
     /// Call none any more. Any thread.
     void off() noexcept { off_.store(true, std::memory_order_release); }
 
 private:
-    void report(const std::exception_ptr& failure) const noexcept {
-        try {
-            log("kvolt: an exception left what a hub has called: " + describe(failure));
-        } catch (...) {  // the logger throws, too: nobody is left to be told
-        }
-    }
-
     std::atomic<bool> off_{false};
 };
 

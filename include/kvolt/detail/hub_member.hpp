@@ -4,8 +4,10 @@
 #include <kvolt/broadcast_options.hpp>
 #include <kvolt/detail/peer.hpp>
 #include <kvolt/detail/token_bucket.hpp>
+#include <kvolt/detail/undo.hpp>
 #include <kvolt/limits.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -43,6 +45,8 @@ struct HubMember : std::enable_shared_from_this<HubMember> {
     const std::shared_ptr<Peer> peer;
     const bool roomless;  // joined in no room
 
+    std::shared_ptr<HubMember> next;  // of those who have left
+
     // On the loop of its connection
     HubShard* shard = nullptr;
     HubPlaces places;                   // in the shard
@@ -69,11 +73,14 @@ public:
 
     /// @returns  false if it was there already.
     bool enter(HubMember& member, std::string_view name) {
-        HubRoom& room = make(name);
         HubPlaces& places = member.*places_;
+        HubRoom& room = make(name);
         if (find(places, room) != places.end()) return false;
-        places.push_back({&room, room.members.size()});
+        Undo undo([&] { drop_if_empty(room); });
+        places.reserve(places.size() + 1);
         room.members.push_back(&member);
+        places.push_back({&room, room.members.size() - 1});
+        undo.done();
         return true;
     }
 
@@ -83,6 +90,7 @@ public:
         for (auto place = places.begin(); place != places.end(); ++place) {
             if (place->room->name != name) continue;
             vacate(*place);
+            drop_if_empty(*place->room);
             places.erase(place);
             return true;
         }
@@ -91,8 +99,19 @@ public:
 
     /// Leave all rooms.
     void leave(HubMember& member) {
-        HubPlaces& places = member.*places_;
-        for (; !places.empty(); places.pop_back()) vacate(places.back());
+        leave(member, [](const HubRoom&) {});
+    }
+
+    /// The same, and when it has left them all call `told(const HubRoom&)` for each.
+    template <class Told>
+    requires std::invocable<Told&, const HubRoom&>
+    void leave(HubMember& member, Told told) {
+        HubPlaces places = std::exchange(member.*places_, {});
+        for (HubPlace& place : places) vacate(place);
+        for (; !places.empty(); places.pop_back()) {
+            told(*places.back().room);
+            drop_if_empty(*places.back().room);
+        }
     }
 
     const std::vector<HubMember*>& everyone() const noexcept { return everyone_.members; }
@@ -109,9 +128,7 @@ private:
         if (name.empty()) return everyone_;
         auto found = rooms_.find(name);
         if (found != rooms_.end()) return found->second;
-        HubRoom& room = rooms_[std::string(name)];
-        room.name = name;
-        return room;
+        return rooms_.emplace(name, HubRoom{std::string(name), {}}).first->second;
     }
 
     static HubPlaces::iterator find(HubPlaces& places, const HubRoom& room) {
@@ -127,7 +144,10 @@ private:
             find(members.back()->*places_, *place.room)->index = place.index;
         }
         members.pop_back();
-        if (members.empty() && place.room != &everyone_) rooms_.erase(rooms_.find(place.room->name));
+    }
+
+    void drop_if_empty(const HubRoom& room) noexcept {
+        if (room.members.empty() && &room != &everyone_) rooms_.erase(rooms_.find(room.name));
     }
 
     HubPlaces HubMember::*const places_;

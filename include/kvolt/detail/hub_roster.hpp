@@ -28,11 +28,12 @@ public:
 
     void leave(HubMember& member, std::string_view room) { rooms_.leave(member, room); }
 
-    /// Leave for good.
-    void leave(HubMember& member) {
-        rooms_.leave(member);
+    /// Leave for good, and call `told(const HubRoom&)` for each room that was left. Never fails.
+    template <class Told>
+    void leave(HubMember& member, Told told) {
         forget_key(member);
-        seats_.erase(member.id);
+        auto seat = seats_.extract(member.id);  // which may be all that keeps it
+        rooms_.leave(member, told);
     }
 
     /// What is known of a member from now on.
@@ -59,9 +60,10 @@ public:
 private:
     void forget_key(HubMember& member) {
         if (member.key.empty()) return;
-        auto key = keys_.find(member.key);
-        std::erase(key->second, &member);
-        if (key->second.empty()) keys_.erase(key);
+        if (auto key = keys_.find(member.key); key != keys_.end()) {
+            std::erase(key->second, &member);
+            if (key->second.empty()) keys_.erase(key);
+        }
         member.key.clear();
     }
 

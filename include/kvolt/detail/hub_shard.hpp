@@ -8,7 +8,9 @@
 #include <kvolt/detail/inbox.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/peer.hpp>
+#include <kvolt/detail/reserve.hpp>
 #include <kvolt/detail/shared_frame.hpp>
+#include <kvolt/detail/undo.hpp>
 #include <kvolt/hub_options.hpp>
 #include <kvolt/message.hpp>
 
@@ -46,9 +48,10 @@ public:
 
     /// @returns  what is to be settled once all know of the member.
     Tally join(HubMember& member, std::string_view room) {
+        Undo undo([&] { rooms_.leave(member); });
         rooms_.enter(member, {});
         rooms_.enter(member, room);
-        compressing_ += member.peer->deflater() != nullptr;
+        undo.done();
         size_.store(rooms_.everyone().size(), std::memory_order_release);
         return replay(member, {}, room);
     }
@@ -73,20 +76,21 @@ public:
         count(coalesced_, tally.coalesced);
         count(behind_, tally.behind.size());
         count(disconnected_, closed);
-        for (const auto& member : tally.behind) fall_behind(member);
+        for (const auto& member : tally.behind)
+            if (Link* link = member->peer->link()) link->attempt([&] { fall_behind(member); });
     }
 
     bool leave(HubMember& member, std::string_view room) { return rooms_.leave(member, room); }
 
     void leave(HubMember& member) {
         rooms_.leave(member);
-        compressing_ -= member.peer->deflater() != nullptr;
         size_.store(rooms_.everyone().size(), std::memory_order_release);
     }
 
-    /// Do what an entry says, to one member or to those of its room.
+    /// Do what an entry says, to one member or to those of its room. Those for whom there is no memory are closed: they
+    /// would miss a message.
     void deliver(const HubEntry& entry, HubMember* only = nullptr) {
-        if (history_) remember(entry);
+        if (history_) Loop::attempt([&] { remember(entry); });
         if (entry.kind == HubEntry::Kind::close) return close(entry);
         if (only == nullptr) return send(entry, rooms_.in(entry.room));
         if (!only->places.empty()) send(entry, std::span(&only, 1));
@@ -111,6 +115,23 @@ public:
     // Any thread
 
     Inbox<Delivery>& inbox() noexcept { return inbox_; }
+
+    /// For the post that wakes this up.
+    Reserve<>& room() noexcept { return room_; }
+
+    /// Something will not come: let go of those who would miss it, when this is woken up.
+    void miss() noexcept { missed_.store(true, std::memory_order_relaxed); }
+
+    // On its loop
+
+    void take_inbox() {
+        if (missed_.exchange(false, std::memory_order_relaxed))
+            for (HubMember* member : rooms_.everyone())
+                if (Link* link = member->peer->link()) link->abort();
+        for (const Delivery& next : inbox_.take()) hooks_.guard([&] { deliver(next); });
+    }
+
+    // Any thread
 
     std::size_t size() const noexcept { return size_.load(std::memory_order_acquire); }
 
@@ -138,21 +159,20 @@ private:
         Tally tally;
         std::string_view key = more ? more->options.coalesce() : std::string_view();
         SharedFrame frame(loop_, entry.message(), key);
-        SharedFrame::Range range = compressing_ == 0 ? frame.plain() : SharedFrame::Range();
-        for (HubMember* member : members) {
-            if (more && member->id == more->options.except()) continue;
-            if (compressing_ > 0) range = frame.for_one(member->peer->deflater());
-            send(*member, range, key.size(), tally);
-        }
+        for (HubMember* member : members)
+            if (!more || member->id != more->options.except()) send(*member, frame, key.size(), tally);
         settle(std::move(tally));
     }
 
-    void send(HubMember& member, const SharedFrame::Range& range, std::size_t key, Tally& tally) {
-        Link* link = member.peer->link();
-        if (link == nullptr) return;
-        const Outbox& outbox = link->outbox();
+    void send(HubMember& member, SharedFrame& frame, std::size_t key, Tally& tally) {
+        if (Link* link = member.peer->link()) link->attempt([&] { send(*link, member, frame, key, tally); });
+    }
+
+    void send(Link& link, HubMember& member, SharedFrame& frame, std::size_t key, Tally& tally) {
+        SharedFrame::Range range = frame.for_one(member.peer->deflater());
+        const Outbox& outbox = link.outbox();
         std::uint64_t dropped = outbox.dropped(), coalesced = key > 0 ? outbox.coalesced() : 0;
-        auto added = link->send(range.begin, range.end, Unit::droppable, member.limit, member.policy, key);
+        auto added = link.send(range.begin, range.end, Unit::droppable, member.limit, member.policy, key);
         if (added == Outbox::Added::queued) {
             ++tally.queued;
             return;
@@ -210,7 +230,8 @@ private:
         most.messages -= std::min(most.messages, outbox.messages());
         history_->replay(room, other, most, [&](const KeptMessage& message) {
             if (message.except == member.id) return;
-            send(member, SharedFrame(loop_, message.frame, message.key).plain(), message.key.size(), tally);
+            SharedFrame frame(loop_, message.frame, message.key);
+            send(member, frame, message.key.size(), tally);
         });
         return tally;
     }
@@ -230,11 +251,12 @@ private:
     const HubHooks& hooks_;
     const std::weak_ptr<void> owner_;
     HubRooms rooms_;
-    std::size_t compressing_ = 0;  // members that agreed on compression
     std::optional<HubHistory> history_;
     std::atomic<std::size_t> size_{0}, questions_{0};
     Counter deliveries_{0}, dropped_{0}, coalesced_{0}, behind_{0}, disconnected_{0};
     Inbox<Delivery> inbox_;
+    std::atomic<bool> missed_{false};
+    Reserve<> room_;
 };
 
 }  // namespace kvolt::detail

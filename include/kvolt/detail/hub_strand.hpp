@@ -6,9 +6,12 @@
 #include <kvolt/detail/hub_shard.hpp>
 #include <kvolt/detail/inbox.hpp>
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/reserve.hpp>
 #include <kvolt/detail/token_bucket.hpp>
+#include <kvolt/detail/undo.hpp>
 #include <kvolt/hub_options.hpp>
 #include <kvolt/limits.hpp>
+#include <kvolt/message.hpp>
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/strand.hpp>
@@ -21,6 +24,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -61,27 +65,37 @@ public:
                                                   options_.slow(), room.empty());
         member->shard = &shard(loop);
         member->value = value;
-        auto replayed = member->shard->join(*member, room);
+        HubEntry entry = about(member, Kind::enter, room, known(std::move(value), std::move(key)));
         if (!room.empty()) count_in(room);
-        submit(about(member, Kind::enter, room, known(std::move(value), std::move(key))));
+        Undo uncounted([&] { count_out(room); });
+        auto replayed = member->shard->join(*member, room);
+        uncounted.done();
+        Undo undo([&] { depart(member); });
+        submit(std::move(entry));
+        undo.done();
         member->shard->settle(std::move(replayed));
         return member;
     }
 
     bool enter(const std::shared_ptr<HubMember>& member, std::string_view room) override {
+        HubEntry entry = about(member, Kind::enter, room);
         auto replayed = member->shard->enter(*member, room);
         if (!replayed) return false;
+        Undo undo([&] { member->shard->leave(*member, room); });
         count_in(room);
-        submit(about(member, Kind::enter, room));
+        Undo uncounted([&] { count_out(room); });
+        submit(std::move(entry));
+        uncounted.done();
+        undo.done();
         member->shard->settle(std::move(*replayed));
         return true;
     }
 
     bool leave(const std::shared_ptr<HubMember>& member, std::string_view room) override {
-        std::string name(room);  // it may be the room's own
-        if (!member->shard->leave(*member, name)) return false;
-        count_out(name);
-        submit(about(member, Kind::leave, name));
+        HubEntry entry = about(member, Kind::leave, room);  // `room` may be the room's own name
+        if (!member->shard->leave(*member, entry.room)) return false;
+        count_out(entry.room);
+        submit(std::move(entry));
         return true;
     }
 
@@ -131,7 +145,7 @@ public:
         }
         charge(entry);
         if (!incoming_.push(std::move(entry))) return true;
-        bool posted = home_.mailbox()->post([self = this->shared_from_this()] { self->order_incoming(); });
+        bool posted = wake_home();
         if (!posted) incoming_.take();
         return posted;
     }
@@ -194,13 +208,25 @@ private:
         std::shared_ptr<HubMember> member;
     };
 
-    void depart(std::shared_ptr<HubMember> member) {
+    // Never fails: of whom the others cannot be told now, they are told later.
+    void depart(std::shared_ptr<HubMember> member) noexcept {
         {
             std::lock_guard leaving(leaving_);
             for (const HubPlace& place : member->places) count_out(place.room->name);
             member->shard->leave(*member);
         }
-        submit(about(std::move(member), Kind::leave));
+        if (Loop::attempt([&] { submit(about(member, Kind::leave)); })) return;
+        {
+            std::lock_guard lock(mutex_);
+            member->next = std::move(departed_);
+            departed_ = std::move(member);
+            departures_.store(true, std::memory_order_release);
+        }
+        Loop::attempt([&] { wake_home(); });
+    }
+
+    bool wake_home() {
+        return home_.mailbox()->post(incoming_room_, [self = this->shared_from_this()] { self->order_incoming(); });
     }
 
     static HubEntry about(std::shared_ptr<HubMember> member, Kind kind, std::string_view room = {},
@@ -256,29 +282,49 @@ private:
     // On the home loop
 
     void order_incoming() {
-        if (incoming_.empty() || dealing_) return;
-        for (HubEntry& next : incoming_.take()) order(std::move(next));
+        if (dealing_) return;
+        order_departures();
+        if (incoming_.empty()) return;
+        for (HubEntry& next : incoming_.take()) hooks_.guard([&] { order(std::move(next)); });
+    }
+
+    void order_departures() {
+        if (!departures_.exchange(false, std::memory_order_acquire)) return;
+        std::unique_lock lock(mutex_);
+        auto departed = std::exchange(departed_, nullptr);
+        lock.unlock();
+        while (departed) {
+            auto next = std::move(departed->next);
+            order(about(std::move(departed), Kind::leave));
+            departed = std::move(next);
+        }
     }
 
     void order(HubEntry entry) {
-        boost::asio::dispatch(strand_, [self = this->shared_from_this(), entry = std::move(entry)]() mutable {
+        failed_ = false;
+        auto turn = [self = this->shared_from_this(), entry = std::move(entry)]() mutable {
             self->deal_in_turn(std::move(entry));
-        });
+        };
+        boost::asio::dispatch(strand_, order_room_.bind(std::move(turn)));
+        if (std::exchange(failed_, false)) throw std::bad_alloc();  // what left the strand would end the loop's turn
     }
 
     // On the strand: whatever gets here first is first for everybody. What a hook submits meanwhile comes next.
     void deal_in_turn(HubEntry entry) {
         if (dealing_) return waiting_.push_back(std::move(entry));
-        struct Turn {
-            explicit Turn(bool& flag) : on(flag) { on = true; }
-            ~Turn() { on = false; }
-            bool& on;
-        } turn(dealing_);
-        deal(entry);
+        dealing_ = true;
+        bool dealt = Loop::attempt([&] { deal(entry); });
+        deal_waiting();
+        dealing_ = false;
+        order_departures();
+        failed_ = !dealt;
+    }
+
+    void deal_waiting() noexcept {
         while (!waiting_.empty()) {
             HubEntry next = std::move(waiting_.front());
             waiting_.pop_front();
-            deal(next);
+            hooks_.guard([&] { deal(next); });
         }
     }
 
@@ -300,24 +346,36 @@ private:
 
     void enter_roster(HubEntry& entry) {
         HubMember& member = *entry.member;
+        Undo undo([&] {
+            if (entry.more) refuse(member);
+        });
         if (entry.more) roster_.change(member, std::move(entry.more->value), std::move(entry.more->key));
         roster_.enter(entry.member, entry.room);
-        hooks_.call(hooks_.joined, member.id, member.listed_value.get(), entry.room);
+        undo.done();
+        hooks_.call(hooks_.joined, member.id, member.listed_value.get(), std::string_view(entry.room));
     }
 
     void leave_roster(HubEntry& entry) {
         HubMember& member = *entry.member;
         if (!entry.room.empty()) {
             roster_.leave(member, entry.room);
-            return hooks_.call(hooks_.left, member.id, member.listed_value.get(), entry.room);
+            return hooks_.call(hooks_.left, member.id, member.listed_value.get(), std::string_view(entry.room));
         }
-        std::vector<std::string> rooms;
-        if (hooks_.left)
-            for (const HubPlace& place : member.listed)
-                if (!place.room->name.empty() || member.roomless) rooms.push_back(place.room->name);
-        roster_.leave(member);
-        for (; !rooms.empty(); rooms.pop_back())
-            hooks_.call(hooks_.left, member.id, member.listed_value.get(), rooms.back());
+        leave_roster(member);
+    }
+
+    // A member that has joined on another loop cannot be taken in.
+    void refuse(HubMember& member) noexcept {
+        leave_roster(member);
+        Peer& peer = *member.peer;
+        if (!peer.on_loop()) hooks_.guard([&] { peer.close(close_code::internal_error, {}); });
+    }
+
+    void leave_roster(HubMember& member) noexcept {
+        roster_.leave(member, [&](const HubRoom& room) {
+            if (!room.name.empty() || member.roomless)
+                hooks_.call(hooks_.left, member.id, member.listed_value.get(), std::string_view(room.name));
+        });
     }
 
     void address(HubEntry& entry) {
@@ -384,10 +442,11 @@ private:
     }
 
     void send(HubShard& shard, Delivery delivery) {
-        if (!shard.inbox().push(std::move(delivery))) return;
-        shard.loop().mailbox()->post([self = this->shared_from_this(), &shard] {
-            for (const Delivery& next : shard.inbox().take()) shard.deliver(next);
-        });
+        bool wake = true;
+        if (!Loop::attempt([&] { wake = shard.inbox().push(std::move(delivery)); })) shard.miss();
+        if (wake)
+            shard.loop().mailbox()->post(shard.room(),
+                                         [self = this->shared_from_this(), &shard] { shard.take_inbox(); });
     }
 
     void answer(const std::shared_ptr<HubQuestion>& question, HubShard* asker) {
@@ -416,6 +475,7 @@ private:
     std::atomic<std::uint64_t> last_id_{0};
     std::atomic<std::size_t> under_way_{0};  // bytes
     Inbox<HubEntry> incoming_;
+    Reserve<> incoming_room_;
     mutable std::mutex mutex_;
     std::mutex leaving_;  // when the loops have ended, several threads may leave one shard
     std::vector<std::unique_ptr<HubShard>> shards_;
@@ -424,9 +484,13 @@ private:
     std::atomic<std::uint64_t> messages_{0}, refused_{0}, limited_{0};
 
     HubHooks hooks_;
+    std::shared_ptr<HubMember> departed_;  // whose departures have still to be dealt
+    std::atomic<bool> departures_{false};
 
     // Of the home loop
     bool dealing_ = false;
+    bool failed_ = false;  // to deal, for want of memory
+    Reserve<512> order_room_;
     std::deque<HubEntry> waiting_;
     std::vector<HubShard*> seen_;
     HubRoster roster_;

@@ -3,10 +3,12 @@
 
 #include <kvolt/app.hpp>
 #include <kvolt/detail/address.hpp>
+#include <kvolt/detail/deadline_wheel.hpp>
 #include <kvolt/detail/http_session.hpp>
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/proxy_session.hpp>
+#include <kvolt/detail/reserve.hpp>
 #include <kvolt/detail/server_handle.hpp>
 #include <kvolt/detail/stream.hpp>
 #include <kvolt/listen_options.hpp>
@@ -41,7 +43,7 @@ namespace kvolt::detail {
 
 /// Accepts connections on the first loop and deals each to the loop that has the fewest, also by other listeners.
 template <class Stream>
-class Listener final : public ListenerHandle {
+class Listener final : public ListenerHandle, private Deadline {
 public:
     using Error = boost::system::error_code;
     using Protocol = PlainStream::protocol_type;
@@ -60,8 +62,7 @@ public:
           address_(Address::parse(address)),
           options_(options),
           open_stream_(std::move(open_stream)),
-          acceptor_(loops_.front()->io()),
-          pause_(loops_.front()->io()) {
+          acceptor_(loops_.front()->io()) {
         Error error = open();
         if (error) throw std::system_error(error, "kvolt: cannot listen on " + std::string(address));
         acceptor_.non_blocking(true, error);
@@ -88,9 +89,9 @@ public:
     void accept() override {
         if (!acceptor_.is_open()) return;
         most_ = app_.limits().connections ? app_.limits().connections : descriptors_for_connections();
-        acceptor_.async_wait(boost::asio::socket_base::wait_read, [this](Error error) {
+        acceptor_.async_wait(boost::asio::socket_base::wait_read, wait_room_.bind([this](Error error) {
             if (!error) accept_waiting();
-        });
+        }));
     }
 
     void close() override {
@@ -98,7 +99,7 @@ public:
         Error ignored;
         if (!address_.unix_path.empty()) ::unlink(address_.unix_path.c_str());  // first: it may be another's next
         acceptor_.close(ignored);
-        pause_.cancel();
+        disarm();
     }
 
 private:
@@ -187,12 +188,8 @@ private:
         accept_later();
     }
 
-    void accept_later() {
-        pause_.expires_after(std::chrono::milliseconds(100));
-        pause_.async_wait([this](Error error) {
-            if (!error) accept();
-        });
-    }
+    void accept_later() { loops_.front()->arm(*this, std::chrono::milliseconds(100)); }
+    void on_deadline() override { accept(); }
 
     void welcome(Place place, PlainStream stream) {
         Error ignored;
@@ -217,12 +214,9 @@ private:
     template <class Function>
     void attempt(Function function) const noexcept {
         try {
-            try {
-                function();
-            } catch (const std::exception& error) {
-                app_.log("kvolt: a connection cannot be served: " + std::string(error.what()));
-            }
-        } catch (...) {  // from a logger that fails
+            function();
+        } catch (const std::exception& error) {
+            app_.log("kvolt: a connection cannot be served", error.what());
         }
     }
 
@@ -253,7 +247,7 @@ private:
     const ListenOptions options_;
     const Open open_stream_;
     boost::asio::basic_socket_acceptor<Protocol, Loop::executor_type> acceptor_;
-    Loop::Timer pause_;
+    Reserve<> wait_room_;
     typename Protocol::endpoint remote_;
     unsigned short port_ = 0;
     std::size_t most_ = 0;   // connections at once

@@ -9,6 +9,8 @@
 #include <kvolt/detail/deadline_wheel.hpp>
 #include <kvolt/detail/mailbox.hpp>
 #include <kvolt/detail/outbox.hpp>
+#include <kvolt/detail/reserve.hpp>
+#include <kvolt/detail/undo.hpp>
 #include <kvolt/detail/waiter.hpp>
 
 #include <boost/asio/basic_waitable_timer.hpp>
@@ -21,6 +23,7 @@
 #include <cstddef>
 #include <ctime>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -41,12 +44,15 @@ public:
     Loop& loop() noexcept { return loop_; }
     Outbox& outbox() noexcept { return outbox_; }
 
-    /// Send the bytes [begin, end) of the loop's outgoing buffer when the turn ends; see Outbox::add().
+    /// Send the bytes [begin, end) of the loop's outgoing buffer when the turn ends; see Outbox::add(). If there is no
+    /// memory for that the connection is closed.
     Outbox::Added send(std::size_t begin, std::size_t end, Unit unit, const Backlog& limit = Outbox::no_limit,
                        SlowPolicy policy = SlowPolicy::drop_newest, std::size_t key = 0);
 
     /// What waits has become more or less.
     void weigh();
+
+    // None of these fails: what there is no memory for is done by abort().
 
     /// Offer the outbox to the socket.
     virtual void flush() = 0;
@@ -55,10 +61,22 @@ public:
     virtual void shut_down() = 0;
 
     /// Close now.
-    virtual void abort() = 0;
+    virtual void abort() noexcept = 0;
 
     /// The loop has ended: let go of whoever waits for this connection.
     virtual void abandon() = 0;
+
+    /// Do something for this connection. Lack of memory costs this one, and nobody else.
+    ///
+    /// @note Lifetime: the connection must outlive the function.
+    template <class Function>
+    void attempt(Function&& function) {
+        try {
+            function();
+        } catch (const std::bad_alloc&) {
+            abort();
+        }
+    }
 
 private:
     friend class Loop;
@@ -91,7 +109,21 @@ public:
     void run() {
         OnThisThread scope(*this);
         advance();
-        io_.run();
+        while (!attempt([this] { io_.run(); })) {
+        }
+    }
+
+    /// Do something on this loop. Lack of memory costs what was under way, not the loop.
+    ///
+    /// @returns  false if it came to that.
+    template <class Function>
+    static bool attempt(Function&& function) {
+        try {
+            function();
+            return true;
+        } catch (const std::bad_alloc&) {
+            return false;
+        }
     }
 
     void stop() { io_.stop(); }
@@ -106,6 +138,7 @@ public:
     void clear() {
         OnThisThread scope(*this);
         io_.shutdown();
+        fire();
         // What is left keeps itself alive: a handler that waits for its own connection.
         for (std::size_t i = links_.size(); i-- > 0;)
             if (i < links_.size()) links_[i]->abandon();
@@ -115,6 +148,12 @@ public:
 
     /// The loop whose thread this is; nullptr elsewhere.
     static Loop* current() noexcept { return current_; }
+
+    /// Let a deadline come a little later in this turn, instead of when it was armed for. Never fails.
+    void wake(Deadline& deadline) noexcept {
+        due_now_.append(deadline);
+        if (!cleared_ && !std::exchange(firing_, true)) boost::asio::post(io_, fire_room_.bind([this] { fire(); }));
+    }
 
     /// Run `function` later, on this loop. From its thread; others use the mailbox.
     void post(Waiter<> function) { boost::asio::post(io_, std::move(function)); }
@@ -168,7 +207,6 @@ public:
         flush_posted_ = false;
         // A flush may find a connection broken, but it never destroys one and never adds to the list.
         for (Link* link : dirty_) {
-            if (link == nullptr) continue;
             link->dirty_ = false;
             link->flush();
         }
@@ -258,7 +296,7 @@ private:
         dirty_.push_back(&link);
         if (flush_posted_) return;
         flush_posted_ = true;
-        boost::asio::post(io_, [this] { flush(); });
+        boost::asio::post(io_, flush_room_.bind([this] { flush(); }));
     }
 
     struct DrainDeadline : Deadline {
@@ -269,11 +307,25 @@ private:
         bool cut_off = false;
     };
 
-    void tell_drained() {
-        if (drained_ && links_.empty()) drained_();
+    struct Drained : Deadline {
+        explicit Drained(Loop& owner) : loop(owner) {}
+        void on_deadline() override {
+            if (loop.drained_) loop.drained_();
+        }
+
+        Loop& loop;
+    };
+
+    void tell_drained() noexcept {
+        if (drained_ && links_.empty()) wake(told_drained_);
     }
 
     void add(Link& link) {
+        if (links_.size() == links_.capacity()) {
+            std::size_t more = std::max<std::size_t>(16, 2 * links_.size());
+            dirty_.reserve(more);  // as many as can be marked
+            links_.reserve(more);
+        }
         link.place_ = links_.size();
         links_.push_back(&link);
     }
@@ -284,17 +336,26 @@ private:
         links_[link.place_] = links_.back();
         links_.pop_back();
         tell_drained();
-        if (!link.dirty_) return;
-        for (Link*& dirty : dirty_)
-            if (dirty == &link) dirty = nullptr;
+        if (link.dirty_) std::erase(dirty_, &link);
+    }
+
+    // Let come what wake() was called for until now.
+    void fire() {
+        firing_ = false;
+        Deadlines woken;
+        woken.take(due_now_);
+        Undo rest([&] {  // if something leaves one of them
+            while (!woken.empty()) wake(woken.take_front());
+        });
+        while (!woken.empty()) Deadlines::fire(woken.take_front());
     }
 
     void advance() {
         wheel_.advance(now());
         ticker_.expires_after(tick_length);
-        ticker_.async_wait([this](boost::system::error_code error) {
+        ticker_.async_wait(ticker_room_.bind([this](boost::system::error_code error) {
             if (!error) advance();
-        });
+        }));
     }
 
     static inline thread_local Loop* current_ = nullptr;
@@ -306,12 +367,15 @@ private:
 
     DeadlineWheel wheel_;
     BudgetShare share_;
+    Deadlines due_now_;
+    Drained told_drained_{*this};
     std::vector<Link*> links_;
     std::vector<Link*> dirty_;
     std::size_t websockets_ = 0;
     std::string outgoing_;
     std::unique_ptr<char[]> scratch_;
     bool flush_posted_ = false;
+    bool firing_ = false;  // a little later
     bool draining_ = false;
     bool cleared_ = false;
     Waiter<> drained_;
@@ -320,6 +384,7 @@ private:
     Clock::time_point started_ = Clock::now();
     std::optional<Clock::duration> standing_;  // how long ago that was, where tests move the clock
     alignas(64) std::atomic<std::size_t> connections_{0};
+    Reserve<> flush_room_, fire_room_, ticker_room_;
     Io io_;  // destroyed before the above, which what waits on it may use
     std::shared_ptr<Mailbox> mailbox_;
     Timer ticker_;
@@ -334,11 +399,12 @@ inline Outbox::Added Link::send(std::size_t begin, std::size_t end, Unit unit, c
                                 std::size_t key) {
     // Try the peer before the limit is near: who sends on is told of backpressure before anything is dropped.
     if (outbox_.pending() > 0 && outbox_.pending() + (end - begin) > limit.bytes / 2) flush();
-    auto added = outbox_.add(loop_.outgoing(), begin, end, unit, limit, policy, key);
-    if (added != Outbox::Added::queued)
-        weigh();
-    else if (!dirty_)
-        loop_.mark(*this);
+    auto added = Outbox::Added::dropped;
+    attempt([&] {
+        added = outbox_.add(loop_.outgoing(), begin, end, unit, limit, policy, key);
+        if (added != Outbox::Added::queued) weigh();
+    });
+    if (added == Outbox::Added::queued && !dirty_) loop_.mark(*this);
     return added;
 }
 

@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_MAILBOX_HPP
 #define KVOLT_DETAIL_MAILBOX_HPP
 
+#include <kvolt/detail/reserve.hpp>
 #include <kvolt/detail/waiter.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -24,6 +25,14 @@ public:
         std::lock_guard lock(mutex_);
         if (io_ == nullptr) return false;
         boost::asio::post(*io_, std::move(function));
+        return true;
+    }
+
+    /// The same in memory that was reserved for it.
+    bool post(Reserve<>& room, Waiter<> function) {
+        std::lock_guard lock(mutex_);
+        if (io_ == nullptr) return false;
+        boost::asio::post(*io_, room.bind(std::move(function)));
         return true;
     }
 

@@ -119,7 +119,7 @@ private:
         try {
             function();
         } catch (const std::exception& error) {
-            app_.log("kvolt: an exception left a function on a loop: " + std::string(error.what()));
+            app_.log("kvolt: an exception left a function on a loop", error.what());
         }
     }
 
@@ -127,7 +127,9 @@ private:
         Loop::OnThisThread scope(loop_);
         auto& io = loop_.io();
         if (io.stopped()) io.restart();
-        return (patience > patience.zero() ? io.run_one_for(patience) : io.poll_one()) > 0;
+        std::size_t ran = 1;
+        Loop::attempt([&] { ran = patience > patience.zero() ? io.run_one_for(patience) : io.poll_one(); });
+        return ran > 0;
     }
 
     // Handlers that are ready run also when the time is up, on a busy machine say; but not without end.

@@ -58,8 +58,9 @@ public:
         round_trip_time_.store(time.count(), std::memory_order_relaxed);
     }
 
-    /// Call a function, a little later, when nothing waits for the network any more or the connection is gone.
+    /// Call a function, a little later, when nothing waits for the network any more; never if it is lost before that.
     void when_drained(Waiter<> function) { drained_.push_back(std::move(function)); }
+
     /// nullptr unless compression was agreed on.
     Deflater* deflater() const noexcept { return deflater_.get(); }
 
@@ -90,9 +91,10 @@ protected:
     void unlink() noexcept { link_ = nullptr; }
 
     void tell_drained() {
-        for (Waiter<>& function : std::exchange(drained_, {}))
-            if (!loop_.cleared()) loop_.post(std::move(function));
+        for (Waiter<>& function : std::exchange(drained_, {})) loop_.post(std::move(function));
     }
+
+    void forget_drained() noexcept { drained_.clear(); }
 
 private:
     Loop& loop_;

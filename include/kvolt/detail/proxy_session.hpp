@@ -47,7 +47,7 @@ public:
     void shut_down() override { abort(); }
     void abandon() override {}
 
-    void abort() override {
+    void abort() noexcept override {
         disarm();
         Error ignored;
         socket_.close(ignored);

@@ -30,10 +30,10 @@ public:
     /// Where it lies as it is.
     Range plain() {
         if (plain_.end == 0) {
-            plain_.begin = out_.size();
+            std::size_t begin = out_.size();
             out_ += frame_;
-            plain_.end = out_.size();
             out_ += key_;
+            plain_ = {begin, begin + frame_.size()};
         }
         return plain_;
     }
@@ -53,11 +53,12 @@ private:
     void compress(Deflater& deflater) {
         tried_ = true;
         compressed_.begin = out_.size();
-        window_ = append_compressed(out_, static_cast<Opcode>(frame_[0] & 15), [&](std::string& out) {
+        auto window = append_compressed(out_, static_cast<Opcode>(frame_[0] & 15), [&](std::string& out) {
             return deflater.deflate_for_all(frame_payload(frame_), out);
         });
         compressed_.end = out_.size();
         out_ += key_;
+        window_ = window;
     }
 
     std::string& out_;

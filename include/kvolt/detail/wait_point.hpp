@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_WAIT_POINT_HPP
 #define KVOLT_DETAIL_WAIT_POINT_HPP
 
+#include <kvolt/detail/deadline_wheel.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/waiter.hpp>
 #include <kvolt/handler.hpp>
@@ -21,24 +22,26 @@ namespace kvolt::detail {
 ///
 /// @tparam Loop_  Makes it a template, so that only files which need it compile it.
 template <class Loop_ = Loop>
-class WaitPoint {
+class WaitPoint : private Deadline {
 public:
     using Error = boost::system::error_code;
 
-    bool waiting() const noexcept { return static_cast<bool>(waiter_); }
+    bool waiting() const noexcept { return waiter_ && !armed(); }
 
     /// Suspend until woken; throws if that was with an error, or if the wait is cancelled.
     ///
     /// @param owner  What this is a part of.
     Task<> wait(Loop_& loop, std::weak_ptr<void> owner) {
         auto initiate = [](auto handler, WaitPoint* self, Loop_* on, std::weak_ptr<void> weak) {
+            static_assert(Waiter<Error>::template fits<decltype(handler)>);
             auto cancellation = boost::asio::get_associated_cancellation_slot(handler);
+            self->make_way();
             self->waiter_ = Waiter<Error>(std::move(handler));
-            std::uint64_t number = ++self->waits_;
+            std::uint32_t number = ++self->waits_;
             if (!cancellation.is_connected()) return;
             cancellation.assign([self, on, weak = std::move(weak), number](boost::asio::cancellation_type) {
                 auto alive = weak.lock();
-                if (alive && self->waits_ == number) self->wake_later(*on, boost::asio::error::operation_aborted);
+                if (alive && self->waits_ == number) self->wake_later(*on, true);
             });
         };
         return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(Error)>(
@@ -47,20 +50,36 @@ public:
 
     /// Let the coroutine run on within this call.
     void wake_now(Error error = {}) {
-        if (waiter_) waiter_(error);
+        if (waiting()) waiter_(error);
     }
 
-    /// Let the coroutine run on a little later.
-    void wake_later(Loop_& loop, Error error = {}) {
-        if (!waiter_) return;
-        Waiter<Error> taken = std::move(waiter_);
-        if (loop.cleared()) return;  // nothing will run any more: the waiting coroutine is destroyed here
-        loop.post([taken = std::move(taken), error]() mutable { taken(error); });
+    /// Let the coroutine run on a little later. Never fails.
+    void wake_later(Loop_& loop, bool cancelled = false) {
+        if (!waiting()) return;
+        loop_ = &loop;
+        cancelled_ = cancelled;
+        loop.cleared() ? on_deadline() : loop.wake(*this);
     }
 
 private:
+    void on_deadline() override {
+        Waiter<Error> taken = std::move(waiter_);
+        if (!loop_->cleared()) taken(error());  // else the waiting coroutine is destroyed here
+    }
+
+    // For another coroutine, while one that was woken has still to run.
+    void make_way() {
+        if (!armed()) return;
+        disarm();
+        loop_->post([taken = std::move(waiter_), error = error()]() mutable { taken(error); });
+    }
+
+    Error error() const { return cancelled_ ? Error(boost::asio::error::operation_aborted) : Error(); }
+
     Waiter<Error> waiter_;
-    std::uint64_t waits_ = 0;
+    Loop_* loop_ = nullptr;
+    std::uint32_t waits_ = 0;
+    bool cancelled_ = false;
 };
 
 }  // namespace kvolt::detail

@@ -109,20 +109,30 @@ public:
         this->tell_drained();
     }
 
-    /// The connection is gone.
-    void detach() {
+    /// The connection is lost.
+    void on_lost() noexcept {
         end(close_code::abnormal, {});
+        drainer_.wake_later(loop());
+        this->forget_drained();
+    }
+
+    /// The session is gone.
+    void detach() noexcept {
         unlink();
         session_ = nullptr;
-        on_drained();
+        on_lost();
     }
 
 private:
     SendResult send_here(MessageView message) {
         if (!link() || link()->outbox().finished()) return SendResult::dropped;
-        std::size_t begin = loop().begin_append();
-        append(message);
-        switch (link()->send(begin, loop().outgoing().size(), Unit::frame, limit_)) {
+        auto added = Outbox::Added::dropped;
+        link()->attempt([&] {
+            std::size_t begin = loop().begin_append();
+            append(message);
+            added = link()->send(begin, loop().outgoing().size(), Unit::frame, limit_);
+        });
+        switch (added) {
             case Outbox::Added::queued: return SendResult::queued;
             case Outbox::Added::backpressure: return SendResult::backpressure;
             default:
@@ -151,8 +161,10 @@ private:
     void close_here(std::uint16_t code, std::string_view reason) {
         if (!session_ || over()) return;
         message_.reset();
-        session_->start_close(code, reason);
-        end(code, reason);
+        link()->attempt([&] {
+            session_->start_close(code, reason);
+            end(code, reason);
+        });
     }
 
     static constexpr std::size_t overhead = 128;  // bytes of a post, about

@@ -64,8 +64,8 @@ public:
     /// @param rest  What has come in behind the request.
     void accept(const Request& request, const Response& said, std::string_view extensions, std::string rest,
                 std::weak_ptr<void> owner) {
-        send(Unit::raw, [&](std::string& out) { append_answer(out, request, said, peer_->protocol(), extensions); });
         begin(std::move(rest), std::move(owner));
+        send(Unit::raw, [&](std::string& out) { append_answer(out, request, said, peer_->protocol(), extensions); });
     }
 
     /// Begin to read; the handshake is over.
@@ -80,7 +80,7 @@ public:
         buffer_ = std::move(rest);
         unread_ = buffer_;
         if (buffer_.empty()) return go_on(owner_.lock());
-        boost::asio::post(wire_.get_executor(), [this, self = owner_.lock()] { go_on(self); });  // the handler first
+        later([this] { go_on(owner_.lock()); });  // the handler first
     }
 
     /// The handler has ended.
@@ -120,10 +120,7 @@ public:
         if (closing_ && !wire_.finishing()) await_close();  // our close frame has gone
     }
 
-    void on_lost() override {
-        peer_->end(close_code::abnormal, {});
-        peer_->on_drained();
-    }
+    void on_lost() override { peer_->on_lost(); }
 
     // What else comes in this turn is dropped, too, before the close.
     void on_overload() override {
@@ -209,6 +206,12 @@ private:
         closing_ = true;
         send_frame(Opcode::close, close_payload(code, reason));
         wire_.outbox().finish();
+    }
+
+    template <class Function>
+    void later(Function function) {
+        boost::asio::post(wire_.get_executor(),
+                          [this, self = owner_.lock(), function = std::move(function)] { wire_.attempt(function); });
     }
 
     // For the handler to take a message, or the peer to take what a pong is queued behind.
@@ -304,7 +307,7 @@ private:
     // Not within a flush, which this is called from.
     void answer_ping() {
         if (!unanswered_ || wire_.outbox().backlog() > most_behind) return;
-        boost::asio::post(wire_.get_executor(), [this, self = owner_.lock()] {
+        later([this] {
             if (!unanswered_) return;
             send_frame(Opcode::pong, *unanswered_);
             unanswered_.reset();
@@ -318,7 +321,7 @@ private:
         ended_ = true;
         std::uint16_t code = reader_.code();
         peer_->end(code, reader_.reason());
-        boost::asio::post(wire_.get_executor(), [this, self = owner_.lock(), code, answer = std::string(answer)] {
+        later([this, code, answer = std::string(answer)] {
             if (!closing_ && !wire_.closed()) send_close(code, answer);
             // A server closes first, and a client that has lost patience (RFC 6455, section 7.1.1).
             wire_.finish(limits_.close_timeout, peer_->role() == Role::client);

@@ -6,7 +6,6 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/socket_base.hpp>
 
 #include <sys/ioctl.h>
@@ -45,26 +44,40 @@ public:
     /// True once the socket is closed.
     bool closed() const noexcept { return closed_; }
 
-    void arm(std::chrono::milliseconds delay) { loop().arm(*this, delay); }
-    void arm_at(Tick due) { loop().arm_at(*this, due); }
+    void arm(std::chrono::milliseconds delay) {
+        if (!closed_) loop().arm(*this, delay);
+    }
+    void arm_at(Tick due) {
+        if (!closed_) loop().arm_at(*this, due);
+    }
 
     void flush() override {
         if (closed_) return;
-        outbox().flush(loop().outgoing(), [this](const auto& buffers) { return write(buffers); });
-        after_write(false);
+        Link::attempt([this] {
+            outbox().flush(loop().outgoing(), [this](const auto& buffers) { return write(buffers); });
+            after_write(false);
+        });
     }
 
-    void shut_down() override { protocol_->on_shut_down(); }
+    void shut_down() override {
+        attempt([this] { protocol_->on_shut_down(); });
+    }
 
-    void abort() override {
+    void abort() noexcept override {
         if (closed_) return;
         closed_ = true;
         outbox().clear();
         weigh();
-        disarm();
         Error ignored;
         stream_.close(ignored);
-        if (auto self = owner_.lock()) boost::asio::post(get_executor(), [this, self] { this->protocol_->on_lost(); });
+        loop().wake(*this);  // for on_lost()
+    }
+
+    /// Like Link::attempt(), and this outlives the function.
+    template <class Function>
+    void attempt(Function&& function) {
+        Owner self = owner_.lock();
+        Link::attempt(std::forward<Function>(function));
     }
 
     /// Close now, and forget what the peer has not taken: the kernel would keep it for long.
@@ -118,10 +131,12 @@ public:
             reading_ = false;
             if (error) peer_ended_ = true;
             if (closed_) return;
-            if (finishing_)
-                discarded(error, owner_.lock());
-            else
-                handler(error, size);
+            attempt([&] {
+                if (finishing_)
+                    discarded(error, owner_.lock());
+                else
+                    handler(error, size);
+            });
         });
     }
 
@@ -191,12 +206,14 @@ private:
         stream_.async_wait(boost::asio::socket_base::wait_write, [this, self = owner_.lock()](Error error) {
             waiting_ = false;
             if (error || closed_) return;
-            bool progress = drain();
-            look_at_rest();
-            if (progress || lost_ || outbox().backlog() == 0)  // the hub may have dropped it all
-                after_write(true);
-            else
-                wait_writable();
+            attempt([this] {
+                bool progress = drain();
+                look_at_rest();
+                if (progress || lost_ || outbox().backlog() == 0)  // the hub may have dropped it all
+                    after_write(true);
+                else
+                    wait_writable();
+            });
         });
     }
 
@@ -224,7 +241,7 @@ private:
         auto buffer = boost::asio::buffer(*bytes);
         stream_.async_read_some(
             buffer, [this, self = std::move(self), bytes = std::move(bytes)](Error error, std::size_t) mutable {
-                if (!closed_) discarded(error, std::move(self));
+                if (!closed_) attempt([&] { discarded(error, std::move(self)); });
             });
     }
 
@@ -235,9 +252,14 @@ private:
     }
 
     void on_deadline() override {
-        auto self = owner_.lock();
-        if (!finishing_) {
-            if (self) protocol_->on_late();
+        attempt([this] { on_due(); });
+    }
+
+    void on_due() {
+        if (closed_) {
+            if (!owner_.expired()) protocol_->on_lost();
+        } else if (!finishing_) {
+            if (!owner_.expired()) protocol_->on_late();
         } else if (peer_is_taking()) {
             arm(finish_limit_);
             if (outbox().backlog() > 0) protocol_->on_backlog();  // which may have its own limit

@@ -26,8 +26,10 @@ namespace detail {
 
 struct TimeoutDeadline final : kvolt::detail::Deadline {
     void on_deadline() override {
+        using kvolt::detail::Loop;
         late = true;
-        signal.emit(boost::asio::cancellation_type::terminal);
+        bool told = Loop::attempt([this] { signal.emit(boost::asio::cancellation_type::terminal); });
+        if (!told) Loop::current()->arm(*this, Loop::tick_length);  // try again
     }
 
     boost::asio::cancellation_signal signal;

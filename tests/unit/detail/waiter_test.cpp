@@ -1,6 +1,7 @@
 #include "catch.hpp"
 #include <kvolt/detail/waiter.hpp>
 
+#include <array>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -49,4 +50,28 @@ TEST_CASE("a waiter holds what can only be moved, and lets go of it when it was 
         CHECK(held.use_count() == 2);
     }
     CHECK(held.use_count() == 1);
+}
+
+TEST_CASE("a small handler lies in the waiter itself, and moves with it") {
+    auto held = std::make_shared<int>(1);
+    auto small = [held] {};
+    STATIC_REQUIRE(Waiter<>::fits<decltype(small)>);
+    auto large = [held, more = std::array<char, 100>()] { static_cast<void>(more); };
+    STATIC_REQUIRE_FALSE(Waiter<>::fits<decltype(large)>);
+    const auto before = held.use_count();
+    {
+        Waiter<> first(small), second(large);
+        CHECK(held.use_count() == before + 2);
+        std::swap(first, second);
+        Waiter<> third = std::move(second);
+        CHECK(first);
+        CHECK_FALSE(second);
+        CHECK(third);
+        CHECK(held.use_count() == before + 2);
+        first = std::move(third);
+        CHECK(held.use_count() == before + 1);
+        first();
+        CHECK(held.use_count() == before);
+    }
+    CHECK(held.use_count() == before);
 }
