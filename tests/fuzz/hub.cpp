@@ -541,7 +541,7 @@ public:
             switch (what) {
                 case 'J': {
                     const std::string who = key(), where = room();
-                    if (seats_.size() == 12) return;
+                    if (seats_.size() == 12 || alone_.contains(i)) return;
                     on(loop, [&] { seats_.push_back({hub_.join(WebSocket(connections_[i]), {who}, where), i}); });
                     model_.join(i, who, where);
                     break;
@@ -556,13 +556,13 @@ public:
                 case 'P': {
                     const SlowPolicy policy{static_cast<int>(input.number(3))};
                     const std::size_t bytes = input.size(), messages = input.number(16);
-                    on(loop, [&] {
-                        for (std::size_t n = 0; n < seats_.size(); ++n) {
-                            if (seats_[n].connection != i || !seats_[n].seat) continue;
-                            seats_[n].seat.slow(policy).backlog(bytes, messages);
-                            model_.slow(n, policy, {bytes, messages});
-                        }
-                    });
+                    auto is_of = [&](const Joined& joined) { return joined.connection == i; };
+                    if (std::count_if(seats_.begin(), seats_.end(), is_of) != 1) return;
+                    auto only = std::find_if(seats_.begin(), seats_.end(), is_of);
+                    if (!only->seat) return;
+                    on(loop, [&] { only->seat.slow(policy).backlog(bytes, messages); });
+                    model_.slow(static_cast<std::size_t>(only - seats_.begin()), policy, {bytes, messages});
+                    alone_.insert(i);
                     break;
                 }
                 case 'A': take(i, input.size()); break;
@@ -723,6 +723,7 @@ private:
     std::vector<std::shared_ptr<Connection>> connections_;
     std::vector<std::size_t> loops_;  // of the connections
     std::vector<Joined> seats_;       // also those that were left
+    std::set<std::size_t> alone_;     // connections with settings of their one seat: of several, the order would matter
     std::set<SeatId> behind_;
     Names events_;
     unsigned number_ = 0;
