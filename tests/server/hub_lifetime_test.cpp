@@ -370,3 +370,32 @@ TEST_CASE("hub: seats come and go in what it calls") {
 }
 
 }  // namespace
+
+TEST_CASE("hub: members that are killed in the middle of a message, sent or received, harm nobody") {
+    HubServer server(HubOptions().slow(kvolt::SlowPolicy::drop_oldest), GENERATE(1, 4));
+    server.go();
+    auto witness = server.join("witness");
+    auto in_order = std::async(std::launch::async, [&] {
+        for (std::int64_t last = -1;;) {
+            std::string text = test::read_text(witness);
+            if (text == "last") return true;
+            std::int64_t number = std::stoll(text);
+            if (number <= last) return false;
+            last = number;
+        }
+    });
+    const std::string whole = test::frame(test::text, std::string(3000, 'k'));
+    std::int64_t number = 0;
+    for (std::size_t i = 0; i < 40; ++i) {
+        server.settle();
+        auto client = server.join("victim", "", 4096);
+        for (int n = 0; n < 20; ++n) server.hub.broadcast(std::to_string(number++) + std::string(5000, 'm'));
+        client.send(whole.substr(0, whole.size() * (i % 4) / 4));
+        client.read(i * 100);  // a part of a message, mostly
+        client.reset();
+    }
+    server.broadcast("last");
+    CHECK(in_order.get());
+    CHECK(test::eventually([&] { return server.hub.size() == 1; }));
+    CHECK(server.members() == std::vector<std::string>{"witness"});
+}

@@ -17,6 +17,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -595,4 +596,91 @@ TEST_CASE("without file descriptors accepting pauses, and goes on when there are
     CHECK_FALSE(accepted);
     CHECK(response.body == "hello");
     CHECK(waiting->read_response().body == "hello");
+}
+
+TEST_CASE("stop() ends whatever is under way, within the time to drain") {
+    std::atomic<int> alive = 0;
+    struct Alive {
+        explicit Alive(std::atomic<int>& of) : count(of) { ++count; }
+        ~Alive() { --count; }
+        std::atomic<int>& count;
+    };
+    App app;
+    kvolt::Hub<> hub(app, kvolt::HubOptions().history(5));
+    Limits limits;
+    limits.drain_timeout = 300ms;
+    app.threads(GENERATE(1u, 3u)).limits(limits);
+    app.get("/", hello);
+    app.post("/", [](Context& c) { c.text(std::string(c.body())); });
+    app.get("/wait", [&](Context& c) -> Task<> {
+        Alive here(alive);
+        co_await wait_for_ever(c);
+        co_await c.upgrade();
+    });
+    app.get("/stream", [&](Context& c) -> Task<> {
+        Alive here(alive);
+        auto stream = c.stream();
+        while (co_await stream.write(std::string(10000, 's'))) {
+        }
+    });
+    app.get("/backlog", [&](Context& c) -> Task<> {
+        Alive here(alive);
+        auto socket = co_await c.upgrade();
+        while (socket.send(std::string(10000, 'b')) == kvolt::SendResult::queued) {
+        }
+        co_await socket.drained();
+    });
+    app.get("/close", [&](Context& c) -> Task<> {
+        Alive here(alive);
+        auto socket = co_await c.upgrade();
+        socket.close(4000, "and never answered");
+        co_await wait_for_ever(c);
+    });
+    app.get("/hub", [&](Context& c) -> Task<> {
+        Alive here(alive);
+        auto socket = co_await c.upgrade();
+        auto seat = hub.join(socket, {}, "lobby");
+        while (auto message = co_await socket.read()) seat.broadcast(*message);
+    });
+    test::start(app);
+
+    std::vector<Client> clients;
+    auto client = [&]() -> Client& { return clients.emplace_back(app.port(), 4096); };
+    client().send("GET / HTTP/1.1\r\nHo");
+    client().send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf");
+    client().send(test::handshake_request("/wait"));
+    client().send("GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+    for (const char* path : {"/backlog", "/close", "/hub", "/hub", "/hub"})
+        REQUIRE(client().handshake(path).status == 101);
+    clients[clients.size() - 1].send(test::frame(test::text, "half a message").substr(0, 10));
+    clients[clients.size() - 2].send(test::frame(test::text, "a fragment", false));
+    REQUIRE(eventually([&] { return alive == 7 && hub.size() == 3; }));
+
+    std::atomic<bool> over = false;
+    {
+        Background broadcasting([&] {
+            for (std::uint64_t sent = 0; !over;)
+                if (sent > hub.stats().messages + 100)
+                    std::this_thread::yield();
+                else
+                    sent += hub.broadcast(std::string(1000, 'm'), "lobby");
+        });
+        Background connecting([&, port = app.port()] {
+            while (!over) try {
+                    Client late(port);
+                    late.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+                    late.read_response();
+                } catch (const std::runtime_error&) {  // refused, or closed
+                }
+        });
+        REQUIRE(eventually([&] { return hub.stats().messages > 100; }));
+        auto begin = Clock::now();
+        app.stop();
+        CHECK(Clock::now() - begin < 4s);
+        CHECK(alive == 0);
+        CHECK(hub.size() == 0);
+        CHECK_FALSE(hub.broadcast("too late"));
+        over = true;
+    }
+    for (Client& each : clients) CHECK_NOTHROW(each.read_to_end());
 }
