@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -29,6 +30,7 @@ private:
 
     std::size_t bytes_ = 0;  // that wait
     std::size_t place_ = 0;  // in BudgetShare::burdens_
+    bool shed_ = false;
 };
 
 class BudgetShare;
@@ -92,9 +94,14 @@ public:
             std::size_t bytes = heaviest == burdens_.end() ? 0 : (*heaviest)->bytes_;
             bool known = heaviest_.exchange(bytes, std::memory_order_relaxed) == bytes;
             if (elsewhere && bytes == 0) return worst.call();
-            if (elsewhere || known) (*heaviest)->shed();
+            if (!elsewhere && !known) continue;
+            if (!std::exchange((*heaviest)->shed_, true)) ++shed_;
+            (*heaviest)->shed();
         }
     }
+
+    /// How many connections of this loop were made to let go so far.
+    std::uint64_t shed() const noexcept { return shed_; }
 
     /// No connection of this loop keeps more bytes waiting. Any thread.
     std::size_t heaviest() const noexcept { return heaviest_.load(std::memory_order_relaxed); }
@@ -119,6 +126,7 @@ private:
 
     std::shared_ptr<Budget> budget_;
     std::vector<Burden*> burdens_;  // for which something waits
+    std::uint64_t shed_ = 0;
     std::atomic<std::size_t> heaviest_{0};
     std::atomic<bool> called_{false};  // and it has not come yet
     std::function<void()> call_;

@@ -21,6 +21,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <ctime>
 #include <memory>
 #include <new>
@@ -245,9 +246,10 @@ public:
         std::size_t connections = 0;
         std::size_t websockets = 0;    ///< How many of the connections are.
         std::size_t queued_bytes = 0;  ///< That have not been taken by the network.
+        std::uint64_t shed = 0;        ///< Connections so far, for what waits for all.
     };
     Load load() const {
-        Load load{links_.size(), websockets_, 0};
+        Load load{links_.size(), websockets_, 0, share_.shed()};
         for (Link* link : links_) load.queued_bytes += link->outbox().pending() + link->outbox().backlog();
         return load;
     }

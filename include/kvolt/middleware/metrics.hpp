@@ -147,6 +147,7 @@ private:
             sum.connections += load.connections;
             sum.websockets += load.websockets;
             sum.queued_bytes += load.queued_bytes;
+            sum.shed += load.shed;
         }
         c.blob(write(*state, sum), "text/plain; version=0.0.4; charset=utf-8");
     }
@@ -154,14 +155,16 @@ private:
     static std::string write(State& state, const Load& load) {
         Text text;
         write_requests(text, state.counters);
-        auto gauge = [&](std::string_view name, std::string_view help, std::uint64_t value) {
-            text.family(name, "gauge", help);
+        auto write = [&](std::string_view name, std::string_view type, std::string_view help, std::uint64_t value) {
+            text.family(name, type, help);
             text.sample(name, {}, value);
         };
-        gauge("kvolt_requests_in_flight", "Requests that have not been answered.", state.counters.in_flight());
-        gauge("kvolt_connections", "Connections, WebSockets included.", load.connections);
-        gauge("kvolt_websockets", "WebSocket connections.", load.websockets);
-        gauge("kvolt_queued_bytes", "Bytes that wait for clients to take them.", load.queued_bytes);
+        write("kvolt_requests_in_flight", "gauge", "Requests that have not been answered.", state.counters.in_flight());
+        write("kvolt_connections", "gauge", "Connections, WebSockets included.", load.connections);
+        write("kvolt_websockets", "gauge", "WebSocket connections.", load.websockets);
+        write("kvolt_queued_bytes", "gauge", "Bytes that wait for clients to take them.", load.queued_bytes);
+        write("kvolt_connections_shed_total", "counter",
+              "Connections that were closed because too much waited for all.", load.shed);
         write_hubs(text, state);
         return text.take();
     }
@@ -203,7 +206,12 @@ private:
         counter("kvolt_hub_refused_total", "Broadcasts that were refused: too many were on their way.",
                 &HubStats::refused);
         counter("kvolt_hub_deliveries_total", "Messages queued for a member.", &HubStats::deliveries);
+        counter("kvolt_hub_limited_total", "Broadcasts that were refused: their sender was over its rate.",
+                &HubStats::limited);
         counter("kvolt_hub_dropped_total", "Messages that a slow member did not get.", &HubStats::dropped);
+        counter("kvolt_hub_coalesced_total", "Messages that a slow member did not get, but a later one with their key.",
+                &HubStats::coalesced);
+        counter("kvolt_hub_behind_total", "How often a member has fallen behind.", &HubStats::behind);
         counter("kvolt_hub_disconnected_total", "Members that were closed for being slow.", &HubStats::disconnected);
     }
 

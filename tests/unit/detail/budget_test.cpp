@@ -86,6 +86,7 @@ TEST_CASE("budget: as many go as have to, and what cannot go at once is asked fo
     a.wait(90);
     CHECK(loops.shed == "bba");
     CHECK(loops.budget->used() == 35);
+    CHECK(loops.shares[0].shed() == 2);
 }
 
 TEST_CASE("budget: what has been taken counts no more, nor does a connection that is gone") {

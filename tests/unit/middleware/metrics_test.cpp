@@ -136,6 +136,7 @@ TEST_CASE("hubs and loops are shown") {
     CHECK(has(text, "kvolt_connections 2"));
     CHECK(has(text, "kvolt_websockets 1"));
     CHECK(has(text, "kvolt_queued_bytes 100"));
+    CHECK(has(text, "kvolt_connections_shed_total 0"));
     CHECK(has(text, R"(kvolt_hub_members{hub="a \"b\""} 3)"));
     CHECK(has(text, R"(kvolt_hub_messages_total{hub="a \"b\""} 10)"));
     CHECK(has(text, R"(kvolt_hub_refused_total{hub="a \"b\""} 4)"));
