@@ -225,8 +225,15 @@ private:
         Loop::attempt([&] { wake_home(); });
     }
 
+    // One post at a time is under way, for which there is always room.
     bool wake_home() {
-        return home_.mailbox()->post(incoming_room_, [self = this->shared_from_this()] { self->order_incoming(); });
+        if (waking_.exchange(true, std::memory_order_acq_rel)) return true;
+        bool posted = home_.mailbox()->post(incoming_room_, [self = this->shared_from_this()] {
+            self->waking_.store(false, std::memory_order_release);
+            self->order_incoming();
+        });
+        if (!posted) waking_.store(false, std::memory_order_release);
+        return posted;
     }
 
     static HubEntry about(std::shared_ptr<HubMember> member, Kind kind, std::string_view room = {},
@@ -476,6 +483,7 @@ private:
     std::atomic<std::size_t> under_way_{0};  // bytes
     Inbox<HubEntry> incoming_;
     Reserve<> incoming_room_;
+    std::atomic<bool> waking_{false};
     mutable std::mutex mutex_;
     std::mutex leaving_;  // when the loops have ended, several threads may leave one shard
     std::vector<std::unique_ptr<HubShard>> shards_;
