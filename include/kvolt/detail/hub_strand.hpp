@@ -229,8 +229,7 @@ private:
     bool wake_home() {
         if (waking_.exchange(true, std::memory_order_acq_rel)) return true;
         bool posted = home_.mailbox()->post(incoming_room_, [self = this->shared_from_this()] {
-            self->waking_.exchange(false,
-                                   std::memory_order_acq_rel);  // and so see what those have pushed who relied on it
+            self->waking_.exchange(false, std::memory_order_acq_rel);  // to see all that was pushed meanwhile
             self->order_incoming();
         });
         if (!posted) waking_.store(false, std::memory_order_release);
