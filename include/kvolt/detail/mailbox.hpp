@@ -29,10 +29,12 @@ public:
     }
 
     /// The same in memory that was reserved for it.
-    bool post(Reserve<>& room, Waiter<> function) {
+    template <class Function>
+    bool post(Reserve<>& room, Function function) {
+        static_assert(Waiter<>::fits<Function>);
         std::lock_guard lock(mutex_);
         if (io_ == nullptr) return false;
-        boost::asio::post(*io_, room.bind(std::move(function)));
+        boost::asio::post(*io_, room.bind(Waiter<>(std::move(function))));
         return true;
     }
 

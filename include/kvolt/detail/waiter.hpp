@@ -64,7 +64,7 @@ private:
         Handler handler;
     };
 
-    static constexpr std::size_t room = 3 * sizeof(void*);
+    static constexpr std::size_t room = 4 * sizeof(void*);
 
 public:
     /// Whether a handler lies in the waiter itself, as that of a suspended coroutine does: to wait must not fail.
