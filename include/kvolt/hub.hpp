@@ -18,6 +18,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -32,7 +33,8 @@ namespace kvolt {
 
 /// Broadcasts to all its members, or to those in one room. All members see one and the same order of messages, on
 /// whatever loops their connections live; a sender gets its own message in that order, too. Of two broadcasts, that
-/// which returned before the other was called comes first, whatever threads they were made on.
+/// which returned before the other was called comes first, whatever threads they were made on; only what on_join() and
+/// the like broadcast goes before those that still wait.
 ///
 /// A member that stops reading delays nobody: what it does not take waits in its own backlog, and when that is full
 /// the hub's policy decides (see HubOptions).
@@ -72,7 +74,7 @@ public:
             if (member_) std::exchange(core_, nullptr)->leave(std::move(member_));
         }
 
-        // For a seat that has been joined and not left
+        // What follows throws std::logic_error for a seat that has been left or never joined.
 
         /// Be in one more room; of what is sent to everyone it still gets one.
         ///
@@ -80,7 +82,7 @@ public:
         /// @throws std::length_error  if `room` is too long.
         bool enter(std::string_view room) {
             check(room);
-            check_loop(*member_->peer);
+            here();
             return core_->enter(member_, room);
         }
 
@@ -88,17 +90,17 @@ public:
         ///
         /// @returns  false if it is not in there.
         bool leave(std::string_view room) {
-            check_loop(*member_->peer);
+            here();
             return !room.empty() && core_->leave(member_, room);
         }
 
         /// The room that it has entered last, of those that it is in; empty if it is in none.
-        const std::string& room() const noexcept { return member_->places.back().room->name; }
+        const std::string& room() const { return here().places.back().room->name; }
 
         /// The rooms that it is in, as it entered them.
         std::vector<std::string> rooms() const {
             std::vector<std::string> names;
-            for (const auto& place : member_->places)
+            for (const auto& place : here().places)
                 if (!place.room->name.empty()) names.push_back(place.room->name);
             return names;
         }
@@ -108,49 +110,43 @@ public:
         ///
         /// @returns  false also if the seat is over its rate, or has left its last room.
         bool broadcast(MessageView message, const BroadcastOptions& options = {}) {
-            return (member_->roomless || !room().empty()) && broadcast(message, room(), options);
+            return (here().roomless || !room().empty()) && broadcast(message, room(), options);
         }
 
         /// The same to any room.
         bool broadcast(MessageView message, std::string_view room, const BroadcastOptions& options = {}) {
             check(room);
-            check_loop(*member_->peer);
-            return core_->may_broadcast(*member_) && core_->submit(to_room(message, room, options));
+            return core_->may_broadcast(here()) && core_->submit(to_room(message, room, options));
         }
 
         /// Count something else that this member wants and others have work with, like one broadcast.
         ///
         /// @returns  false if the seat is over its HubOptions::rate().
-        bool within_rate() {
-            check_loop(*member_->peer);
-            return core_->may_broadcast(*member_);
-        }
+        bool within_rate() { return core_->may_broadcast(here()); }
 
         /// Send to this socket alone, at the message's place in the hub's order: after all that was broadcast before.
         /// WebSocket::send() does not wait for that.
         ///
         /// @returns  like Hub::broadcast().
-        bool send(MessageView message) { return core_->submit(to_one(message, member_)); }
+        bool send(MessageView message) { return joined(), core_->submit(to_one(message, member_)); }
 
         /// What happens when this member's backlog is full, and how much may be in it; as the hub's options say by
         /// default.
         Seat& slow(SlowPolicy policy) {
-            check_loop(*member_->peer);
-            member_->policy = policy;
+            here().policy = policy;
             return *this;
         }
         Seat& backlog(std::size_t bytes, std::size_t messages) {
-            check_loop(*member_->peer);
-            member_->limit = {bytes, messages};
+            here().limit = {bytes, messages};
             return *this;
         }
 
         /// What the hub knows of this member.
-        const Member& member() const noexcept { return value_of(member_->value); }
+        const Member& member() const { return value_of(here().value); }
 
         /// Let it know something else. What is sent later by predicate or key already goes by it.
         void member(Member changed) {
-            check_loop(*member_->peer);
+            here();
             std::string key = detail::key_of(changed);
             core_->change(member_, std::make_shared<const Member>(std::move(changed)), std::move(key));
         }
@@ -165,6 +161,16 @@ public:
 
         Seat(std::shared_ptr<detail::HubCore> core, std::shared_ptr<detail::HubMember> member)
             : core_(std::move(core)), member_(std::move(member)) {}
+
+        detail::HubMember& joined() const {
+            if (!member_) throw std::logic_error("kvolt: a seat that has been left or never joined");
+            return *member_;
+        }
+
+        detail::HubMember& here() const {
+            check_loop(*joined().peer);
+            return *member_;
+        }
 
         std::shared_ptr<detail::HubCore> core_;
         std::shared_ptr<detail::HubMember> member_;
@@ -237,7 +243,8 @@ public:
     /// Let a socket take part from now on, until the seat goes out of scope.
     ///
     /// @param room  The room to be in; with the empty one, only what is broadcast to everyone is received. A seat may
-    ///              enter more rooms.
+    ///              enter more rooms. Check what comes from a client: what is then said to the empty room, everyone
+    ///              hears.
     /// @throws std::length_error  if `room` is too long.
     /// @throws std::logic_error   off the socket's loop: join in the handler that upgraded; for a client's socket, and
     ///                            for one of another app.
@@ -272,6 +279,8 @@ public:
     template <class Where>
     bool broadcast_if(MessageView message, Where where, std::string_view room = {},
                       const BroadcastOptions& options = {}) {
+        static_assert(std::predicate<Where&, const Member&>,
+                      "kvolt: broadcast_if() takes a function bool(const Member&)");
         detail::HubEntry entry = to_room(message, room, options);
         more(entry).where = [where = std::move(where)](const void* value) {
             return static_cast<bool>(where(*static_cast<const Member*>(value)));
@@ -286,14 +295,17 @@ public:
         return seat != SeatId::none && core_->submit(std::move(entry));
     }
 
-    /// Send to all seats of the member with this key, in whatever rooms. Else like broadcast().
+    /// Send to all seats of the member with this key, in whatever rooms; to nobody if there is none. Else like
+    /// broadcast(), which looks for them only later.
     bool send(MessageView message, std::string_view key) requires Keyed<Member> {
         detail::HubEntry entry = to_one(message, nullptr);
         more(entry).key = key;
         return !key.empty() && core_->submit(std::move(entry));
     }
 
-    /// Close the connections of all members of a room: they get what was broadcast before, then a close frame.
+    /// Close the connections of all members of a room, of the empty one everybody's: they get what was broadcast
+    /// before, then a close frame, and leave as their handlers end. The room's history is forgotten; who enters it
+    /// later is welcome.
     ///
     /// @param code, reason  Like WebSocket::close().
     /// @throws std::length_error      if `room` is too long.
@@ -355,6 +367,8 @@ private:
 
     template <class Call>
     static auto with_member(Call call) {
+        static_assert(std::invocable<Call&, SeatId, const Member&>,
+                      "kvolt: on_behind() and on_caught_up() take a function void(kvolt::SeatId, const Member&)");
         return [call = std::move(call)](SeatId seat, const void* value) {
             call(seat, *static_cast<const Member*>(value));
         };
@@ -362,6 +376,8 @@ private:
 
     template <class Call>
     static auto presence(Call call) {
+        static_assert(std::invocable<Call&, const Presence&>,
+                      "kvolt: on_join() and on_leave() take a function void(const Presence&)");
         return [call = std::move(call)](SeatId seat, const void* value, std::string_view room) {
             call(Presence{seat, *static_cast<const Member*>(value), room});
         };

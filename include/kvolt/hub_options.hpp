@@ -54,7 +54,8 @@ public:
         return *this;
     }
 
-    /// How much a seat may broadcast by Seat::broadcast(); as much as it likes by default.
+    /// How much a seat may broadcast by Seat::broadcast(), in real time also in the test kit; as much as it likes by
+    /// default. A new seat begins afresh.
     ///
     /// @param per_second  Messages; more than 0.
     /// @param burst       Messages that it may broadcast at once after a pause; at least 1.

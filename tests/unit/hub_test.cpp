@@ -4,6 +4,7 @@
 #include <kvolt/hub.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -168,6 +169,41 @@ TEST_CASE("hub: other things than broadcasts may count for a seat's rate") {
     client.settle();
     CHECK(done == "+++--");
     CHECK(hub.stats().limited == 2);
+}
+
+int refused_uses(Seat& seat) {
+    const std::vector<std::function<void()>> uses = {
+        [&] { seat.enter("red"); },  [&] { seat.leave("red"); },   [&] { seat.room(); },
+        [&] { seat.rooms(); },       [&] { seat.broadcast("x"); }, [&] { seat.broadcast("x", "red"); },
+        [&] { seat.within_rate(); }, [&] { seat.send("x"); },      [&] { seat.slow(SlowPolicy::drop_oldest); },
+        [&] { seat.backlog(1, 1); }, [&] { seat.member(); },       [&] { seat.member("ann"); },
+    };
+    int refused = 0;
+    for (const auto& use : uses) try {
+            use();
+        } catch (const std::logic_error&) {
+            ++refused;
+        }
+    return refused;
+}
+
+TEST_CASE("hub: a seat that was left, or never joined, refuses to be used") {
+    Seat never;
+    CHECK(refused_uses(never) == 12);
+    App app;
+    Hub<std::string> hub(app);
+    int refused = 0;
+    app.get("/ws", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        auto seat = hub.join(socket);
+        seat.leave();
+        seat.leave();
+        refused = refused_uses(seat);
+    });
+    auto client = test::client_of(app);
+    auto ann = client.websocket("/ws").connect();
+    client.settle();
+    CHECK(refused == 12);
 }
 
 TEST_CASE("hub: a socket of another app does not join") {
