@@ -82,16 +82,15 @@ public:
         /// @throws std::length_error  if `room` is too long.
         bool enter(std::string_view room) {
             check(room);
-            here();
-            return core_->enter(member_, room);
+            return hub().enter(member_, room);
         }
 
         /// Leave one room, but not the hub.
         ///
         /// @returns  false if it is not in there.
         bool leave(std::string_view room) {
-            here();
-            return !room.empty() && core_->leave(member_, room);
+            detail::HubCore& from = hub();
+            return !room.empty() && from.leave(member_, room);
         }
 
         /// The room that it has entered last, of those that it is in; empty if it is in none.
@@ -116,19 +115,22 @@ public:
         /// The same to any room.
         bool broadcast(MessageView message, std::string_view room, const BroadcastOptions& options = {}) {
             check(room);
-            return core_->may_broadcast(here()) && core_->submit(to_room(message, room, options));
+            return hub().may_broadcast(*member_) && core_->submit(to_room(message, room, options));
         }
 
         /// Count something else that this member wants and others have work with, like one broadcast.
         ///
         /// @returns  false if the seat is over its HubOptions::rate().
-        bool within_rate() { return core_->may_broadcast(here()); }
+        bool within_rate() { return hub().may_broadcast(*member_); }
 
         /// Send to this socket alone, at the message's place in the hub's order: after all that was broadcast before.
         /// WebSocket::send() does not wait for that.
         ///
         /// @returns  like Hub::broadcast().
-        bool send(MessageView message) { return joined(), core_->submit(to_one(message, member_)); }
+        bool send(MessageView message) {
+            joined();
+            return core_->submit(to_one(message, member_));
+        }
 
         /// What happens when this member's backlog is full, and how much may be in it; as the hub's options say by
         /// default.
@@ -170,6 +172,11 @@ public:
         detail::HubMember& here() const {
             check_loop(*joined().peer);
             return *member_;
+        }
+
+        detail::HubCore& hub() const {
+            here();
+            return *core_;
         }
 
         std::shared_ptr<detail::HubCore> core_;
