@@ -39,7 +39,8 @@ std::string line(std::string_view what, std::string_view payload) {
 
 std::string read(const std::string& bytes, std::size_t step, const Compressed& agreed) {
     using Result = FrameReader::Result;
-    auto inflater = agreed ? std::make_unique<ZlibInflater>(*agreed) : nullptr;
+    auto inflater =
+        agreed ? std::make_unique<ZlibInflater>(agreed->client_window_bits, agreed->client_context_takeover) : nullptr;
     FrameReader reader(most_bytes, most_frames, Role::server, std::move(inflater));
     std::string all, unread;
     for (std::size_t at = 0; at < bytes.size(); at += step) {
