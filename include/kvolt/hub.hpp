@@ -94,12 +94,12 @@ public:
         }
 
         /// The room that it has entered last, of those that it is in; empty if it is in none.
-        const std::string& room() const { return here().places.back().room->name; }
+        const std::string& room() const { return joined().places.back().room->name; }
 
         /// The rooms that it is in, as it entered them.
         std::vector<std::string> rooms() const {
             std::vector<std::string> names;
-            for (const auto& place : here().places)
+            for (const auto& place : joined().places)
                 if (!place.room->name.empty()) names.push_back(place.room->name);
             return names;
         }
@@ -144,7 +144,7 @@ public:
         }
 
         /// What the hub knows of this member.
-        const Member& member() const { return value_of(here().value); }
+        const Member& member() const { return value_of(joined().value); }
 
         /// Let it know something else. What is sent later by predicate or key already goes by it.
         void member(Member changed) {

@@ -391,22 +391,26 @@ private:
                 std::find_if(history.begin(), history.end(), [&](const Entry& old) { return old.room == entry.room; }));
     }
 
-    // Without the oldest, if all are more than may wait.
+    // What is more than may wait goes as far as the peer takes it.
     std::vector<std::size_t> replay(std::size_t seat, const std::string& room, const std::string& other) {
         const Wire& wire = connections_[seats_[seat].connection];
         const Backlog& limit = seats_[seat].limit;
-        const auto& history = loops_[loop_of(seat)].history;
-        std::size_t messages = wire.outbox.behind ? wire.outbox.items.size() : 0, bytes = wire.outbox.size();
-        auto is_of = [&](const Entry& old) { return old.room == room || old.room == other; };
-        auto first = history.end();
-        for (auto old = history.end(); old != history.begin(); first = old) {
-            if (!is_of(*--old)) continue;
-            bytes += old->frame.size() + old->coalesce.size();
-            if (++messages > limit.messages || bytes > limit.bytes) break;
-        }
         std::vector<std::size_t> overflowing;
-        for (; first != history.end(); ++first)
-            if (is_of(*first) && first->except != seat) send(seat, *first, overflowing);
+        if (!wire.there) return overflowing;
+        std::vector<Entry> left;
+        std::size_t bytes = 0;
+        for (const Entry& old : loops_[loop_of(seat)].history)
+            if (old.room == room || old.room == other) {
+                left.push_back(old);
+                bytes += old.frame.size() + old.coalesce.size();
+            }
+        for (std::size_t i = 0; i < left.size(); bytes -= left[i].frame.size() + left[i].coalesce.size(), ++i) {
+            if (left[i].except == seat) continue;
+            std::size_t waiting = wire.outbox.behind ? wire.outbox.items.size() : 0;
+            bool fits = waiting + left.size() - i <= limit.messages && wire.outbox.size() + bytes <= limit.bytes;
+            if (!fits) flush_one(seats_[seat].connection);
+            if (fits || !wire.outbox.behind) send(seat, left[i], overflowing);
+        }
         return overflowing;
     }
 

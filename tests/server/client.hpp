@@ -207,6 +207,9 @@ public:
         return std::exchange(received_, {});
     }
 
+    /// Whether the connection has ended by a reset.
+    bool was_reset() const { return reset_; }
+
     /// True if the peer closes now, as it should, and sends nothing more.
     bool ended() { return read_to_end().empty() && (!layer_ || layer_->closed_properly()); }
 
@@ -325,7 +328,8 @@ private:
         ssize_t size;
         do size = layer_ ? layer_->receive(bytes, sizeof bytes) : ::recv(socket_, bytes, sizeof bytes, 0);
         while (size < 0 && errno == EINTR);
-        if (size < 0 && errno != ECONNRESET) fail(errno == EAGAIN ? "nothing received for 5 s" : "receive");
+        reset_ = size < 0 && errno == ECONNRESET;
+        if (size < 0 && !reset_) fail(errno == EAGAIN ? "nothing received for 5 s" : "receive");
         if (size > 0) received_.append(bytes, static_cast<std::size_t>(size));
         return size > 0;
     }
@@ -333,6 +337,7 @@ private:
     [[noreturn]] static void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
     int socket_ = -1;
+    bool reset_ = false;
     std::string received_;
     std::unique_ptr<Layer> layer_;
 };

@@ -78,30 +78,6 @@ TEST_CASE("hub: coalesced messages keep a slow member within its limits") {
     CHECK(server.hub.size() == 1);
 }
 
-TEST_CASE("hub: who joins with much waiting for it already is told of once, whatever it gets of the history") {
-    test::Reports<std::string> news;
-    HubServer server(HubOptions().slow(SlowPolicy::drop_newest).backlog(10 * 1024 * 1024, 4).history(5));
-    auto told = [&](std::string what) { return [&, what](SeatId, const std::string&) { news.add(what); }; };
-    server.hub.on_behind(told("behind")).on_caught_up(told("caught up"));
-    server.app.get("/late", [&](Context& c) -> Task<> {
-        auto socket = co_await c.upgrade();
-        for (int waiting = 0; waiting < 4;) waiting += socket.send(filler) == kvolt::SendResult::backpressure;
-        auto seat = server.hub.join(socket);
-        socket.send("end");
-        co_await socket.read();
-    });
-    server.go();
-    for (int i = 0; i < 5; ++i) server.broadcast("kept");
-    auto late = server.connect("/late", 4096);
-    CHECK(news.next() == "behind");
-    while (read_text(late) != "end") {
-    }
-    CHECK(news.next() == "caught up");
-    server.settle();
-    CHECK(news.empty());
-    CHECK(server.hub.stats().behind == 1);
-}
-
 TEST_CASE("hub: a member that falls behind and catches up is told of, on its loop") {
     test::Reports<std::string> news;
     std::size_t threads = GENERATE(1, 4);

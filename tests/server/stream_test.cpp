@@ -339,7 +339,8 @@ TEST_CASE("stream: a handler that fails before the first part is a 500, after it
     }
     auto old = server.client();
     old.send("GET /after HTTP/1.0\r\n\r\n");
-    CHECK_THROWS_WITH(old.read_to_end(), Catch::Contains("reset"));  // a proper end would be that of the body
+    old.read_to_end();
+    CHECK(old.was_reset());  // a proper end would be that of the body
     CHECK(client.get("/before").status == 500);
 }
 

@@ -50,7 +50,8 @@ struct Server : test::Server {
         app.get("/scheme", [](Context& c) { c.text(std::string(c.scheme()) + (c.secure() ? " secure" : "")); });
         app.get("/size/:n", [](Context& c) { c.text(std::string(std::stoul(std::string(c.param("n"))), 'x')); });
         app.post("/echo", [](Context& c) { c.text(std::string(c.body())); });
-        app.get("/slow", [](Context& c) -> Task<> {
+        app.get("/slow", [this](Context& c) -> Task<> {
+            ++slow_ones;
             boost::asio::steady_timer timer(c.executor(), 50ms);
             co_await timer.async_wait(boost::asio::use_awaitable);
             c.text("slow");
@@ -80,6 +81,7 @@ struct Server : test::Server {
         return all;
     }
 
+    std::atomic<int> slow_ones = 0;
     kvolt::Hub<> hub{app};
     Certificate certificate;
     Tls tls{certificate.file, certificate.key_file};
@@ -395,7 +397,7 @@ TEST_CASE("stop() does not wait for handshakes, answers what is being handled, a
     CHECK(idle.get("/").body == "hello");
     REQUIRE(socket.handshake("/ws").status == 101);
     busy.send(get("/slow"));
-    REQUIRE(eventually([&] { return server.connections() == 11; }));
+    REQUIRE(eventually([&] { return server.connections() == 11 && server.slow_ones == 1; }));
     std::string goodbye, last;
     std::thread answers([&] {
         goodbye = test::closing(socket);

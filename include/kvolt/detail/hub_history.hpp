@@ -57,17 +57,17 @@ public:
         if (auto found = rooms_.find(name); found != rooms_.end()) rooms_.erase(found);
     }
 
-    /// Call `visit(const KeptMessage&)` for what is kept of two rooms, in the hub's order; without the oldest, if all
-    /// are more than `most`.
+    /// Call `visit(const KeptMessage&, const Backlog& rest)` for what is kept of two rooms, in the hub's order; the
+    /// rest is what this message and those behind it amount to.
     template <class Visit>
-    void replay(std::string_view one, std::string_view other, const Backlog& most, Visit visit) const {
+    void replay(std::string_view one, std::string_view other, Visit visit) const {
         const Room &a = room(one), &b = one == other ? no_room() : room(other);
-        std::size_t messages = a.messages.size() + b.messages.size(), bytes = a.bytes + b.bytes;
-        for (auto next = a.messages.begin(), rival = b.messages.begin(); messages > 0; --messages) {
+        Backlog rest{a.bytes + b.bytes, a.messages.size() + b.messages.size()};
+        for (auto next = a.messages.begin(), rival = b.messages.begin(); rest.messages > 0; --rest.messages) {
             bool first = rival == b.messages.end() || (next != a.messages.end() && (*next)->place < (*rival)->place);
             const KeptMessage& message = **(first ? next : rival)++;
-            if (messages <= most.messages && bytes <= most.bytes) visit(message);
-            bytes -= size(message);
+            visit(message, std::as_const(rest));
+            rest.bytes -= size(message);
         }
     }
 

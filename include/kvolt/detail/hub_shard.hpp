@@ -219,17 +219,19 @@ private:
         if (entry.kept) history_->add(entry.room, entry.kept);
     }
 
-    // What is kept of a room, or of two: as much of it as may wait for the member, so that it makes nobody slow.
+    // What is kept of a room, or of two. What is too much to wait for the member goes as far as the network takes it at
+    // once, so that a history makes nobody slow; of the rest, the oldest is left out.
     Tally replay(HubMember& member, std::string_view room, std::string_view other) {
         Tally tally;
         Link* link = member.peer->link();
         if (!history_ || link == nullptr) return tally;
         const Outbox& outbox = link->outbox();
-        Backlog most = member.limit;
-        most.bytes -= std::min(most.bytes, outbox.backlog() + outbox.pending());
-        most.messages -= std::min(most.messages, outbox.messages());
-        history_->replay(room, other, most, [&](const KeptMessage& message) {
+        history_->replay(room, other, [&](const KeptMessage& message, const Backlog& rest) {
             if (message.except == member.id) return;
+            bool fits = outbox.messages() + rest.messages <= member.limit.messages &&
+                        outbox.backlog() + outbox.pending() + rest.bytes <= member.limit.bytes;
+            if (!fits) link->flush();
+            if (!fits && outbox.backlog() > 0) return;
             SharedFrame frame(loop_, message.frame, message.key);
             send(member, frame, message.key.size(), tally);
         });

@@ -23,9 +23,10 @@ struct Fixture {
                               KeptMessage{++place, std::move(frame), std::move(key), kvolt::SeatId::none}));
     }
 
-    std::string replay(std::string_view room, std::string_view other, const kvolt::Backlog& most = {}) const {
+    std::string replay(std::string_view room, std::string_view other) const {
         std::string all;
-        history.replay(room, other, most, [&](const KeptMessage& message) { all += message.frame + ' '; });
+        history.replay(room, other,
+                       [&](const KeptMessage& message, const kvolt::Backlog&) { all += message.frame + ' '; });
         return all;
     }
     std::string replay(std::string_view room) const { return replay(room, room); }
@@ -74,19 +75,21 @@ TEST_CASE("the histories of two rooms are told in the hub's order") {
     CHECK(f.replay("", "") == "1 5 ");
 }
 
-TEST_CASE("of what is too much for one who is new, the oldest is left out") {
+TEST_CASE("with each message of a history comes how much is left of it") {
     Fixture f{HubHistory(10, 1000)};
     f.add("red", "a");
     f.add("blue", "bb");
     f.add("red", "ccc");
     f.add("blue", "dd");
-    CHECK(f.replay("red", "blue", {8, 4}) == "a bb ccc dd ");
-    CHECK(f.replay("red", "blue", {7, 4}) == "bb ccc dd ");
-    CHECK(f.replay("red", "blue", {8, 3}) == "bb ccc dd ");
-    CHECK(f.replay("red", "red", {3, 9}) == "ccc ");
-    CHECK(f.replay("red", "blue", {4, 1}) == "dd ");
-    CHECK(f.replay("red", "blue", {1, 4}) == "");
-    CHECK(f.replay("red", "blue", {8, 0}) == "");
+    std::string told;
+    auto tell = [&](const KeptMessage& message, const kvolt::Backlog& rest) {
+        told += message.frame + ':' + std::to_string(rest.messages) + '/' + std::to_string(rest.bytes) + ' ';
+    };
+    f.history.replay("red", "blue", tell);
+    CHECK(told == "a:4/8 bb:3/7 ccc:2/5 dd:1/2 ");
+    told.clear();
+    f.history.replay("red", "red", tell);
+    CHECK(told == "a:2/4 ccc:1/3 ");
 }
 
 TEST_CASE("of messages with a key a history keeps the latest") {
