@@ -149,7 +149,7 @@ TEST_CASE("hub: history and what follows make one sequence, without a gap or a d
     auto storm = [&](std::stop_token over, std::string_view room) {
         for (std::size_t i = 0; !over.stop_requested(); ++i) {
             if (!server.hub.broadcast(std::string(room) + ' ' + std::to_string(i), room)) refused = true;
-            if (i % 4 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            if (test::sanitized || i % 4 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
         }
     };
     for (std::string_view room : {"red", "blue", ""}) storms.emplace_back(storm, room);
