@@ -4,6 +4,7 @@
 // App::listen(), run() and start(). Everything behind them is compiled only in the file that calls one of them.
 
 #include <kvolt/app.hpp>
+#include <kvolt/detail/error_answer.hpp>
 #include <kvolt/detail/listener.hpp>
 #include <kvolt/detail/loop.hpp>
 
@@ -46,17 +47,18 @@ public:
 
     /// Serve in this thread, and in one more for every further loop, until stopped or a signal comes.
     void run(std::function<void(std::string_view)> ready) {
-        std::optional<Signals> signals(std::in_place, loops_->front()->io(), SIGINT, SIGTERM);
-        await_signal(*signals, false);
-        accept();
-        if (ready)  // on the loop, where it may stop the app like a handler
-            boost::asio::post(loops_->front()->io(), [ready = std::move(ready), listeners = listeners_] {
-                for (const auto& listener : listeners) ready(listener->url());
-            });
+        std::optional<Signals> signals;
         try {
+            signals.emplace(loops_->front()->io(), SIGINT, SIGTERM);
+            await_signal(*signals, false);
+            accept();
+            if (ready)  // on the loop, where it may stop the app like a handler
+                boost::asio::post(loops_->front()->io(), [ready = std::move(ready), listeners = listeners_] {
+                    for (const auto& listener : listeners) ready(listener->url());
+                });
             for (std::size_t i = 1; i < loops_->size(); ++i) start_thread(*loops_->at(i));
             loops_->front()->run();
-        } catch (...) {  // from ready(), or from what the user has posted to App::executor()
+        } catch (...) {  // from ready(), from what the user has posted to App::executor(), or for want of descriptors
             for (auto& loop : *loops_) loop->stop();
             close_listeners();
             signals.reset();
@@ -110,8 +112,8 @@ private:
             for (bool ended = false; !ended;) try {
                     loop.run();
                     ended = true;
-                } catch (const std::exception& error) {  // from what the user has posted to the loop
-                    app_.log("kvolt: an exception left a function on a loop", error.what());
+                } catch (...) {  // from what the user has posted to the loop
+                    app_.log("kvolt: an exception left a function on a loop", describe(std::current_exception()));
                 }
         });
     }

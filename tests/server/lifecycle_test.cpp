@@ -285,9 +285,11 @@ TEST_CASE("what is thrown on a loop of start(), but by no handler, is logged") {
     app.get("/", hello);
     test::start(app);
     boost::asio::post(app.executor(), [] { throw std::runtime_error("posted"); });
+    boost::asio::post(app.executor(), [] { throw 42; });
     CHECK(Client(app.port()).get("/").body == "hello");
     app.stop();
-    CHECK(log == std::vector<std::string>{"kvolt: an exception left a function on a loop: posted"});
+    const std::string what = "kvolt: an exception left a function on a loop: ";
+    CHECK(log == std::vector<std::string>{what + "posted", what + "an exception that is no std::exception"});
 }
 
 TEST_CASE("stop() may come at any moment of the start, and while clients come") {
@@ -596,6 +598,22 @@ TEST_CASE("without file descriptors accepting pauses, and goes on when there are
     CHECK_FALSE(accepted);
     CHECK(response.body == "hello");
     CHECK(waiting->read_response().body == "hello");
+}
+
+TEST_CASE("a run() for which there are no file descriptors throws, and the app ends") {
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    {
+        App app;
+        app.get("/", hello);
+        test::listen(app);
+        int next = ::dup(0);
+        ::close(next);
+        rlimit no_more{static_cast<rlim_t>(next), before.rlim_max};
+        REQUIRE(::setrlimit(RLIMIT_NOFILE, &no_more) == 0);
+        CHECK_THROWS(test::run_listening(app));
+        REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    }
 }
 
 TEST_CASE("stop() ends whatever is under way, within the time to drain") {

@@ -2,6 +2,7 @@
 #define KVOLT_DETAIL_MEMORY_SERVER_HPP
 
 #include <kvolt/app.hpp>
+#include <kvolt/detail/error_answer.hpp>
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/memory_stream.hpp>
@@ -118,8 +119,8 @@ private:
     void guard(Function function) noexcept {
         try {
             function();
-        } catch (const std::exception& error) {
-            app_.log("kvolt: an exception left a function on a loop", error.what());
+        } catch (...) {
+            app_.log("kvolt: an exception left a function on a loop", describe(std::current_exception()));
         }
     }
 

@@ -126,7 +126,7 @@ public:
     void on_overload() override {
         if (closing_ || std::exchange(overloaded_, true)) return give_up();
         shed();
-        boost::asio::post(wire_.get_executor(), [this, self = owner_.lock()] {
+        later([this] {
             shed();
             peer_->close(close_code::try_again_later, "too slow");
         });
