@@ -44,6 +44,9 @@ namespace kvolt {
 ///
 /// The server's answer is checked to the letter of RFC 6455, section 4.1; redirects are not followed.
 ///
+/// Names are looked up by the system's resolver, which nothing interrupts: where it hangs, connect() gives up in time, but
+/// App::stop() and kvolt::run() end only when it has.
+///
 /// @note Thread safety: none. Lifetime: it outlives the tasks that it returns, not the WebSockets.
 class WebSocketClient {
 public:
