@@ -214,7 +214,7 @@ public:
     /// @param call  `void(const Presence&)`. What it throws is logged.
     /// @throws std::logic_error  once somebody has joined.
     /// @note Thread safety: it is called on the app's first loop, one call at a time, within join() and the like if
-    ///       those are called there.
+    ///       those are called there and nothing waits before them.
     template <class Call>
     Hub& on_join(Call call) {
         core_->hooks().joined = presence(std::move(call));
@@ -331,8 +331,8 @@ public:
     /// Who is in a room, as copies, in no particular order; the empty room is everyone.
     ///
     /// That is at one place in the hub's order, and on a loop of the app at the very place which the broadcasts to that
-    /// loop's members have reached when this completes. On the app's first loop it completes at once. Of what waits for
-    /// an app that stops, nothing is heard again.
+    /// loop's members have reached when this completes. On the app's first loop it completes at once if nothing waits
+    /// before it. Of what waits for an app that stops, nothing is heard again.
     Task<std::vector<Member>> members(std::string room = {}) const {
         auto core = core_;
         detail::HubValues values;

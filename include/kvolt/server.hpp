@@ -12,6 +12,7 @@
 #include <boost/asio/post.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <csignal>
 #include <cstddef>
@@ -82,9 +83,11 @@ public:
             close_listeners();
             if (std::exchange(stopping_, true)) return;
             undrained_ = loops_->size();
-            for (auto& loop : *loops_)
-                loop->mailbox()->post(
-                    [this, &loop = *loop] { loop.drain(app_.limits().drain_timeout, [this] { on_drained(); }); });
+            // Hubs give their orders on the first loop: what they have taken on, the others get before their end.
+            auto limit = app_.limits().drain_timeout;
+            loops_->front()->end_turns(limit, [this, limit, begin = Loop::Clock::now()] {
+                drain(limit - std::chrono::duration_cast<std::chrono::milliseconds>(Loop::Clock::now() - begin));
+            });
         });
     }
 
@@ -105,6 +108,11 @@ private:
 
     void close_listeners() {
         for (const auto& listener : listeners_) listener->close();
+    }
+
+    void drain(std::chrono::milliseconds limit) {
+        for (auto& loop : *loops_)
+            loop->mailbox()->post([this, &loop = *loop, limit] { loop.drain(limit, [this] { on_drained(); }); });
     }
 
     void start_thread(Loop& loop) {

@@ -3,8 +3,12 @@
 #include <kvolt/app.hpp>
 #include <kvolt/hub.hpp>
 
+#include <boost/asio/post.hpp>
+
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <stdexcept>
@@ -23,6 +27,7 @@ using kvolt::Hub;
 using kvolt::HubOptions;
 using kvolt::SlowPolicy;
 using kvolt::Task;
+using namespace std::chrono_literals;
 
 using Seat = Hub<std::string>::Seat;
 
@@ -47,6 +52,7 @@ TEST_CASE("hub: a history makes nobody slow whom it is told, and what does not f
     serve(app, hub);
     auto client = test::client_of(app);
     for (int i = 0; i < 50; ++i) hub.broadcast(numbered(i), "red"), hub.broadcast(numbered(i), "blue");
+    client.settle();
     client.socket_buffer(2000);
     auto ann = client.websocket("/ws?room=red").connect();
     auto read_history = [&] {  // of which the socket takes a little at once, and 19 frames of 1,004 bytes may wait
@@ -77,6 +83,7 @@ TEST_CASE("hub: one who falls behind by a history is told of once") {
     hub.on_caught_up([&](kvolt::SeatId, const std::string& name) { told += '+' + name; });
     auto client = test::client_of(app);
     for (int i = 0; i < 50; ++i) hub.broadcast(numbered(i), "red"), hub.broadcast(numbered(i), "blue");
+    client.settle();
     client.socket_buffer(2000);
     auto ann = client.websocket("/ws?name=ann&room=red").connect();
     ann.pause();
@@ -215,6 +222,76 @@ TEST_CASE("hub: a seat that was left, or never joined, refuses to be used") {
     auto ann = client.websocket("/ws").connect();
     client.settle();
     CHECK(refused == 12);
+}
+
+// Broadcasts that take more than a turn each.
+void broadcast_slowly(Hub<std::string>& hub, int count) {
+    for (int i = 0; i < count; ++i)
+        hub.broadcast_if(std::to_string(i), [](const std::string&) {
+            auto begin = std::chrono::steady_clock::now();
+            while (std::chrono::steady_clock::now() - begin < 2ms) {
+            }
+            return true;
+        });
+}
+
+TEST_CASE("hub: a flood from other threads takes turns with what else there is on its loop") {
+    App app;
+    Hub<std::string> hub(app);
+    serve(app, hub);
+    std::uint64_t done = 0;
+    app.get("/other", [&](Context&) { done = hub.stats().messages; });
+    auto client = test::client_of(app);
+    auto ann = client.websocket("/ws").connect();
+    broadcast_slowly(hub, 20);
+    REQUIRE(client.get("/other").send().status() == 200);
+    CHECK(done < 20);
+    for (int i = 0; i < 20; ++i) CHECK(ann.read_text() == std::to_string(i));
+}
+
+TEST_CASE("hub: what its loop adds to a flood comes behind it") {
+    App app;
+    Hub<std::string> hub(app, HubOptions().history(100));
+    serve(app, hub);
+    std::string news;
+    std::size_t there = 0;
+    hub.on_join([&](const auto& who) { news += '+' + who.member, hub.broadcast("hello " + who.member); });
+    hub.on_leave([&](const auto& who) { news += '-' + who.member; });
+    app.get("/say", [&](Context&) { hub.broadcast("me, too"); });
+    app.get("/count", [&](Context&) -> Task<> { there = (co_await hub.members()).size(); });
+    auto client = test::client_of(app);
+    auto ann = client.websocket("/ws?name=ann").connect();
+    CHECK(ann.read_text() == "hello ann");
+    broadcast_slowly(hub, 20);
+    REQUIRE(client.get("/say").send().status() == 200);
+    auto bob = client.websocket("/ws?name=bob").connect();
+    CHECK(news == "+ann");  // so that there was a flood still
+    REQUIRE(client.get("/count").send().status() == 200);
+    CHECK(there == 2);
+    for (int i = 0; i < 20; ++i) CHECK(ann.read_text() == std::to_string(i));
+    CHECK(ann.read_text() == "me, too");
+    CHECK(ann.read_text() == "hello bob");
+    bob.reset();
+    client.settle();
+    CHECK(news == "+ann+bob-bob");
+}
+
+TEST_CASE("hub: what it was told before a stop reaches its members, and nothing later") {
+    App app;
+    Hub<std::string> hub(app);
+    serve(app, hub);
+    auto client = test::client_of(app);
+    auto ann = client.websocket("/ws").connect();
+    broadcast_slowly(hub, 20);
+    bool later = true;
+    boost::asio::post(app.executor(), [&] {
+        app.stop();
+        boost::asio::post(app.executor(), [&] { later = hub.broadcast("too late"); });
+    });
+    for (int i = 0; i < 20; ++i) CHECK(ann.read_text() == std::to_string(i));
+    CHECK_FALSE(ann.read());
+    CHECK(ann.close_code() == kvolt::close_code::going_away);
+    CHECK_FALSE(later);
 }
 
 TEST_CASE("hub: a socket of another app does not join") {

@@ -24,6 +24,8 @@ public:
         return *this;
     }
 
+    explicit operator bool() const noexcept { return sum_ != nullptr; }
+
     ~Charge() {
         if (sum_) sum_->fetch_sub(bytes_, std::memory_order_relaxed);
     }

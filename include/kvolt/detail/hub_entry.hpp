@@ -16,6 +16,18 @@
 
 namespace kvolt::detail {
 
+class HubShard;
+
+/// What is known of several members.
+using HubValues = std::vector<std::shared_ptr<const void>>;
+
+/// Somebody asks who is in a room.
+struct HubQuestion {
+    Waiter<HubValues> answer;
+    HubShard* asker = nullptr;  // where the answer takes its place among what is delivered; nullptr: on no loop
+    HubValues values;
+};
+
 /// What takes one place in a hub's order.
 struct HubEntry {
     enum class Kind : std::uint8_t {
@@ -24,6 +36,7 @@ struct HubEntry {
         enter,    ///< A member has entered a room.
         leave,    ///< It has left one, or for good if `room` is empty.
         change,   ///< It is known otherwise now.
+        ask,      ///< Tell who is in a room.
     };
 
     /// What most messages do without.
@@ -35,6 +48,7 @@ struct HubEntry {
         std::shared_ptr<const void> value;             // of a member
         std::optional<std::string> forget;             // the history of this room
         std::uint16_t code = 0;                        // of a close; its reason is in `frame`
+        std::shared_ptr<HubQuestion> question;
     };
 
     Kind kind = Kind::message;
@@ -46,16 +60,6 @@ struct HubEntry {
     Charge charge;                            // while it is on its way between loops
 
     const std::string& message() const noexcept { return kept ? kept->frame : frame; }
-};
-
-/// What is known of several members.
-using HubValues = std::vector<std::shared_ptr<const void>>;
-
-/// Somebody asks who is in a room.
-struct HubQuestion {
-    std::string room;
-    Waiter<HubValues> answer;
-    HubValues values;
 };
 
 }  // namespace kvolt::detail

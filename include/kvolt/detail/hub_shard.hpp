@@ -100,12 +100,12 @@ public:
     struct Delivery {
         std::shared_ptr<const HubEntry> entry;
         std::shared_ptr<HubMember> only;
-        std::weak_ptr<HubQuestion> question;  // which has its answer
+        std::shared_ptr<HubQuestion> question;  // which has its answer
     };
 
     void deliver(const Delivery& delivery) {
         if (delivery.entry) return deliver(*delivery.entry, delivery.only.get());
-        if (auto question = delivery.question.lock()) question->answer(std::move(question->values));
+        delivery.question->answer(std::move(delivery.question->values));
         questions_.fetch_sub(1, std::memory_order_release);
     }
 
@@ -124,11 +124,12 @@ public:
 
     // On its loop
 
-    void take_inbox() {
+    /// @returns  true if there is more than what a turn has time for.
+    bool take_turn() {
         if (missed_.exchange(false, std::memory_order_relaxed))
             for (HubMember* member : rooms_.everyone())
                 if (Link* link = member->peer->link()) link->abort();
-        for (const Delivery& next : inbox_.take()) hooks_.guard([&] { deliver(next); });
+        return inbox_.take_turn([&](const Delivery& next) { hooks_.guard([&] { deliver(next); }); });
     }
 
     // Any thread

@@ -129,43 +129,32 @@ public:
     }
 
     bool submit(HubEntry entry) override {
-        bool droppable = entry.kind == Kind::message;
-        if (droppable && under_way_.load(std::memory_order_relaxed) > options_.queue()) {
-            refused_.fetch_add(1, std::memory_order_relaxed);
-            return false;
-        }
-        if (home_.mailbox()->closed()) {  // the app has stopped
-            incoming_.take();
-            return false;
-        }
-        if (Loop::current() == &home_) {
-            order_incoming();  // which came before
+        if (entry.kind == Kind::message && !takes_messages()) return false;
+        if (home_.mailbox()->closed()) return false;  // the app has stopped
+        if (reached()) {
             order(std::move(entry));
             return true;
         }
         charge(entry);
-        if (!incoming_.push(std::move(entry))) return true;
-        bool posted = wake_home();
-        if (!posted) incoming_.take();
-        return posted;
+        return !incoming_.push(std::move(entry)) || wake_home();
     }
 
     bool list(std::string_view room, Values& values) override {
-        if (Loop::current() != &home_) return false;
-        order_incoming();
+        if (!reached()) return false;
         values = listed(room);
         return true;
     }
 
     void ask(std::string room, Waiter<Values> answer) override {
-        auto question = std::make_shared<HubQuestion>(HubQuestion{std::move(room), std::move(answer), {}});
+        HubEntry entry = about(nullptr, Kind::ask, room);
+        more(entry).question = std::make_shared<HubQuestion>(HubQuestion{std::move(answer), nullptr, {}});
+        HubQuestion& question = *entry.more->question;
         Loop* here = Loop::current();
-        HubShard* asker = here != nullptr && is_own(*here) ? &shard(*here) : nullptr;
-        if (asker != nullptr) asker->await_answer();
-        home_.mailbox()->post([self = this->shared_from_this(), question, asker] {
-            self->order_incoming();
-            self->answer(question, asker);
-        });
+        if (here != nullptr && here != &home_ && is_own(*here)) {
+            question.asker = &shard(*here);
+            question.asker->await_answer();
+        }
+        submit(std::move(entry));
     }
 
     std::size_t size(std::string_view room) const override {
@@ -225,16 +214,49 @@ private:
         Loop::attempt([&] { wake_home(); });
     }
 
-    // One post at a time is under way, for which there is always room.
-    bool wake_home() {
-        if (waking_.exchange(true, std::memory_order_acq_rel)) return true;
-        bool posted = home_.mailbox()->post(incoming_room_, [self = this->shared_from_this()] {
-            self->waking_.exchange(false, std::memory_order_acq_rel);  // to see all that was pushed meanwhile
-            self->order_incoming();
-        });
-        if (!posted) waking_.store(false, std::memory_order_release);
-        return posted;
+    // A call at a queue, on its loop. If that ends before, so does what waits in the queue.
+    struct Call {
+        Call(std::shared_ptr<HubStrand> called, HubShard* at) : hub(std::move(called)), shard(at) {}
+        Call(Call&&) noexcept = default;
+        ~Call() {
+            if (hub && loop().mailbox()->closed()) shard ? shard->inbox().clear() : hub->incoming_.clear();
+        }
+
+        Loop& loop() const { return shard ? shard->loop() : hub->home_; }
+        Reserve<>& room() const { return shard ? shard->room() : hub->incoming_room_; }
+
+        static bool post(Call call) {
+            Mailbox& mailbox = *call.loop().mailbox();
+            Reserve<>& room = call.room();
+            return mailbox.post(room, [call = std::move(call)]() mutable {
+                Loop& loop = call.loop();
+                Reserve<>& room = call.room();
+                loop.take_turns(room, std::move(call));
+            });
+        }
+
+        bool operator()() {
+            if (shard ? shard->take_turn() : hub->take_turn()) return true;
+            hub.reset();
+            return false;
+        }
+
+        std::shared_ptr<HubStrand> hub;
+        HubShard* shard;  // nullptr: of those who give the order
+    };
+
+    // There is room for one, and one that waits does for all.
+    bool wake_home() { return Call::post({this->shared_from_this(), nullptr}); }
+
+    bool takes_messages() {
+        if (home_.ending()) return false;
+        if (under_way_.load(std::memory_order_relaxed) <= options_.queue()) return true;
+        refused_.fetch_add(1, std::memory_order_relaxed);
+        return false;
     }
+
+    // Whether this is where the order is given, and all that came before has its place.
+    bool reached() const { return Loop::current() == &home_ && (dealing_ || incoming_.empty()); }
 
     static HubEntry about(std::shared_ptr<HubMember> member, Kind kind, std::string_view room = {},
                           std::unique_ptr<HubEntry::More> more = nullptr) {
@@ -288,11 +310,9 @@ private:
 
     // On the home loop
 
-    void order_incoming() {
-        if (dealing_) return;
-        order_departures();
-        if (incoming_.empty()) return;
-        for (HubEntry& next : incoming_.take()) hooks_.guard([&] { order(std::move(next)); });
+    bool take_turn() {
+        hooks_.guard([&] { order_departures(); });
+        return incoming_.take_turn([&](HubEntry& next) { hooks_.guard([&] { order(std::move(next)); }); });
     }
 
     void order_departures() {
@@ -318,12 +338,14 @@ private:
 
     // On the strand: whatever gets here first is first for everybody. What a hook submits meanwhile comes next.
     void deal_in_turn(HubEntry entry) {
-        if (dealing_) return waiting_.push_back(std::move(entry));
+        if (dealing_) {
+            charge(entry);
+            return waiting_.push_back(std::move(entry));
+        }
         dealing_ = true;
         bool dealt = Loop::attempt([&] { deal(entry); });
         deal_waiting();
         dealing_ = false;
-        order_departures();
         failed_ = !dealt;
     }
 
@@ -348,13 +370,14 @@ private:
             case Kind::leave: return leave_roster(entry);
             case Kind::change:
                 return roster_.change(*entry.member, std::move(entry.more->value), std::move(entry.more->key));
+            case Kind::ask: return answer(std::move(entry.more->question), entry.room);
         }
     }
 
     void enter_roster(HubEntry& entry) {
         HubMember& member = *entry.member;
         Undo undo([&] {
-            if (entry.more) refuse(member);
+            if (entry.more) refuse(entry);
         });
         if (entry.more) roster_.change(member, std::move(entry.more->value), std::move(entry.more->key));
         roster_.enter(entry.member, entry.room);
@@ -371,11 +394,10 @@ private:
         leave_roster(member);
     }
 
-    // A member that has joined on another loop cannot be taken in.
-    void refuse(HubMember& member) noexcept {
-        leave_roster(member);
-        Peer& peer = *member.peer;
-        if (!peer.on_loop()) hooks_.guard([&] { peer.close(close_code::internal_error, {}); });
+    // A member cannot be taken in. If it had to wait for that, its join() has told it otherwise.
+    void refuse(HubEntry& entry) noexcept {
+        leave_roster(*entry.member);
+        if (entry.charge) hooks_.guard([&] { entry.member->peer->close(close_code::internal_error, {}); });
     }
 
     void leave_roster(HubMember& member) noexcept {
@@ -451,16 +473,14 @@ private:
     void send(HubShard& shard, Delivery delivery) {
         bool wake = true;
         if (!Loop::attempt([&] { wake = shard.inbox().push(std::move(delivery)); })) shard.miss();
-        if (wake)
-            shard.loop().mailbox()->post(shard.room(),
-                                         [self = this->shared_from_this(), &shard] { shard.take_inbox(); });
+        if (wake) Call::post({this->shared_from_this(), &shard});
     }
 
-    void answer(const std::shared_ptr<HubQuestion>& question, HubShard* asker) {
-        question->values = listed(question->room);
+    void answer(std::shared_ptr<HubQuestion> question, std::string_view room) {
+        question->values = listed(room);
+        HubShard* asker = question->asker;
         if (asker == nullptr) return question->answer(std::move(question->values));
-        send(*asker, {nullptr, nullptr, question});
-        asker->loop().mailbox()->post([question] {});  // keeps it until the answer has taken its place
+        send(*asker, {nullptr, nullptr, std::move(question)});
     }
 
     Values listed(std::string_view room) const {
@@ -483,7 +503,6 @@ private:
     std::atomic<std::size_t> under_way_{0};  // bytes
     Inbox<HubEntry> incoming_;
     Reserve<> incoming_room_;
-    std::atomic<bool> waking_{false};
     mutable std::mutex mutex_;
     std::mutex leaving_;  // when the loops have ended, several threads may leave one shard
     std::vector<std::unique_ptr<HubShard>> shards_;

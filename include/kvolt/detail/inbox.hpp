@@ -2,37 +2,75 @@
 #define KVOLT_DETAIL_INBOX_HPP
 
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <mutex>
 #include <utility>
 #include <vector>
 
 namespace kvolt::detail {
 
-/// A queue between threads that is emptied in batches: only what makes it non-empty has to wake the reader.
+/// A queue between threads whose reader must be woken only where it has nothing to do, and then takes turns with
+/// others.
 template <class T>
 class Inbox {
 public:
-    /// @returns  true if it was empty: the reader must be woken.
+    using Clock = std::chrono::steady_clock;
+
+    /// How long a turn lasts at least, if there is enough to do.
+    static constexpr std::chrono::microseconds turn{1000};
+
+    /// @returns  true if the reader must be woken.
     bool push(T item) {
         std::lock_guard lock(mutex_);
-        filled_.store(true, std::memory_order_relaxed);
         items_.push_back(std::move(item));
-        return items_.size() == 1;
+        return !filled_.exchange(true, std::memory_order_relaxed);
     }
 
-    /// Without a lock: true if all is taken that the caller knows to have been pushed.
+    /// True if all has been read that the caller knows to have been pushed.
     bool empty() const noexcept { return !filled_.load(std::memory_order_relaxed); }
 
-    std::vector<T> take() {
+    /// For the reader: call `read(T&)`, which does not throw, with what waits, one by one, for a turn.
+    ///
+    /// @returns  true if something may be left: come again, nobody will wake you.
+    template <class Read>
+    bool take_turn(Read read) {
+        auto end = Clock::now() + turn;
+        do {
+            if (next_ == batch_.size() && !take_batch()) return false;
+            T item = std::move(batch_[next_++]);
+            read(item);
+        } while (Clock::now() < end);
+        return true;
+    }
+
+    /// Without a reader: let go of everything.
+    void clear() noexcept {
+        std::vector<T> items, batch;  // they may push, as they go
         std::lock_guard lock(mutex_);
+        items.swap(items_);
+        batch.swap(batch_);
+        next_ = 0;
         filled_.store(false, std::memory_order_relaxed);
-        return std::exchange(items_, {});
     }
 
 private:
+    bool take_batch() {
+        std::vector<T> done = std::exchange(batch_, {});
+        next_ = 0;
+        std::lock_guard lock(mutex_);
+        batch_.swap(items_);
+        filled_.store(!batch_.empty(), std::memory_order_relaxed);
+        return !batch_.empty();
+    }
+
     std::mutex mutex_;
     std::vector<T> items_;
-    std::atomic<bool> filled_{false};
+    std::atomic<bool> filled_{false};  // and the reader comes
+
+    // Of the reader
+    std::vector<T> batch_;
+    std::size_t next_ = 0;
 };
 
 }  // namespace kvolt::detail

@@ -159,6 +159,28 @@ public:
     /// Run `function` later, on this loop. From its thread; others use the mailbox.
     void post(Waiter<> function) { boost::asio::post(io_, std::move(function)); }
 
+    /// Call `work` now and in turns to come, until it returns false; a drain comes behind that. `work` does not throw.
+    ///
+    /// @param room  For the post of one such turn.
+    template <class Work>
+    void take_turns(Reserve<>& room, Work work) {
+        if (!work()) return;
+        boost::asio::post(io_, room.bind([this, &room, work = std::move(work)]() mutable {
+            --unfinished_;
+            take_turns(room, std::move(work));
+        }));
+        ++unfinished_;
+    }
+
+    /// Begin nothing new that takes turns, and call `then` when what has begun is done, or after `limit`.
+    void end_turns(std::chrono::milliseconds limit, Waiter<> then) {
+        ending_.store(true, std::memory_order_relaxed);
+        await_turns(now() + ticks(limit), std::move(then));
+    }
+
+    /// True after end_turns(). Any thread.
+    bool ending() const noexcept { return ending_.load(std::memory_order_relaxed); }
+
     boost::asio::io_context& io() noexcept { return io_; }
     executor_type executor() noexcept { return io_.get_executor(); }
     const std::shared_ptr<Mailbox>& mailbox() const noexcept { return mailbox_; }
@@ -226,8 +248,10 @@ public:
         if (draining_) return;
         draining_ = true;
         drained_ = std::move(drained);
-        for (Link* link : links_) link->shut_down();  // which never destroys one at once
         arm(drain_deadline_, limit);
+        end_turns(limit, [this] {
+            for (Link* link : links_) link->shut_down();  // which never destroys one at once
+        });
         tell_drained();
     }
 
@@ -299,6 +323,11 @@ private:
         if (flush_posted_) return;
         flush_posted_ = true;
         boost::asio::post(io_, flush_room_.bind([this] { flush(); }));
+    }
+
+    void await_turns(Tick end, Waiter<> then) {
+        if (unfinished_ == 0 || now() >= end) return then();
+        post([this, end, then = std::move(then)]() mutable { await_turns(end, std::move(then)); });
     }
 
     struct DrainDeadline : Deadline {
@@ -374,6 +403,7 @@ private:
     std::vector<Link*> links_;
     std::vector<Link*> dirty_;
     std::size_t websockets_ = 0;
+    std::size_t unfinished_ = 0;  // that take turns
     std::string outgoing_;
     std::unique_ptr<char[]> scratch_;
     bool flush_posted_ = false;
@@ -385,6 +415,7 @@ private:
     Tick date_tick_ = 0;
     Clock::time_point started_ = Clock::now();
     std::optional<Clock::duration> standing_;  // how long ago that was, where tests move the clock
+    std::atomic<bool> ending_{false};
     alignas(64) std::atomic<std::size_t> connections_{0};
     Reserve<> flush_room_, fire_room_, ticker_room_;
     Io io_;  // destroyed before the above, which what waits on it may use
