@@ -183,10 +183,11 @@ public:
         seats_[seat].limit = limit;
     }
 
-    // From a loop, or from none. On the first loop, what was submitted has its place at once, behind all before.
+    // From a loop, or from none. On the first loop, what was submitted has its place at once if nothing waits.
     void submit(Entry entry, std::size_t from) {
+        bool waits = !incoming_.empty();
         incoming_.push_back(std::move(entry));
-        if (from == 0) deal_all();
+        if (from == 0 && !waits) deal_all();
     }
 
     void send_directly(std::size_t connection, const std::string& frame) {

@@ -229,10 +229,15 @@ private:
             Mailbox& mailbox = *call.loop().mailbox();
             Reserve<>& room = call.room();
             return mailbox.post(room, [call = std::move(call)]() mutable {
-                Loop& loop = call.loop();
-                Reserve<>& room = call.room();
-                loop.take_turns(room, std::move(call));
+                Call taken = std::move(call);
+                taken.take_turns();
             });
+        }
+
+        void take_turns() {
+            Loop& home = loop();
+            Reserve<>& post_room = room();
+            home.take_turns(post_room, std::move(*this));
         }
 
         bool operator()() {
