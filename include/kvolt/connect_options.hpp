@@ -3,6 +3,7 @@
 
 #include <kvolt/backoff.hpp>
 #include <kvolt/connect_error.hpp>
+#include <kvolt/detail/list.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/url.hpp>
 
@@ -36,7 +37,7 @@ public:
     /// @throws std::invalid_argument  for what is no token, and for one that is named twice (RFC 6455, section 4.1).
     ConnectOptions& protocols(std::vector<std::string> names) {
         for (auto name = names.begin(); name != names.end(); ++name)
-            if (!is_token(*name) || std::find(names.begin(), name, *name) != name)
+            if (!detail::is_token(*name) || std::find(names.begin(), name, *name) != name)
                 throw std::invalid_argument("kvolt: not a subprotocol, or named twice: \"" + *name + '"');
         protocols_ = std::move(names);
         return *this;
@@ -47,9 +48,9 @@ public:
     /// @throws std::invalid_argument  for a bad name, for CR, LF or NUL in the value, and for the fields that the
     ///                                client itself sets.
     ConnectOptions& header(std::string_view name, std::string_view value) {
-        if (!is_token(name))
+        if (!detail::is_token(name))
             throw std::invalid_argument("kvolt: not a header field name: \"" + std::string(name) + '"');
-        if (value.find_first_of(std::string_view("\r\n\0", 3)) != value.npos)
+        if (detail::breaks_field(value))
             throw std::invalid_argument("kvolt: CR, LF or NUL in the value of the header field " + std::string(name));
         bool own = detail::iequals(name.substr(0, 14), "Sec-WebSocket-");
         for (std::string_view other : {"Upgrade", "Connection", "Content-Length", "Transfer-Encoding"})
@@ -126,12 +127,6 @@ public:
     const std::function<void(const ConnectError&, Duration)>& on_failure() const noexcept { return on_failure_; }
 
 private:
-    static bool is_token(std::string_view text) noexcept {
-        constexpr std::string_view characters =
-            "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-        return !text.empty() && text.find_first_not_of(characters) == text.npos;
-    }
-
     std::vector<std::string> protocols_;
     Fields fields_;
     std::string unix_path_;

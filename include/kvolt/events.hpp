@@ -4,6 +4,7 @@
 // Server-sent events, as browsers' EventSource takes them (HTML Standard, section 9.2).
 
 #include <kvolt/detail/exchange.hpp>
+#include <kvolt/detail/list.hpp>
 #include <kvolt/handler.hpp>
 
 #include <chrono>
@@ -70,7 +71,7 @@ private:
     }
 
     static void check(std::string_view value) {
-        if (value.find_first_of(std::string_view("\r\n\0", 3)) != value.npos)
+        if (detail::breaks_field(value))
             throw std::invalid_argument("kvolt: a line end or NUL in the name or id of an event");
     }
 

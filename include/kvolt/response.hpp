@@ -7,9 +7,11 @@
 
 #include <boost/beast/http/status.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <ostream>  // which Boost 1.81 forgets
 #include <stdexcept>
 #include <string>
@@ -116,24 +118,20 @@ public:
 
     /// Append the response in the form of RFC 9112; take_parts() has the rest of it.
     void append_to(std::string& out, const Framing& framing) const {
-        out += "HTTP/1.1 ";
-        append_number(out, static_cast<std::uint64_t>(status_));
-        out += ' ';
         auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(status_));
-        out.append(reason.data(), reason.size());
-        append_field(out, "\r\nDate: ", framing.date);
-        for (const auto& [name, value] : fields_) {
-            out += "\r\n";
-            append_field(out, name, ": ");
-            out += value;
-        }
+        append(out, {"HTTP/1.1 ",
+                     Digits(static_cast<std::uint64_t>(status_)),
+                     " ",
+                     {reason.data(), reason.size()},
+                     "\r\nDate: ",
+                     framing.date});
+        for (const auto& [name, value] : fields_) append(out, {"\r\n", name, ": ", value});
         if (!content_type_.empty() && header("Content-Type").empty())
-            append_field(out, "\r\nContent-Type: ", content_type_);
+            append(out, {"\r\nContent-Type: ", content_type_});
         if (!bodiless() && framing.chunked) {
             if (!framing.http_1_0) out += "\r\nTransfer-Encoding: chunked";
         } else if (!bodiless()) {
-            out += "\r\nContent-Length: ";
-            append_number(out, body_size());
+            append(out, {"\r\nContent-Length: ", Digits(body_size())});
         }
         bool upgrade = !header("Upgrade").empty();  // then Connection must name it (RFC 9110, section 7.8)
         if (!framing.keep_alive)
@@ -142,16 +140,13 @@ public:
             out += "\r\nConnection: upgrade";
         else if (framing.http_1_0)
             out += "\r\nConnection: keep-alive";
-        out += "\r\n\r\n";
-        if (!bodiless() && !framing.head && !framing.chunked) out += body_;
+        bool body = !bodiless() && !framing.head && !framing.chunked;
+        append(out, {"\r\n\r\n", body ? std::string_view(body_) : std::string_view()});
     }
 
     /// Append a part of a chunked body; the empty one is the last.
     static void append_chunk(std::string& out, std::string_view part) {
-        char digits[16];
-        out.append(digits, std::to_chars(digits, digits + sizeof digits, part.size(), 16).ptr);
-        append_field(out, "\r\n", part);
-        out += "\r\n";
+        append(out, {Digits(part.size(), 16), "\r\n", part, "\r\n"});
     }
 
     /// What is to be sent behind what append_to() has written: a body in files.
@@ -172,18 +167,28 @@ private:
         return false;
     }
 
-    static void append_field(std::string& out, std::string_view first, std::string_view second) {
-        out += first;
-        out += second;
-    }
+    class Digits {
+    public:
+        explicit Digits(std::uint64_t number, int base = 10)
+            : end_(std::to_chars(digits_, digits_ + sizeof digits_, number, base).ptr) {}
 
-    static void append_number(std::string& out, std::uint64_t number) {
-        char digits[20];
-        out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
+        operator std::string_view() const noexcept { return {digits_, static_cast<std::size_t>(end_ - digits_)}; }
+
+    private:
+        char digits_[20];
+        const char* end_;
+    };
+
+    static void append(std::string& out, std::initializer_list<std::string_view> texts) {
+        std::size_t at = out.size(), size = at;
+        for (std::string_view text : texts) size += text.size();
+        if (size > out.capacity()) out.reserve(std::max(size, 2 * at));
+        out.resize(size);
+        for (std::string_view text : texts) at += text.copy(out.data() + at, text.size());
     }
 
     static void check_value(std::string_view name, std::string_view value) {
-        if (value.find_first_of(std::string_view("\r\n\0", 3)) != value.npos)
+        if (detail::breaks_field(value))
             throw std::invalid_argument("kvolt: CR, LF or NUL in the value of the header field " + std::string(name));
     }
 

@@ -4,6 +4,7 @@
 // The parts of RFC 3986 and RFC 6454 that a server needs: escapes, query parameters, origins.
 
 #include <kvolt/config.hpp>
+#include <kvolt/detail/character_set.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -27,11 +28,6 @@ constexpr int hex_digit(char c) noexcept {
 
 constexpr char to_lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
-/// Of ASCII, whatever the locale.
-constexpr bool is_alphanumeric(char c) noexcept {
-    return (c >= '0' && c <= '9') || (to_lower(c) >= 'a' && to_lower(c) <= 'z');
-}
-
 /// ASCII case-insensitive, as header names, schemes and hosts are compared.
 constexpr bool iequals(std::string_view a, std::string_view b) noexcept {
     if (a.size() != b.size()) return false;
@@ -44,6 +40,27 @@ inline std::string lowered(std::string_view text) {
     std::string result(text);
     for (char& c : result) c = to_lower(c);
     return result;
+}
+
+/// What an escape such as `%2F` at the front of a text stands for; -1 if it is broken, or stands for NUL, CR or LF.
+constexpr int unescaped(std::string_view text) noexcept {
+    if (text.size() < 3) return -1;
+    int high = hex_digit(text[1]), low = hex_digit(text[2]), byte = high * 16 + low;
+    return high < 0 || low < 0 || byte == '\0' || byte == '\r' || byte == '\n' ? -1 : byte;
+}
+
+/// True if percent_decode() finds nothing wrong.
+inline bool has_good_escapes(std::string_view text) noexcept {
+    for (std::size_t at = text.find('%'); at != text.npos; at = text.find('%', at + 3))
+        if (unescaped(text.substr(at)) < 0) return false;
+    return true;
+}
+
+/// False if a path has no segments `.` and `..`, also escaped ones.
+constexpr bool may_have_dot_segments(std::string_view path) noexcept {
+    for (std::size_t i = 0; i + 1 < path.size(); ++i)
+        if (path[i] == '/' && (path[i + 1] == '.' || path[i + 1] == '%')) return true;
+    return false;
 }
 
 /// 1 for the segment `.`, 2 for `..`, whether escaped or not; 0 for every other one.
@@ -70,12 +87,9 @@ inline std::optional<std::string> percent_decode(std::string_view text) {
             result += text[i];
             continue;
         }
-        if (text.size() - i < 3) return std::nullopt;
-        int high = detail::hex_digit(text[i + 1]), low = detail::hex_digit(text[i + 2]);
-        if (high < 0 || low < 0) return std::nullopt;
-        char c = static_cast<char>(high * 16 + low);
-        if (c == '\0' || c == '\r' || c == '\n') return std::nullopt;
-        result += c;
+        int byte = detail::unescaped(text.substr(i));
+        if (byte < 0) return std::nullopt;
+        result += static_cast<char>(byte);
         i += 2;
     }
     return result;
@@ -148,14 +162,14 @@ inline std::optional<std::pair<std::string, unsigned>> parse_authority(std::stri
         end = text.find(']');
         if (end == text.npos || end < 3) return std::nullopt;
         ++end;
-        if (text.substr(1, end - 2).find_first_not_of("0123456789abcdefABCDEF:.") != text.npos) return std::nullopt;
+        static constexpr CharacterSet address("0123456789abcdefABCDEF:.");
+        if (!address.has_all(text.substr(1, end - 2))) return std::nullopt;
     } else {
         end = std::min(text.find(':'), text.size());
-        for (char c : text.substr(0, end)) {
-            bool allowed = is_alphanumeric(c) || std::string_view("-._~!$&'()*+;=%").find(c) != std::string_view::npos;
-            if (!allowed) return std::nullopt;
-        }
-        if (!percent_decode(text.substr(0, end))) return std::nullopt;
+        static constexpr CharacterSet name(
+            "-._~!$&'()*+;=%0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+        std::string_view host = text.substr(0, end);
+        if (!name.has_all(host) || !has_good_escapes(host)) return std::nullopt;
     }
     if (end == 0) return std::nullopt;
     unsigned port = default_port;

@@ -7,6 +7,8 @@
 #include "require.hpp"
 #include <kvolt/app.hpp>
 #include <kvolt/detail/frame.hpp>
+#include <kvolt/detail/hub_shard.hpp>
+#include <kvolt/detail/inbox.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/peer.hpp>
 #include <kvolt/hub.hpp>
@@ -217,7 +219,12 @@ public:
 
     void run(std::size_t loop) {
         if (loop == 0) deal_all();
-        for (const auto& [entry, only] : std::exchange(loops_[loop].deliveries, {})) deliver(loop, entry, only);
+        done_ = 0;
+        for (const auto& [entry, only] : std::exchange(loops_[loop].deliveries, {})) {
+            done_ += HubShard::overhead;
+            deliver(loop, entry, only);
+            end_turn(loop);
+        }
     }
 
     void flush(std::size_t loop) {
@@ -275,11 +282,23 @@ private:
     // The order
 
     void deal_all() {
+        done_ = 0;
         while (!incoming_.empty()) {
             std::deque<Entry> batch{std::move(incoming_.front())};  // and what the hooks have to say about it
             incoming_.pop_front();
-            for (; !batch.empty(); batch.pop_front()) deal(batch.front(), batch);
+            for (; !batch.empty(); batch.pop_front()) {
+                done_ += HubShard::overhead;
+                deal(batch.front(), batch);
+            }
+            end_turn(0);
         }
+    }
+
+    // With much to do, a loop comes to flush in between.
+    void end_turn(std::size_t loop) {
+        if (done_ < Inbox<int>::turn) return;
+        done_ = 0;
+        flush(loop);
     }
 
     void deal(Entry& entry, std::deque<Entry>& batch) {
@@ -366,6 +385,7 @@ private:
         for (std::size_t i = 0; i < seats_.size(); ++i) {
             const Seat& seat = seats_[i];
             if (loop_of(i) != loop || !is_in(seat.rooms, entry.room) || (only != nobody && i != only)) continue;
+            ++done_;
             if (entry.kind == Entry::Kind::close)
                 close(seat.connection, entry.code, entry.frame);
             else if (i != entry.except && (entry.where.empty() || seat.value == entry.where))
@@ -464,7 +484,8 @@ private:
     std::vector<Wire> connections_;
     std::vector<Seat> seats_;
     std::deque<Entry> incoming_;
-    Names history_rooms_;  // the latest last
+    Names history_rooms_;   // the latest last
+    std::size_t done_ = 0;  // in this turn
 };
 
 class Both {

@@ -3,6 +3,7 @@
 
 // The Authorization field (RFC 9110, section 11.6.2).
 
+#include <kvolt/detail/character_set.hpp>
 #include <kvolt/url.hpp>
 
 #include <cstddef>
@@ -60,8 +61,8 @@ inline std::optional<std::pair<std::string, std::string>> basic_credentials(std:
 /// A token of RFC 6750, section 2.1; nothing if the field holds none.
 inline std::optional<std::string_view> bearer_token(std::string_view field) {
     auto token = credentials(field, "Bearer");
-    constexpr std::string_view allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=";
-    if (!token || token->find_first_not_of(allowed) != token->npos) return std::nullopt;
+    static constexpr CharacterSet allowed("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=");
+    if (!token || !allowed.has_all(*token)) return std::nullopt;
     return token;
 }
 

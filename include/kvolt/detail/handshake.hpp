@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_HANDSHAKE_HPP
 #define KVOLT_DETAIL_HANDSHAKE_HPP
 
+#include <kvolt/detail/character_set.hpp>
 #include <kvolt/detail/compression.hpp>
 #include <kvolt/detail/fields.hpp>
 #include <kvolt/error.hpp>
@@ -19,8 +20,8 @@ namespace kvolt::detail {
 
 /// The key is 16 bytes in base64: 22 characters and two times '=' (RFC 6455, section 4.1).
 inline bool is_websocket_key(std::string_view key) {
-    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    return key.size() == 24 && key.ends_with("==") && key.substr(0, 22).find_first_not_of(alphabet) == key.npos;
+    static constexpr CharacterSet alphabet("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+    return key.size() == 24 && key.ends_with("==") && alphabet.has_all(key.substr(0, 22));
 }
 
 /// What Sec-WebSocket-Accept proves that the key was seen with (RFC 6455, section 4.2.2).

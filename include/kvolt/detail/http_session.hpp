@@ -264,7 +264,6 @@ private:
         writer_.start(reader_.keep_alive() && !request_.has_token("Upgrade", "websocket"));
         body_given_ = false;
         body_failure_.reset();
-        response_.clear();
         context_.emplace(request_, response_, *this);
         context_->match(match_);
         if (chain_->plain()) {

@@ -89,11 +89,13 @@ public:
 
     /// Do what an entry says, to one member or to those of its room. Those for whom there is no memory are closed: they
     /// would miss a message.
-    void deliver(const HubEntry& entry, HubMember* only = nullptr) {
+    ///
+    /// @returns  how many there are.
+    std::size_t deliver(const HubEntry& entry, HubMember* only = nullptr) {
         if (history_) Loop::attempt([&] { remember(entry); });
         if (entry.kind == HubEntry::Kind::close) return close(entry);
         if (only == nullptr) return send(entry, rooms_.in(entry.room));
-        if (!only->places.empty()) send(entry, std::span(&only, 1));
+        return only->places.empty() ? 0 : send(entry, std::span(&only, 1));
     }
 
     /// What comes from the loop that gives the order.
@@ -103,10 +105,11 @@ public:
         std::shared_ptr<HubQuestion> question;  // which has its answer
     };
 
-    void deliver(const Delivery& delivery) {
+    std::size_t deliver(const Delivery& delivery) {
         if (delivery.entry) return deliver(*delivery.entry, delivery.only.get());
         delivery.question->answer(std::move(delivery.question->values));
         questions_.fetch_sub(1, std::memory_order_release);
+        return 0;
     }
 
     /// Somebody here asks who is in a room, and may join when he knows: he must not miss what is new by then.
@@ -129,12 +132,19 @@ public:
         if (missed_.exchange(false, std::memory_order_relaxed))
             for (HubMember* member : rooms_.everyone())
                 if (Link* link = member->peer->link()) link->abort();
-        return inbox_.take_turn([&](const Delivery& next) { hooks_.guard([&] { deliver(next); }); });
+        return inbox_.take_turn([&](const Delivery& next) {
+            std::size_t members = 0;
+            hooks_.guard([&] { members = deliver(next); });
+            return overhead + members;
+        });
     }
 
     // Any thread
 
     std::size_t size() const noexcept { return size_.load(std::memory_order_acquire); }
+
+    /// What an entry costs by itself, in members.
+    static constexpr std::size_t overhead = 4;
 
     /// Whether what is broadcast matters here.
     bool listens() const noexcept { return size() > 0 || questions_.load(std::memory_order_acquire) > 0; }
@@ -148,8 +158,9 @@ public:
 private:
     using Counter = std::atomic<std::uint64_t>;
 
-    void send(const HubEntry& entry, std::span<HubMember* const> members) {
-        if (members.empty()) return;
+    std::size_t send(const HubEntry& entry, std::span<HubMember* const> members) {
+        if (members.empty()) return 0;
+        std::size_t count = members.size();
         const HubEntry::More* more = entry.more.get();
         std::vector<HubMember*> chosen;
         if (more && more->where) {  // now: what it does must not come between the frame and its members
@@ -163,6 +174,7 @@ private:
         for (HubMember* member : members)
             if (!more || member->id != more->options.except()) send(*member, frame, key.size(), tally);
         settle(std::move(tally));
+        return count;
     }
 
     void send(HubMember& member, SharedFrame& frame, std::size_t key, Tally& tally) {
@@ -239,10 +251,11 @@ private:
         return tally;
     }
 
-    void close(const HubEntry& entry) {
+    std::size_t close(const HubEntry& entry) {
         std::vector<std::shared_ptr<Peer>> peers;
         for (HubMember* member : rooms_.in(entry.room)) peers.push_back(member->peer);
         for (const auto& peer : peers) peer->close(entry.more->code, entry.frame);
+        return peers.size();
     }
 
     // Only this loop's thread writes, so no locked instruction is needed.

@@ -317,7 +317,11 @@ private:
 
     bool take_turn() {
         hooks_.guard([&] { order_departures(); });
-        return incoming_.take_turn([&](HubEntry& next) { hooks_.guard([&] { order(std::move(next)); }); });
+        return incoming_.take_turn([&](HubEntry& next) {
+            dealt_ = 0;
+            hooks_.guard([&] { order(std::move(next)); });
+            return dealt_;
+        });
     }
 
     void order_departures() {
@@ -363,6 +367,7 @@ private:
     }
 
     void deal(HubEntry& entry) {
+        dealt_ += HubShard::overhead;
         switch (entry.kind) {
             case Kind::message:
                 messages_.store(messages_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -459,12 +464,15 @@ private:
             if (!shared) shared = share(entry);
             send(*shard, {shared, nullptr, {}});
         }
-        if (own) own->deliver(shared ? *shared : entry);
+        if (own) dealt_ += own->deliver(shared ? *shared : entry);
     }
 
     void deal_to(const std::shared_ptr<HubMember>& member, const HubEntry& entry) {
         if (!member) return;
-        if (&member->shard->loop() == &home_) return member->shard->deliver(entry, member.get());
+        if (&member->shard->loop() == &home_) {
+            dealt_ += member->shard->deliver(entry, member.get());
+            return;
+        }
         HubEntry copy;
         copy.frame = entry.frame;
         send(*member->shard, {share(copy), member, {}});
@@ -521,7 +529,8 @@ private:
 
     // Of the home loop
     bool dealing_ = false;
-    bool failed_ = false;  // to deal, for want of memory
+    bool failed_ = false;    // to deal, for want of memory
+    std::size_t dealt_ = 0;  // how much there was to do, in members
     Reserve<512> order_room_;
     std::deque<HubEntry> waiting_;
     std::vector<HubShard*> seen_;

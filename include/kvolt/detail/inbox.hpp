@@ -2,7 +2,6 @@
 #define KVOLT_DETAIL_INBOX_HPP
 
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <mutex>
 #include <utility>
@@ -15,10 +14,8 @@ namespace kvolt::detail {
 template <class T>
 class Inbox {
 public:
-    using Clock = std::chrono::steady_clock;
-
-    /// How long a turn lasts at least, if there is enough to do.
-    static constexpr std::chrono::microseconds turn{1000};
+    /// How much is done in a turn, about: a millisecond's work where one unit is a member of a hub.
+    static constexpr std::size_t turn = 8192;
 
     /// @returns  true if the reader must be woken.
     bool push(T item) {
@@ -30,17 +27,17 @@ public:
     /// True if all has been read that the caller knows to have been pushed.
     bool empty() const noexcept { return !filled_.load(std::memory_order_relaxed); }
 
-    /// For the reader: call `read(T&)`, which does not throw, with what waits, one by one, for a turn.
+    /// For the reader: call `read` with what waits, one by one, for a turn.
     ///
+    /// @param read  `std::size_t(T&)`, returns how much there was to do. Does not throw.
     /// @returns  true if something may be left: come again, nobody will wake you.
     template <class Read>
     bool take_turn(Read read) {
-        auto end = Clock::now() + turn;
-        do {
+        for (std::size_t done = 0; done < turn;) {
             if (next_ == batch_.size() && !take_batch()) return false;
             T item = std::move(batch_[next_++]);
-            read(item);
-        } while (Clock::now() < end);
+            done += read(item);
+        }
         return true;
     }
 

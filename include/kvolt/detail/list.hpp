@@ -3,6 +3,8 @@
 
 // What the values of header fields are made of (RFC 9110, section 5.6): tokens, lists, quoted strings.
 
+#include <kvolt/detail/character_set.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <optional>
@@ -13,9 +15,15 @@ namespace kvolt::detail {
 
 /// True for a token, such as the name of a field or a method (section 5.6.2).
 inline bool is_token(std::string_view text) noexcept {
-    constexpr std::string_view characters =
-        "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    return !text.empty() && text.find_first_not_of(characters) == text.npos;
+    static constexpr CharacterSet characters(
+        "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+    return !text.empty() && characters.has_all(text);
+}
+
+/// True if a text does not end where its field would: it holds CR, LF or NUL (section 5.5).
+inline bool breaks_field(std::string_view text) noexcept {
+    static constexpr CharacterSet characters(std::string_view("\r\n\0", 3));
+    return characters.has_any(text);
 }
 
 /// Without the spaces and tabs at both ends (section 5.6.3).

@@ -3,6 +3,7 @@
 
 // What Beast's parser lets through and RFC 9112 does not.
 
+#include <kvolt/detail/character_set.hpp>
 #include <kvolt/detail/list.hpp>
 #include <kvolt/request.hpp>
 #include <kvolt/url.hpp>
@@ -37,8 +38,8 @@ inline std::optional<Refusal> check_target(const Request& request) {
     if (target == "*" && request.method() == "OPTIONS") return std::nullopt;
     if (!path.starts_with('/')) return Refusal{400, "bad request target"};
     if (!target.starts_with('/') && !parse_authority(request.host(), 80)) return Refusal{400, "bad request target"};
-    if (path.find("/.") != path.npos || path.find("/%2") != path.npos)
-        if (!remove_dot_segments(path)) return Refusal{400, "the path climbs above the root"};
+    if (may_have_dot_segments(path) && !remove_dot_segments(path))
+        return Refusal{400, "the path climbs above the root"};
     if (path.find('%') == path.npos) return std::nullopt;
     auto decoded = percent_decode(path);
     if (!decoded) return Refusal{400, "bad escape in the request target"};
@@ -66,8 +67,8 @@ inline std::optional<Refusal> check_request(const Request& request, std::string_
     if (lengths > 1) return Refusal{400, "more than one Content-Length"};
     if (lengths == 1) {
         std::string_view length = request.header("Content-Length");
-        if (length.empty() || length.find_first_not_of("0123456789") != length.npos)
-            return Refusal{400, "bad Content-Length"};
+        static constexpr CharacterSet digits("0123456789");
+        if (length.empty() || !digits.has_all(length)) return Refusal{400, "bad Content-Length"};
     }
     if (encodings > 0) {
         if (encodings > 1 || lengths > 0 || request.version() < 11) return Refusal{400, "bad Transfer-Encoding"};

@@ -60,7 +60,6 @@ public:
             if (buffer_.size() == 0 && buffer_.capacity() > read_size)
                 buffer_ = boost::beast::flat_buffer(buffer_.max_size());  // what is idle holds little
             if (buffer_.size() == 0 || bytes() == "\r") return std::nullopt;
-            request_.clear();
             parser_.emplace(request_, limits_);
             parsed_ = body_received_ = 0;
             invited_ = false;
@@ -75,7 +74,7 @@ public:
         }
         if (error && error != boost::beast::http::error::need_more) return parser_->refusal(error, bytes());
         if (parser_->is_header_done()) {
-            std::string_view head = bytes().substr(0, bytes().find("\r\n\r\n") + 2);
+            std::string_view head = bytes().substr(0, parsed_ - 2);
             if (head.size() + 2 > limits_.header_size)
                 return parser_->refusal(boost::beast::http::error::header_limit, head);
             if (auto refusal = check_request(request_, head)) return refusal;

@@ -4,6 +4,7 @@
 // A name for every request, by which it is found again in the logs of several services.
 
 #include <kvolt/context.hpp>
+#include <kvolt/detail/character_set.hpp>
 #include <kvolt/response.hpp>
 
 #include <cstdint>
@@ -57,8 +58,8 @@ private:
 namespace detail {
 
 inline bool is_sane_request_id(std::string_view id) noexcept {
-    constexpr std::string_view allowed = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.:+/=";
-    return !id.empty() && id.size() <= 128 && id.find_first_not_of(allowed) == id.npos;
+    static constexpr CharacterSet allowed("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.:+/=");
+    return !id.empty() && id.size() <= 128 && allowed.has_all(id);
 }
 
 /// 32 hexadecimal digits, never the same twice. They are not meant to be secret.
