@@ -119,29 +119,15 @@ public:
     /// Append the response in the form of RFC 9112; take_parts() has the rest of it.
     void append_to(std::string& out, const Framing& framing) const {
         auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(status_));
-        append(out, {"HTTP/1.1 ",
-                     Digits(static_cast<std::uint64_t>(status_)),
-                     " ",
-                     {reason.data(), reason.size()},
-                     "\r\nDate: ",
-                     framing.date});
+        Digits status(static_cast<std::uint64_t>(status_)), length(body_size());
+        append(out, {"HTTP/1.1 ", status, " ", {reason.data(), reason.size()}, "\r\nDate: ", framing.date});
         for (const auto& [name, value] : fields_) append(out, {"\r\n", name, ": ", value});
-        if (!content_type_.empty() && header("Content-Type").empty())
-            append(out, {"\r\nContent-Type: ", content_type_});
-        if (!bodiless() && framing.chunked) {
-            if (!framing.http_1_0) out += "\r\nTransfer-Encoding: chunked";
-        } else if (!bodiless()) {
-            append(out, {"\r\nContent-Length: ", Digits(body_size())});
-        }
-        bool upgrade = !header("Upgrade").empty();  // then Connection must name it (RFC 9110, section 7.8)
-        if (!framing.keep_alive)
-            out += upgrade ? "\r\nConnection: upgrade, close" : "\r\nConnection: close";
-        else if (upgrade)
-            out += "\r\nConnection: upgrade";
-        else if (framing.http_1_0)
-            out += "\r\nConnection: keep-alive";
-        bool body = !bodiless() && !framing.head && !framing.chunked;
-        append(out, {"\r\n\r\n", body ? std::string_view(body_) : std::string_view()});
+        bool typed = !content_type_.empty() && header("Content-Type").empty();
+        bool chunked = !bodiless() && framing.chunked, sized = !bodiless() && !chunked;
+        append(out, {typed ? "\r\nContent-Type: " : "", typed ? std::string_view(content_type_) : "",
+                     chunked && !framing.http_1_0 ? "\r\nTransfer-Encoding: chunked" : "",
+                     sized ? "\r\nContent-Length: " : "", sized ? std::string_view(length) : "", connection(framing),
+                     "\r\n\r\n", sized && !framing.head ? std::string_view(body_) : ""});
     }
 
     /// Append a part of a chunked body; the empty one is the last.
@@ -157,6 +143,13 @@ public:
 
 private:
     bool bodiless() const noexcept { return status_ == 204 || status_ == 304; }  // RFC 9110, section 6.4.1
+
+    std::string_view connection(const Framing& framing) const noexcept {
+        bool upgrade = !header("Upgrade").empty();  // then Connection must name it (RFC 9110, section 7.8)
+        if (!framing.keep_alive) return upgrade ? "\r\nConnection: upgrade, close" : "\r\nConnection: close";
+        if (upgrade) return "\r\nConnection: upgrade";
+        return framing.http_1_0 ? "\r\nConnection: keep-alive" : "";
+    }
 
     // RFC 9110, sections 8 and 13.1; the others, such as Content-Security-Policy, guard whatever is answered.
     static bool describes_body(std::string_view name) noexcept {

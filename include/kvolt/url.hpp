@@ -155,8 +155,16 @@ struct Origin {
 
 namespace detail {
 
-/// The host and port of an authority without user information (RFC 9110, section 7.2); nothing if malformed.
-inline std::optional<std::pair<std::string, unsigned>> parse_authority(std::string_view text, unsigned default_port) {
+/// An authority without user information (RFC 9110, section 7.2).
+struct Authority {
+    std::string_view host;  // an IPv6 address in its brackets
+    unsigned port;
+
+    bool operator==(const Authority&) const = default;
+};
+
+/// Nothing if it is malformed.
+inline std::optional<Authority> parse_authority(std::string_view text, unsigned default_port) noexcept {
     std::size_t end = 0;
     if (text.starts_with('[')) {
         end = text.find(']');
@@ -185,7 +193,7 @@ inline std::optional<std::pair<std::string, unsigned>> parse_authority(std::stri
         if (number > 65535) return std::nullopt;
         if (!rest.empty()) port = number;
     }
-    return std::pair(lowered(text.substr(0, end)), port);
+    return Authority{text.substr(0, end), port};
 }
 
 }  // namespace detail
@@ -197,7 +205,7 @@ inline std::optional<Origin> Origin::parse(std::string_view text) {
     if (scheme != "http" && scheme != "https") return std::nullopt;
     auto authority = detail::parse_authority(text.substr(colon + 3), scheme == "https" ? 443 : 80);
     if (!authority) return std::nullopt;
-    return Origin{std::move(scheme), std::move(authority->first), authority->second};
+    return Origin{std::move(scheme), detail::lowered(authority->host), authority->port};
 }
 
 namespace detail {

@@ -165,8 +165,8 @@ void check_target(const Request& request) {
         static_cast<std::size_t>(std::count(request.raw_query().begin(), request.raw_query().end(), '&'));
     require(kvolt::parse_query(request.raw_query()).size() <= most + 1);
     if (auto authority = parse_authority(path, 80)) {
-        require(!authority->first.empty() && authority->second <= 65535);
-        require(parse_authority(authority->first + ':' + std::to_string(authority->second), 80) == authority);
+        require(!authority->host.empty() && authority->port <= 65535);
+        require(parse_authority(std::string(authority->host) + ':' + std::to_string(authority->port), 80) == authority);
     }
 }
 

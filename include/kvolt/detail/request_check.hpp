@@ -32,8 +32,8 @@ inline std::optional<Refusal> check_target(const Request& request) {
     if (request.method() == "CONNECT") {
         // Its bytes behind the head would be no requests, so it is not left to the routes.
         auto authority = parse_authority(target, 0);
-        return authority && authority->second != 0 ? Refusal{501, "this server is no proxy"}
-                                                   : Refusal{400, "bad request target"};
+        return authority && authority->port != 0 ? Refusal{501, "this server is no proxy"}
+                                                 : Refusal{400, "bad request target"};
     }
     if (target == "*" && request.method() == "OPTIONS") return std::nullopt;
     if (!path.starts_with('/')) return Refusal{400, "bad request target"};
@@ -57,28 +57,34 @@ inline std::optional<Refusal> check_request(const Request& request, std::string_
 
     if (auto refusal = check_target(request)) return refusal;
 
+    struct Known {
+        std::string_view name, value = {};
+        std::size_t count = 0;
+    };
+    Known host{"Host"}, length{"Content-Length"}, encoding{"Transfer-Encoding"}, expectation{"Expect"};
+    for (std::size_t i = 0; i < request.field_count(); ++i)
+        for (Known* known : {&host, &length, &encoding, &expectation})
+            if (iequals(request.field_name(i), known->name) && known->count++ == 0)
+                known->value = request.field_value(i);
+
     // RFC 9112, section 3.2
-    std::size_t hosts = request.count("Host");
-    if (hosts > 1 || (hosts == 0 && request.version() >= 11)) return Refusal{400, "exactly one Host is needed"};
-    if (hosts == 1 && !parse_authority(request.header("Host"), 80)) return Refusal{400, "bad Host"};
+    if (host.count > 1 || (host.count == 0 && request.version() >= 11))
+        return Refusal{400, "exactly one Host is needed"};
+    if (host.count == 1 && !parse_authority(host.value, 80)) return Refusal{400, "bad Host"};
 
     // RFC 9112, section 6: in doubt about the length, requests could be smuggled in a body.
-    std::size_t lengths = request.count("Content-Length"), encodings = request.count("Transfer-Encoding");
-    if (lengths > 1) return Refusal{400, "more than one Content-Length"};
-    if (lengths == 1) {
-        std::string_view length = request.header("Content-Length");
-        static constexpr CharacterSet digits("0123456789");
-        if (length.empty() || !digits.has_all(length)) return Refusal{400, "bad Content-Length"};
-    }
-    if (encodings > 0) {
-        if (encodings > 1 || lengths > 0 || request.version() < 11) return Refusal{400, "bad Transfer-Encoding"};
-        if (!iequals(request.header("Transfer-Encoding"), "chunked"))
-            return Refusal{501, "only the transfer coding chunked is known"};
+    if (length.count > 1) return Refusal{400, "more than one Content-Length"};
+    static constexpr CharacterSet digits("0123456789");
+    if (length.count == 1 && (length.value.empty() || !digits.has_all(length.value)))
+        return Refusal{400, "bad Content-Length"};
+    if (encoding.count > 0) {
+        if (encoding.count > 1 || length.count > 0 || request.version() < 11)
+            return Refusal{400, "bad Transfer-Encoding"};
+        if (!iequals(encoding.value, "chunked")) return Refusal{501, "only the transfer coding chunked is known"};
     }
 
-    std::size_t expectations = request.count("Expect");
-    if (expectations > 0 && request.version() >= 11 &&
-        (expectations > 1 || !iequals(request.header("Expect"), "100-continue")))
+    if (expectation.count > 0 && request.version() >= 11 &&
+        (expectation.count > 1 || !iequals(expectation.value, "100-continue")))
         return Refusal{417, "only 100-continue can be expected"};
     return std::nullopt;
 }

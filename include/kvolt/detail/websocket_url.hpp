@@ -37,9 +37,9 @@ struct WebSocketUrl {
         std::string_view authority = rest.substr(0, end);
         if (authority.find('@') != authority.npos) fail("say who you are by a header field, Authorization");
         auto place = parse_authority(authority, url.secure ? 443 : 80);
-        if (!place || place->second == 0 || place->first.find('%') != std::string::npos) fail("bad host or port");
-        url.host = std::move(place->first);
-        url.port = place->second;
+        if (!place || place->port == 0 || place->host.find('%') != place->host.npos) fail("bad host or port");
+        url.host = lowered(place->host);
+        url.port = place->port;
         url.target = rest.substr(end);
         if (!url.target.starts_with('/')) url.target.insert(0, "/");
         for (char c : url.target)
