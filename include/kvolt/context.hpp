@@ -35,7 +35,11 @@ struct PathMatch {
     const std::vector<std::string>* names = nullptr;
     std::array<std::string_view, PathPattern::max_parameters> values;
     std::size_t size = 0;
+
+    static const PathMatch none;
 };
+
+inline const PathMatch PathMatch::none;
 
 }  // namespace detail
 
@@ -76,19 +80,19 @@ public:
     std::string_view target() const noexcept { return request_.target(); }
 
     /// The pattern of the route that matched, such as `/users/:id`; empty if none did.
-    std::string_view route() const noexcept { return match_.route; }
+    std::string_view route() const noexcept { return match_->route; }
 
     /// A `:name` or `*name` of the route's pattern, decoded; empty if the pattern has none of this name.
     std::string_view param(std::string_view name) const noexcept {
-        for (std::size_t i = 0; i < match_.size; ++i)
-            if ((*match_.names)[i] == name) return decoded_params_.empty() ? match_.values[i] : decoded_params_[i];
+        for (std::size_t i = 0; i < match_->size; ++i)
+            if ((*match_->names)[i] == name) return decoded_params_.empty() ? match_->values[i] : decoded_params_[i];
         return {};
     }
 
     /// The same as it was sent: escapes and all.
     std::string_view raw_param(std::string_view name) const noexcept {
-        for (std::size_t i = 0; i < match_.size; ++i)
-            if ((*match_.names)[i] == name) return match_.values[i];
+        for (std::size_t i = 0; i < match_->size; ++i)
+            if ((*match_->names)[i] == name) return match_->values[i];
         return {};
     }
 
@@ -331,8 +335,9 @@ public:
         return false;
     }
 
+    /// @param match  Must outlive this.
     void match(const detail::PathMatch& match) {
-        match_ = match;
+        match_ = &match;
         if (!decoded_path_) return;
         for (std::size_t i = 0; i < match.size; ++i)
             decoded_params_.push_back(percent_decode(match.values[i]).value_or(std::string(match.values[i])));
@@ -361,7 +366,7 @@ private:
     const Request& request_;
     Response& response_;
     detail::Exchange& exchange_;
-    detail::PathMatch match_;
+    const detail::PathMatch* match_ = &detail::PathMatch::none;
     std::optional<std::string> decoded_path_;
     std::vector<std::string> decoded_params_;
     mutable std::optional<QueryParameters> query_;
@@ -385,8 +390,7 @@ inline void run_plain(const Chain& chain, Context& context) {
     }
 }
 
-/// Run a chain from one of its steps on.
-inline Task<> run(const Chain& chain, std::size_t first, Context& context) {
+inline Task<> run_steps(const Chain& chain, std::size_t first, Context& context) {
     for (std::size_t i = first; i < chain.steps().size(); ++i) {
         const Step& step = chain.steps()[i];
         if (step.around) {
@@ -402,6 +406,13 @@ inline Task<> run(const Chain& chain, std::size_t first, Context& context) {
         }
         if (context.answered()) co_return;
     }
+}
+
+/// Run a chain from one of its steps on.
+inline Task<> run(const Chain& chain, std::size_t first, Context& context) {
+    bool last = first + 1 == chain.steps().size();  // then no coroutine is needed around it
+    if (last && chain.steps()[first].coroutine) return chain.steps()[first].coroutine(context);
+    return run_steps(chain, first, context);
 }
 
 }  // namespace detail

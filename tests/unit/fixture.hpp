@@ -99,7 +99,7 @@ struct Fixture {
         match.route = route;
         match.names = &names;
         for (std::string_view value : values) match.values[match.size++] = value;
-        context().match(match);
+        context().match(matched = match);
     }
 
     /// Make the request one for a WebSocket.
@@ -153,6 +153,7 @@ struct Fixture {
     FakeExchange exchange;
     std::exception_ptr failure;
     std::unique_ptr<kvolt::Context> made;
+    kvolt::detail::PathMatch matched;
 };
 
 }  // namespace test

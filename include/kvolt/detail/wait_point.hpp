@@ -4,13 +4,12 @@
 #include <kvolt/detail/deadline_wheel.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/waiter.hpp>
-#include <kvolt/handler.hpp>
 
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -28,10 +27,10 @@ public:
 
     bool waiting() const noexcept { return waiter_ && !armed(); }
 
-    /// Suspend until woken; throws if that was with an error, or if the wait is cancelled.
+    /// Suspend until woken; throws if that was with an error, or if the wait is cancelled. To be awaited at once.
     ///
     /// @param owner  What this is a part of.
-    Task<> wait(Loop_& loop, std::weak_ptr<void> owner) {
+    auto wait(Loop_& loop, std::weak_ptr<void> owner) {
         auto initiate = [](auto handler, WaitPoint* self, Loop_* on, std::weak_ptr<void> weak) {
             static_assert(Waiter<Error>::template fits<decltype(handler)>);
             auto cancellation = boost::asio::get_associated_cancellation_slot(handler);
@@ -44,8 +43,9 @@ public:
                 if (alive && self->waits_ == number) self->wake_later(*on, true);
             });
         };
-        return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(Error)>(
-            initiate, boost::asio::use_awaitable, this, &loop, std::move(owner));
+        // An awaitable would take a coroutine frame of its own.
+        return boost::asio::async_initiate<const boost::asio::deferred_t&, void(Error)>(
+            initiate, boost::asio::deferred, this, &loop, std::move(owner));
     }
 
     /// Let the coroutine run on within this call.

@@ -160,7 +160,8 @@ public:
     }
 
 private:
-    static constexpr std::size_t small = 512;              // bytes for one read of a connection at rest
+    // Bytes for one read of a connection at rest: of one that sends little, and of others. More than a control frame.
+    static constexpr std::size_t first_read_size = 192, read_size = 512;
     static constexpr std::size_t most_behind = 64 * 1024;  // bytes that a pong may queue behind
 
     static bool is_of_handshake(std::string_view field) noexcept {
@@ -235,11 +236,11 @@ private:
     // What is unread now is a part of a frame's head, or of a control frame.
     void read(Owner self) {
         std::size_t have = unread_.size();
-        if (buffer_.size() != small)
+        if (buffer_.size() != read_size_)
             buffer_ = std::string(unread_.begin(), unread_.end());  // a connection at rest keeps little
         else if (have > 0)
             std::memmove(buffer_.data(), unread_.data(), have);
-        buffer_.resize(small);
+        buffer_.resize(read_size_);
         unread_ = {};
         reading_ = true;
         wire_.read(boost::asio::buffer(buffer_) + have,
@@ -248,13 +249,14 @@ private:
                        if (error) return on_vanished();
                        last_received_ = wire_.loop().now();
                        unread_ = take(std::span(buffer_).first(have + size));
-                       if (have + size == small) read_rest();
+                       if (have + size == read_size_) read_rest();
                        go_on(std::move(self));
                    });
     }
 
     // Take what more there is at once, as far as one turn may go: so large messages need few reads.
     void read_rest() {
+        read_size_ = read_size;
         if (waits() || over()) return;
         std::span<char> scratch = wire_.loop().scratch();
         std::size_t have = unread_.size();
@@ -371,6 +373,7 @@ private:
     FrameReader reader_;
     std::string buffer_;
     std::span<char> unread_;  // of the buffer
+    std::size_t read_size_ = first_read_size;
     Tick last_received_ = 0;
     Tick last_progress_ = 0;             // of the backlog
     std::optional<Tick> message_since_;  // of which only a part has come
