@@ -58,7 +58,8 @@ private:
 namespace detail {
 
 inline bool is_sane_request_id(std::string_view id) noexcept {
-    static constexpr CharacterSet allowed("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.:+/=");
+    static constexpr kvolt::detail::CharacterSet allowed(
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.:+/=");
     return !id.empty() && id.size() <= 128 && allowed.has_all(id);
 }
 

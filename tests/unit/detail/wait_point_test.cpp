@@ -22,7 +22,7 @@ namespace {
 struct Fixture {
     // What became of the wait: "waits", "woken" or an error's text.
     void wait() {
-        boost::asio::co_spawn(loop.executor(), point->wait(loop, point), [this](std::exception_ptr failure) {
+        boost::asio::co_spawn(loop.executor(), waiting(), [this](std::exception_ptr failure) {
             result = "woken";
             try {
                 if (failure) std::rethrow_exception(failure);
@@ -32,6 +32,8 @@ struct Fixture {
         });
         run();
     }
+
+    Task<> waiting() { co_await point->wait(loop, point); }
 
     void run() {
         loop.io().restart();
@@ -75,7 +77,7 @@ TEST_CASE("a wait that is cancelled leaves the place for the next one") {
     boost::asio::steady_timer timer(f.loop.executor(), std::chrono::milliseconds(1));
     boost::asio::co_spawn(
         f.loop.executor(),
-        [&]() -> Task<> { co_await (f.point->wait(f.loop, f.point) || timer.async_wait(boost::asio::use_awaitable)); },
+        [&]() -> Task<> { co_await (f.waiting() || timer.async_wait(boost::asio::use_awaitable)); },
         [&](std::exception_ptr) { f.loop.io().stop(); });
     f.loop.io().run();
     CHECK_FALSE(f.point->waiting());
