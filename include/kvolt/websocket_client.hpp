@@ -8,13 +8,13 @@
 #include <kvolt/detail/client_connection.hpp>
 #include <kvolt/detail/connector.hpp>
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/perform.hpp>
 #include <kvolt/detail/random.hpp>
 #include <kvolt/detail/websocket_url.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/websocket.hpp>
 
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -44,8 +44,8 @@ namespace kvolt {
 ///
 /// The server's answer is checked to the letter of RFC 6455, section 4.1; redirects are not followed.
 ///
-/// Names are looked up by the system's resolver, which nothing interrupts: where it hangs, connect() gives up in time, but
-/// App::stop() and kvolt::run() end only when it has.
+/// Names are looked up by the system's resolver, which nothing interrupts: where it hangs, connect() gives up in time,
+/// but App::stop() and kvolt::run() end only when it has.
 ///
 /// @note Thread safety: none. Lifetime: it outlives the tasks that it returns, not the WebSockets.
 class WebSocketClient {
@@ -149,7 +149,7 @@ private:
         detail::Loop& loop = this_loop();
         if (loop.draining()) co_return;  // the next try tells that
         detail::Loop::Timer timer(loop.io(), delay);
-        co_await timer.async_wait(boost::asio::use_awaitable);
+        co_await detail::perform(loop, [&](auto done) { timer.async_wait(std::move(done)); });
     }
 
     const detail::WebSocketUrl url_;
