@@ -11,6 +11,9 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -251,4 +254,33 @@ TEST_CASE("a client without memory says so, and connects again once there is som
             clients.check();
         });
     }
+}
+
+TEST_CASE("a loop of its own ends when its coroutine has no memory to go on") {
+    struct Run {
+        void start() {}
+        void check() {}
+    };
+    test::fail_each<Run>([](Run&) {},
+                         [](Run&) {
+                             auto talk = [](const kvolt::WebSocketClient& client) -> kvolt::Task<std::string> {
+                                 auto executor = co_await boost::asio::this_coro::executor;
+                                 boost::asio::steady_timer timer(executor, 1us);
+                                 co_await timer.async_wait(boost::asio::use_awaitable);
+                                 auto socket = co_await client.connect();
+                                 auto message = co_await socket.read();
+                                 co_return message ? message->payload : "";
+                             };
+                             const kvolt::WebSocketClient client(Clients::server().url("/"), options());
+                             std::string got = messages[0];
+                             bool failed = false;
+                             try {
+                                 Memory::Armed on;
+                                 got = kvolt::run(talk(client));
+                             } catch (const std::bad_alloc&) {
+                                 failed = true;
+                             }
+                             demand(!failed || Memory::failed(), "it failed without a reason");
+                             demand(got == messages[0] || (got.empty() && Memory::failed()), "another message came");
+                         });
 }
