@@ -1,12 +1,16 @@
 #include "catch.hpp"
+#include "certificate.hpp"
 #include "deflate_peer.hpp"
 #include "fail_each.hpp"
 #include "memory.hpp"
 #include "server/raw_server.hpp"
+#include "server/tls_client.hpp"
 #include <kvolt/app.hpp>
 #include <kvolt/deflate.hpp>
 #include <kvolt/detail/memory_server.hpp>
+#include <kvolt/detail/tls_session.hpp>
 #include <kvolt/run.hpp>
+#include <kvolt/tls_client.hpp>
 #include <kvolt/websocket_client.hpp>
 
 #include <boost/asio/co_spawn.hpp>
@@ -17,11 +21,13 @@
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <new>
+#include <openssl/ssl.h>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,10 +46,18 @@ const std::vector<std::string> messages = {"a short one", test::words(3000), tes
 // client has sent must come back as it was. It waits for a ping, and then closes if the URL says so.
 class Server {
 public:
-    Server() : raw_([this](test::Client& client) { serve(client); }) {}
+    explicit Server(bool tls) : raw_([this](test::Client& client) { serve(client); }) {
+        if (!tls) return;
+        std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets that the client has closed
+        test::Certificate certificate;
+        context_.reset(SSL_CTX_new(TLS_server_method()));
+        SSL_CTX_use_certificate_chain_file(context_.get(), certificate.file.c_str());
+        SSL_CTX_use_PrivateKey_file(context_.get(), certificate.key_file.c_str(), SSL_FILETYPE_PEM);
+    }
 
     std::string url(std::string_view target, std::string_view host = "127.0.0.1") const {
-        return "ws://" + std::string(host) + ':' + std::to_string(raw_.port()) + std::string(target);
+        return (context_ ? "wss://" : "ws://") + std::string(host) + ':' + std::to_string(raw_.port()) +
+               std::string(target);
     }
 
     /// True once something has come that nobody has sent.
@@ -64,6 +78,7 @@ private:
     }
 
     void serve(test::Client& client) {
+        if (context_) client.layer(std::make_unique<test::TlsLayer>(client.socket(), context_.get()));
         std::string head = test::read_head(client);
         if (head.starts_with("GET /gone")) return client.reset();
         client.send(test::handshake_answer(head,
@@ -96,6 +111,7 @@ private:
         }
     }
 
+    std::unique_ptr<SSL_CTX, kvolt::detail::SslDeleter> context_;
     std::atomic<bool> garbled_{false};
     test::RawServer raw_;
 };
@@ -161,12 +177,12 @@ public:
         armed_ = false;
         auto& load = *app.loops()->front();
         run_until([&] { return load.load().connections == 0; }, "a connection is left");
-        demand(!server().garbled(), "the server got something that was not sent");
+        demand(!server().garbled() && !server(true).garbled(), "the server got something that was not sent");
     }
 
-    static Server& server() {
-        static Server only;
-        return only;
+    static Server& server(bool tls = false) {
+        static Server plain(false), secure(true);
+        return tls ? secure : plain;
     }
 
     kvolt::App app;
@@ -201,9 +217,10 @@ private:
     }
 
     template <class Done>
-    void run_until(Done done, const std::string& what = "it hangs") {
+    void run_until(Done done, std::string_view what = "it hangs") {
         auto why = loop_->run_until(done);
-        if (why) throw test::Wrong(what + ": " + why);
+        Memory::Armed off(false);
+        if (why) throw test::Wrong(std::string(what) + ": " + why);
     }
 
     std::shared_ptr<kvolt::detail::MemoryServer> loop_;
@@ -224,8 +241,11 @@ void no_more(Clients&) {}
 TEST_CASE("a client without memory says so, and connects again once there is some") {
     SECTION("by itself") {
         auto target = GENERATE("/", "/closing");
+        bool tls = GENERATE(false, true);
+        auto how = options();
+        if (tls) how.tls(kvolt::TlsClient().trust_anyone());
         test::fail_each<Clients>(no_more, [&](Clients& clients) {
-            const kvolt::WebSocketClient client(Clients::server().url(target), options());
+            const kvolt::WebSocketClient client(Clients::server(tls).url(target), how);
             clients.talk([&] { return client.connect(); });
             clients.check();
             clients.talk([&] { return client.connect(); });

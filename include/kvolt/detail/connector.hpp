@@ -95,9 +95,10 @@ Task<std::vector<Endpoint>> resolve(Loop_& loop, std::string host, unsigned shor
     Resolver resolver(loop.io());
     lookup->timer.expires_at(due);
     resolver.async_resolve(host, std::to_string(port), Resolver::numeric_service, Answered(lookup));
-    co_await perform(loop, [&](auto done) { lookup->timer.async_wait(std::move(done)); });
+    auto [ended, size] = co_await perform(loop, [&](auto done) { lookup->timer.async_wait(std::move(done)); });
     if (!lookup->over)
-        throw ConnectError(ConnectError::Reason::timeout, "resolving the name " + host + " took too long");
+        throw ConnectError(ended ? ConnectError::Reason::name : ConnectError::Reason::timeout,
+                           "resolving the name " + host + (ended ? " was cancelled" : " took too long"));
     if (!lookup->done) throw std::bad_alloc();  // Asio had none for the answer
     if (lookup->error || lookup->results.empty())
         throw ConnectError(ConnectError::Reason::name,
