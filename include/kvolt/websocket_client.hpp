@@ -66,6 +66,7 @@ public:
     ///
     /// @tparam Stream  Leave it: it is there so that the transport is compiled only where this is called.
     /// @throws ConnectError      that tells why not.
+    /// @throws std::bad_alloc    if there is no memory for it.
     /// @throws std::logic_error  outside of a loop of KVolt.
     template <class Stream = detail::PlainStream>
     Task<WebSocket> connect() const {
@@ -84,7 +85,7 @@ public:
     ///
     /// @throws ConnectError  the last one: when Backoff::attempts have failed in a row, or the app stops. By default it
     ///                       never gives up, not even on a 404: see ConnectOptions::on_failure().
-    /// @throws               whatever ConnectOptions::on_failure() throws.
+    /// @throws               whatever ConnectOptions::on_failure() throws, and std::bad_alloc; call it again then.
     /// @throws std::logic_error  outside of a loop of KVolt.
     template <class Stream = detail::PlainStream>
     Task<WebSocket> reconnect() {
