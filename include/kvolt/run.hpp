@@ -10,36 +10,53 @@
 #include <boost/asio/co_spawn.hpp>
 
 #include <exception>
+#include <new>
 #include <optional>
 #include <type_traits>
 #include <utility>
 
 namespace kvolt {
 
+namespace detail {
+
+/// Part of what a coroutine ends with: ends its loop, also if Asio destroys the coroutine for lack of memory.
+class Drain {
+public:
+    explicit Drain(Loop& loop) noexcept : loop_(&loop) {}
+    Drain(Drain&& other) noexcept : loop_(std::exchange(other.loop_, nullptr)) {}
+    ~Drain() {
+        if (loop_ && !loop_->cleared()) loop_->drain(Limits().drain_timeout, [loop = loop_] { loop->stop(); });
+    }
+
+private:
+    Loop* loop_;
+};
+
+}  // namespace detail
+
 /// Run a coroutine in this thread, on a loop of its own, until it ends: `kvolt::run(talk());`. What it has spawned on
 /// its executor ends with it. WebSockets that are still open then are closed with 1001, within 5 s.
 ///
 /// @returns  what the coroutine returns.
 /// @throws   what the coroutine throws.
+/// @throws std::bad_alloc  also where Asio has destroyed the coroutine for lack of memory.
 template <class T>
 T run(Task<T> task) {
     detail::Loop loop;
-    std::exception_ptr failure;
-    auto drain = [&loop] { loop.drain(Limits().drain_timeout, [&loop] { loop.stop(); }); };
+    std::exception_ptr failure = std::make_exception_ptr(std::bad_alloc());
     if constexpr (std::is_void_v<T>) {
-        boost::asio::co_spawn(loop.executor(), std::move(task), [&](std::exception_ptr thrown) {
-            failure = std::move(thrown);
-            drain();
-        });
+        boost::asio::co_spawn(
+            loop.executor(), std::move(task),
+            [&, drain = detail::Drain(loop)](std::exception_ptr thrown) { failure = std::move(thrown); });
         loop.run();
         if (failure) std::rethrow_exception(failure);
     } else {
         std::optional<T> result;
-        boost::asio::co_spawn(loop.executor(), std::move(task), [&](std::exception_ptr thrown, T value) {
-            failure = std::move(thrown);
-            if (!failure) result.emplace(std::move(value));
-            drain();
-        });
+        boost::asio::co_spawn(loop.executor(), std::move(task),
+                              [&, drain = detail::Drain(loop)](std::exception_ptr thrown, T value) {
+                                  failure = std::move(thrown);
+                                  if (!failure) result.emplace(std::move(value));
+                              });
         loop.run();
         if (failure) std::rethrow_exception(failure);
         return std::move(*result);

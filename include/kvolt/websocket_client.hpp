@@ -8,13 +8,13 @@
 #include <kvolt/detail/client_connection.hpp>
 #include <kvolt/detail/connector.hpp>
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/perform.hpp>
 #include <kvolt/detail/random.hpp>
 #include <kvolt/detail/websocket_url.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/websocket.hpp>
 
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -44,8 +44,8 @@ namespace kvolt {
 ///
 /// The server's answer is checked to the letter of RFC 6455, section 4.1; redirects are not followed.
 ///
-/// Names are looked up by the system's resolver, which nothing interrupts: where it hangs, connect() gives up in time, but
-/// App::stop() and kvolt::run() end only when it has.
+/// Names are looked up by the system's resolver, which nothing interrupts: where it hangs, connect() gives up in time,
+/// but App::stop() and kvolt::run() end only when it has.
 ///
 /// @note Thread safety: none. Lifetime: it outlives the tasks that it returns, not the WebSockets.
 class WebSocketClient {
@@ -66,6 +66,7 @@ public:
     ///
     /// @tparam Stream  Leave it: it is there so that the transport is compiled only where this is called.
     /// @throws ConnectError      that tells why not.
+    /// @throws std::bad_alloc    if there is no memory for it.
     /// @throws std::logic_error  outside of a loop of KVolt.
     template <class Stream = detail::PlainStream>
     Task<WebSocket> connect() const {
@@ -84,7 +85,7 @@ public:
     ///
     /// @throws ConnectError  the last one: when Backoff::attempts have failed in a row, or the app stops. By default it
     ///                       never gives up, not even on a 404: see ConnectOptions::on_failure().
-    /// @throws               whatever ConnectOptions::on_failure() throws.
+    /// @throws               whatever ConnectOptions::on_failure() throws, and std::bad_alloc; call it again then.
     /// @throws std::logic_error  outside of a loop of KVolt.
     template <class Stream = detail::PlainStream>
     Task<WebSocket> reconnect() {
@@ -149,7 +150,7 @@ private:
         detail::Loop& loop = this_loop();
         if (loop.draining()) co_return;  // the next try tells that
         detail::Loop::Timer timer(loop.io(), delay);
-        co_await timer.async_wait(boost::asio::use_awaitable);
+        co_await detail::perform(loop, [&](auto done) { timer.async_wait(std::move(done)); });
     }
 
     const detail::WebSocketUrl url_;

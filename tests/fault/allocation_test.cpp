@@ -1,7 +1,7 @@
 #include "catch.hpp"
 #include "deflate_peer.hpp"
+#include "fail_each.hpp"
 #include "folder.hpp"
-#include "memory.hpp"
 #include "world.hpp"
 #include <kvolt/detail/client_frame.hpp>
 #include <kvolt/detail/frame.hpp>
@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -22,36 +21,13 @@
 #include <vector>
 
 using test::demand;
-using test::Memory;
 using test::World;
 using namespace std::chrono_literals;
 
 namespace {
 
-/// Go through a scenario again and again, while the first, the second ... allocation fails, alone or with all that
-/// follow, until none has failed.
 void fail_each(const std::function<void(World&)>& prepare, const std::function<void(World&)>& scenario) {
-    for (bool lasting : {false, true})
-        for (std::uint64_t n = 1, wrongs = 0;; ++n) {
-            std::string wrong;
-            {
-                Memory::fail(Memory::never, false);
-                World world;
-                prepare(world);
-                world.start();
-                Memory::fail(n, lasting);
-                try {
-                    scenario(world);
-                    world.check();
-                } catch (const std::exception& error) {
-                    wrong = error.what();
-                }
-            }
-            INFO("allocation " << n << (lasting ? " and all that follow" : ""));
-            CHECK(wrong == "");
-            if (!Memory::failed() || (wrongs += !wrong.empty()) > 20) break;
-            REQUIRE(n < 5000);
-        }
+    test::fail_each<World>(prepare, scenario);
 }
 
 void no_more(World&) {}

@@ -3,6 +3,7 @@
 
 // An app without sockets whose memory runs out, and its clients, whose memory does not.
 
+#include "fail_each.hpp"
 #include "memory.hpp"
 #include <kvolt.hpp>
 #include <kvolt/deflate.hpp>
@@ -22,7 +23,6 @@
 #include <memory>
 #include <new>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -64,15 +64,6 @@ public:
         Base::close(error);
     }
 };
-
-/// What is not as it must be.
-struct Wrong : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
-
-inline void demand(bool holds, const std::string& what) {
-    if (!holds) throw Wrong(what);
-}
 
 class World {
 public:

@@ -24,6 +24,12 @@ public:
         SSL_set_connect_state(ssl_);
     }
 
+    /// The server's side of one; `by` has its certificate.
+    TlsLayer(int socket, SSL_CTX* by) : ssl_(SSL_new(by)) {
+        SSL_set_fd(ssl_, socket);
+        SSL_set_accept_state(ssl_);
+    }
+
     ~TlsLayer() override { SSL_free(ssl_); }
 
     SSL* ssl() const { return ssl_; }

@@ -11,6 +11,7 @@
 #include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/peer.hpp>
+#include <kvolt/detail/perform.hpp>
 #include <kvolt/detail/protocol.hpp>
 #include <kvolt/detail/stream.hpp>
 #include <kvolt/detail/websocket_session.hpp>
@@ -20,11 +21,9 @@
 #include <kvolt/limits.hpp>
 #include <kvolt/websocket.hpp>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/socket_base.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <array>
 #include <cstddef>
@@ -48,23 +47,28 @@ public:
     ///
     /// @param rest  What has come in behind the handshake.
     WebSocket start(std::string rest) {
-        self_ = this->shared_from_this();
-        wire_.owner(self_);
-        session_.begin(std::move(rest), self_);
+        auto self = this->shared_from_this();
+        auto handle = std::make_shared<LastHandle>(session_.peer(), self);
+        wire_.owner(self);
+        session_.begin(std::move(rest), self);
         wire_.protocol(*this);
-        auto peer = session_.peer();
-        return WebSocket(std::shared_ptr<Peer>(peer.get(), LastHandle{peer, self_}));
+        self_ = std::move(self);
+        Peer* peer = handle->peer.get();
+        return WebSocket(std::shared_ptr<Peer>(std::move(handle), peer));
     }
 
 private:
     struct LastHandle {
-        std::shared_ptr<Peer> peer;
-        std::weak_ptr<ClientConnection> connection;
-
-        void operator()(Peer*) noexcept {
+        LastHandle(std::shared_ptr<Peer> of, std::weak_ptr<ClientConnection> on) noexcept
+            : peer(std::move(of)), connection(std::move(on)) {}
+        LastHandle(const LastHandle&) = delete;
+        LastHandle& operator=(const LastHandle&) = delete;
+        ~LastHandle() {
             try {
-                if (peer->on_loop()) return let_go(connection);
-                peer->mailbox()->post([weak = connection] { let_go(weak); });
+                if (peer->on_loop())
+                    let_go(connection);
+                else
+                    peer->mailbox()->post([weak = connection] { let_go(weak); });
             } catch (...) {  // out of memory: the server will have to close
             }
         }
@@ -72,6 +76,9 @@ private:
         static void let_go(const std::weak_ptr<ClientConnection>& weak) {
             if (auto alive = weak.lock()) alive->on_released();
         }
+
+        const std::shared_ptr<Peer> peer;
+        const std::weak_ptr<ClientConnection> connection;
     };
 
     void on_released() {
@@ -111,7 +118,7 @@ struct Handshake {
 
 /// Send all of it.
 template <class Stream>
-Task<boost::system::error_code> write_all(Stream& stream, std::string_view bytes) {
+Task<boost::system::error_code> write_all(Loop& loop, Stream& stream, std::string_view bytes) {
     for (;;) {
         boost::system::error_code error;
         if (!bytes.empty()) bytes.remove_prefix(stream.write_some(boost::asio::buffer(bytes), error));
@@ -124,8 +131,8 @@ Task<boost::system::error_code> write_all(Stream& stream, std::string_view bytes
         }
         if (bytes.empty() && !waits) co_return boost::system::error_code();
         if (!waits) continue;
-        auto [failed] = co_await stream.async_wait(boost::asio::socket_base::wait_write,
-                                                   boost::asio::as_tuple(boost::asio::use_awaitable));
+        auto [failed, size] = co_await perform(
+            loop, [&](auto done) { stream.async_wait(boost::asio::socket_base::wait_write, std::move(done)); });
         if (failed) co_return failed;
     }
 }
@@ -144,15 +151,15 @@ Task<WebSocket> open_websocket(Loop& loop, Stream stream, Handshake handshake) {
     const Limits& limits = handshake.options.limits();
     std::string key = make_websocket_key();
     std::string request = handshake_request(handshake.url, handshake.options, key);
-    Error failed = co_await write_all(stream, request);
+    Error failed = co_await write_all(loop, stream, request);
     if (failed) fail_handshake(alarm.rang(), "sending the request", failed);
 
     AnswerParser parser(limits.header_size, limits.header_fields);
     std::string received;
     std::array<char, 1024> bytes;
     for (bool whole = false; !whole;) {
-        auto [error, size] = co_await stream.async_read_some(boost::asio::buffer(bytes),
-                                                             boost::asio::as_tuple(boost::asio::use_awaitable));
+        auto [error, size] = co_await perform(
+            loop, [&](auto done) { stream.async_read_some(boost::asio::buffer(bytes), std::move(done)); });
         received.append(bytes.data(), size);
         try {
             whole = parser.read(received);

@@ -6,19 +6,19 @@
 #include <kvolt/connect_error.hpp>
 #include <kvolt/detail/address.hpp>
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/perform.hpp>
 #include <kvolt/detail/stream.hpp>
 #include <kvolt/handler.hpp>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/basic_resolver.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -55,13 +55,32 @@ Task<std::vector<Endpoint>> resolve(Loop_& loop, std::string host, unsigned shor
     using Error = boost::system::error_code;
     using Resolver = boost::asio::ip::basic_resolver<tcp, Loop::executor_type>;
     struct Lookup {
-        explicit Lookup(Loop_& on) : resolver(on.io()), timer(on.io()) {}
+        explicit Lookup(Loop_& on) : timer(on.io()) {}
 
-        Resolver resolver;
         Loop::Timer timer;  // what the coroutine waits for: its end, or to be cancelled
-        std::vector<Endpoint> endpoints;
+        Resolver::results_type results;
         Error error;
         bool done = false;
+        bool over = false;
+    };
+    class Answered {
+    public:
+        explicit Answered(std::shared_ptr<Lookup> lookup) noexcept : lookup_(std::move(lookup)) {}
+        Answered(Answered&&) noexcept = default;
+        ~Answered() {
+            if (!lookup_) return;
+            lookup_->over = true;
+            lookup_->timer.cancel();
+        }
+
+        void operator()(Error error, const Resolver::results_type& results) {
+            lookup_->results = results;
+            lookup_->error = error;
+            lookup_->done = true;
+        }
+
+    private:
+        std::shared_ptr<Lookup> lookup_;
     };
 
     Error no_number;
@@ -71,28 +90,22 @@ Task<std::vector<Endpoint>> resolve(Loop_& loop, std::string host, unsigned shor
         co_return only;
     }
 
-    // Nothing stops a look-up that has begun; then it is left behind.
+    // Nothing stops a look-up that has begun; then it is left behind. One that has not is dropped with its resolver.
     auto lookup = std::make_shared<Lookup>(loop);
-    struct Leaving {
-        Resolver& resolver;
-        ~Leaving() { resolver.cancel(); }  // or it would be done all the same, before those that come later
-    } leaving{lookup->resolver};
+    Resolver resolver(loop.io());
     lookup->timer.expires_at(due);
-    lookup->resolver.async_resolve(host, std::to_string(port), Resolver::numeric_service,
-                                   [lookup](Error error, const Resolver::results_type& results) {
-                                       lookup->error = error;
-                                       for (const auto& entry : results) lookup->endpoints.push_back(entry.endpoint());
-                                       lookup->done = true;
-                                       lookup->timer.cancel();
-                                   });
-    auto [ended] = co_await lookup->timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
-    if (!lookup->done)
+    resolver.async_resolve(host, std::to_string(port), Resolver::numeric_service, Answered(lookup));
+    auto [ended, size] = co_await perform(loop, [&](auto done) { lookup->timer.async_wait(std::move(done)); });
+    if (!lookup->over)
         throw ConnectError(ended ? ConnectError::Reason::name : ConnectError::Reason::timeout,
                            "resolving the name " + host + (ended ? " was cancelled" : " took too long"));
-    if (lookup->error || lookup->endpoints.empty())
+    if (!lookup->done) throw std::bad_alloc();  // Asio had none for the answer
+    if (lookup->error || lookup->results.empty())
         throw ConnectError(ConnectError::Reason::name,
                            "cannot resolve the name " + host + ": " + lookup->error.message());
-    co_return std::move(lookup->endpoints);
+    std::vector<Endpoint> endpoints;
+    for (const auto& entry : lookup->results) endpoints.push_back(entry.endpoint());
+    co_return endpoints;
 }
 
 /// A socket that is connected to the first of the endpoints that takes it. The next one is tried when the one before
@@ -146,7 +159,7 @@ Task<PlainStream> connect_to_first(Loop_& loop, std::vector<Endpoint> endpoints,
             break;
         }
         race->timer.expires_at(results.size() < endpoints.size() ? std::min(next, due) : due);
-        co_await race->timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+        co_await perform(loop, [&](auto done) { race->timer.async_wait(std::move(done)); });
     }
     bool late = false;
     std::string what;

@@ -7,15 +7,14 @@
 #include <kvolt/detail/alarm.hpp>
 #include <kvolt/detail/client_connection.hpp>
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/perform.hpp>
 #include <kvolt/detail/stream.hpp>
 #include <kvolt/detail/tls_context.hpp>
 #include <kvolt/detail/tls_session.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/websocket.hpp>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/address.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <functional>
 #include <memory>
@@ -73,7 +72,7 @@ public:
                 stream.close(ignored);
             };
             Alarm alarm(loop, handshake.due, close);
-            auto [error] = co_await stream.async_handshake(boost::asio::as_tuple(boost::asio::use_awaitable));
+            auto [error, size] = co_await perform(loop, [&](auto done) { stream.async_handshake(std::move(done)); });
             if (error) fail(stream.session(), error, alarm.rang());
         }
         co_return co_await open_websocket(loop, std::move(stream), handshake);

@@ -150,6 +150,7 @@ private:
             default: break;
         }
         failed_ = true;
+        if (out_of_memory_) throw std::bad_alloc();
         error_ = ERR_peek_error();
         if (ERR_GET_LIB(error_) == ERR_LIB_SSL && ERR_GET_REASON(error_) == SSL_R_HTTP_REQUEST) answer_plain_http();
         ERR_clear_error();
@@ -183,10 +184,8 @@ private:
             });
             BIO_meth_set_write(result, [](BIO* bio, const char* from, int size) {
                 BIO_clear_retry_flags(bio);
-                if (self(bio).output().size() < most_output) {
-                    self(bio).output_.append(from, static_cast<std::size_t>(std::max(size, 0)));
-                    return size;
-                }
+                if (self(bio).output().size() < most_output)
+                    return self(bio).put({from, static_cast<std::size_t>(std::max(size, 0))}) ? size : -1;
                 BIO_set_retry_write(bio);
                 return -1;
             });
@@ -198,6 +197,16 @@ private:
     }
 
     static TlsSession& self(BIO* bio) noexcept { return *static_cast<TlsSession*>(BIO_get_data(bio)); }
+
+    // No exception may pass through OpenSSL.
+    bool put(std::string_view bytes) noexcept {
+        try {
+            output_ += bytes;
+        } catch (const std::bad_alloc&) {
+            out_of_memory_ = true;
+        }
+        return !out_of_memory_;
+    }
 
     std::size_t take(char* to, std::size_t room) {
         if (taken_ == kept_.size()) {
@@ -226,6 +235,7 @@ private:
     unsigned long error_ = 0;
     bool established_ = false;
     bool failed_ = false;
+    bool out_of_memory_ = false;
 };
 
 }  // namespace kvolt::detail

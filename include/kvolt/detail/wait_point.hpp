@@ -48,6 +48,18 @@ public:
             initiate, boost::asio::deferred, this, &loop, std::move(owner));
     }
 
+    /// Suspend until woken, whatever is cancelled.
+    Task<> wait() {
+        auto initiate = [](auto handler, WaitPoint* self) {
+            static_assert(Waiter<Error>::template fits<decltype(handler)>);
+            self->make_way();
+            self->waiter_ = Waiter<Error>(std::move(handler));
+            ++self->waits_;
+        };
+        return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(Error)>(
+            initiate, boost::asio::use_awaitable, this);
+    }
+
     /// Let the coroutine run on within this call.
     void wake_now(Error error = {}) {
         if (waiting()) waiter_(error);

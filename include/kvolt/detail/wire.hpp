@@ -124,20 +124,12 @@ public:
     bool finishing() const noexcept { return finishing_; }
 
     /// Read, one at a time. Once the wire finishes, what comes is forgotten and `handler` is not called.
+    ///
+    /// @param handler  It keeps this wire alive.
     template <class Handler>
     void read(boost::asio::mutable_buffer to, Handler handler) {
         reading_ = true;
-        stream_.async_read_some(to, [this, handler = std::move(handler)](Error error, std::size_t size) mutable {
-            reading_ = false;
-            if (error) peer_ended_ = true;
-            if (closed_) return;
-            attempt([&] {
-                if (finishing_)
-                    discarded(error, owner_.lock());
-                else
-                    handler(error, size);
-            });
-        });
+        stream_.async_read_some(to, Reading<Handler>(*this, std::move(handler)));
     }
 
     /// Read what is there already; 0 if there is nothing, or an error that the next read will tell.
@@ -149,6 +141,35 @@ public:
     }
 
 private:
+    // What a read completes with. If Asio drops it, for lack of memory to go on, nothing more would come.
+    template <class Handler>
+    class Reading {
+    public:
+        Reading(Wire& wire, Handler handler) noexcept : wire_(&wire), handler_(std::move(handler)) {}
+        Reading(Reading&& other) noexcept
+            : wire_(std::exchange(other.wire_, nullptr)), handler_(std::move(other.handler_)) {}
+        ~Reading() {
+            if (wire_ && !wire_->loop().cleared()) wire_->abort();
+        }
+
+        void operator()(Error error, std::size_t size) {
+            Wire& wire = *std::exchange(wire_, nullptr);
+            wire.reading_ = false;
+            if (error) wire.peer_ended_ = true;
+            if (wire.closed_) return;
+            wire.attempt([&] {
+                if (wire.finishing_)
+                    wire.discarded(error, wire.owner_.lock());
+                else
+                    handler_(error, size);
+            });
+        }
+
+    private:
+        Wire* wire_;
+        Handler handler_;
+    };
+
     template <class Buffers>
     std::size_t write(const Buffers& buffers) {
         Error error;
