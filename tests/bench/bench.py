@@ -2,8 +2,10 @@
 """Measure servers side by side on this machine: tests/bench/run [OPTION]...
 
 Each round asks every server for the same in turn, each time a process of its own, on cores that it does not share with
-the load. The figures are medians of the rounds. `*` behind a figure: the load was busier than the server, so that it is
-the least that the server can do. `!`: messages were lost or refused. `-`: the server does not offer it.
+the load. The figures are medians of the rounds; CPU is the server's, for each of what is counted.
+
+`*` behind a figure: the load was busier than the server, which can do better. `!`: messages were lost or refused. `-`:
+the server does not offer it.
 """
 import argparse
 import dataclasses
@@ -28,15 +30,15 @@ BUSY = 0.9  # of a thread's time, from which on it is the limit
 class Figure:
     """What a workload is about: a field of what kvolt_load prints."""
     field: str
-    unit: str
+    unit: str  # {units} are those of the workload
     more_is_better: bool
     scale: float = 1
 
 
 FIGURES = {
-    "rate": Figure("rate", "a second", True),
-    "latency": Figure("p99_us", "µs, p99", False),
-    "memory": Figure("bytes_per_connection", "KiB each", False, 1 / 1024),
+    "rate": Figure("rate", "{units} a second", True),
+    "latency": Figure("p99_us", "µs at the 99th percentile", False),
+    "memory": Figure("bytes_per_connection", "KiB of memory each", False, 1 / 1024),
 }
 
 
@@ -111,11 +113,15 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
+def title(workload: Workload, threads: int) -> str:
+    return workload.title + (f", {threads} threads" if threads > 1 else "")
+
+
 def table(workload: Workload, threads: int, servers: list[Server], results: dict[str, Result],
           failures: dict[str, str]) -> str:
     figure = FIGURES[workload.figure]
-    title = workload.title + (f", {threads} threads" if threads > 1 else "")
-    lines = [title, f"  {'':12}{figure.unit:>14}  {'ratio':>6}{'CPU µs/' + workload.unit:>20}{'p50 µs':>10}{'p99 µs':>10}"]
+    lines = [f"{title(workload, threads)}: {figure.unit.format(units=workload.units)}",
+             f"  {'':12}{'':14}  {'ratio':>6}{'CPU µs':>10}{'p50 µs':>10}{'p99 µs':>10}"]
     first = next((results[server.name].figures["value"] for server in servers if server.name in results), 0)
     for server in servers:
         if server.name not in results:
@@ -124,13 +130,15 @@ def table(workload: Workload, threads: int, servers: list[Server], results: dict
         result = results[server.name]
         value = result.figures["value"]
         line = f"  {server.name:12}{number(value):>14}{result.marks():2}{value / first if first else 0:6.2f}"
-        for name, width in (("cpu_us", 20), ("p50_us", 10), ("p99_us", 10)):
-            line += f"{number(result.figures[name]):>{width}}" if name in result.figures else ""
+        for name in ("cpu_us", "p50_us", "p99_us"):
+            line += f"{number(result.figures[name]):>10}" if name in result.figures else ""
         lines.append(line)
     return "\n".join(lines)
 
 
-def compare(workload: Workload, threads: int, cores: Cores, servers: list[Server], arguments) -> tuple[list[Result], bool]:
+def compare(workload: Workload, threads: int, cores: Cores, servers: list[Server],
+            arguments) -> tuple[list[Result], bool]:
+    """The results, and whether there is nothing wrong with them."""
     rounds: dict[str, list[dict[str, float]]] = {}
     failures: dict[str, str] = {}
     for _, server in itertools.product(range(arguments.rounds), servers):
@@ -148,12 +156,13 @@ def compare(workload: Workload, threads: int, cores: Cores, servers: list[Server
 
 def summary(results: list[Result], servers: list[Server], first: str) -> str:
     """How all compare to the first: above 1 is better than it."""
-    lines = [f"\ncompared with {first}; above 1 is better\n{'':36}" + "".join(f"{server.name:>12}" for server in servers)]
+    lines = [f"\ncompared with {first}; above 1 is better",
+             f"{'':36}" + "".join(f"{server.name:>12}" for server in servers)]
     for workload, threads in dict.fromkeys((result.workload, result.threads) for result in results):
         own = {result.server: result for result in results
                if (result.workload, result.threads) == (workload, threads)}
         described = next(known for known in WORKLOADS if known.name == workload)
-        line = f"{described.title + (f', {threads} threads' if threads > 1 else ''):36}"
+        line = f"{title(described, threads):36}"
         for server in servers:
             ratio = relative(own.get(server.name), own.get(first), FIGURES[described.figure].more_is_better)
             line += f"{f'{ratio:.2f}' + own[server.name].marks() if ratio else '-':>12}"
@@ -187,10 +196,11 @@ def choose(names: str | None, known: list, what: str) -> list:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = "of: " + ", ".join(workload.name for workload in WORKLOADS)
-    parser.add_argument("--only", metavar="WORKLOAD,...", help=names)
+    names = ", ".join(workload.name for workload in WORKLOADS)
+    parser.add_argument("--only", metavar="WORKLOAD,...", help=f"of: {names}")
+    names = ", ".join(server.name for server in SERVERS)
     parser.add_argument("--servers", metavar="SERVER,...",
-                        help="the first is what the others are compared with; of: " + ", ".join(s.name for s in SERVERS))
+                        help=f"the first is what the others are compared with; of: {names}")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="of each measurement")
     parser.add_argument("--threads", metavar="N,...", default="1,2,4,8",

@@ -8,7 +8,7 @@ class Workload:
     title: str
     mode: str  # of kvolt_load
     path: str
-    unit: str = "message"  # of what is counted
+    units: str = "messages"  # what is counted
     figure: str = "rate"  # what it is about; see Figure in bench.py
     needs: str = "websocket"  # of the server
     options: dict[str, int | float | str] = dataclasses.field(default_factory=dict)
@@ -16,7 +16,7 @@ class Workload:
 
 
 def http(name: str, title: str, path: str, body: str, **options) -> Workload:
-    return Workload(name, title, "http", path, unit="response", needs="http",
+    return Workload(name, title, "http", path, units="responses", needs="http",
                     options={"connections": 64, "body": body, **options}, threads=name == "plaintext")
 
 
@@ -26,7 +26,7 @@ def echo(name: str, title: str, needs: str = "websocket", **options) -> Workload
 
 def broadcast(name: str, title: str, path: str = "/chat", figure: str = "rate", needs: str = "websocket",
               **options) -> Workload:
-    return Workload(name, title, "broadcast", path, unit="delivery", figure=figure, needs=needs, options=options,
+    return Workload(name, title, "broadcast", path, units="deliveries", figure=figure, needs=needs, options=options,
                     threads=name in ("fan64", "busy1000"))
 
 
@@ -48,7 +48,7 @@ WORKLOADS = [
     broadcast("tls_fan64", "TLS, 64 bytes to 500", needs="tls", connections=500, senders=4, size=64),
     broadcast("deflate_fan1k", "compressed, 1 KiB to 500", path="/deflate/chat", needs="deflate", connections=500,
               senders=4, size=1024),
-    Workload("churn", "connect and close", "churn", "/echo", unit="connection"),
+    Workload("churn", "connect and close", "churn", "/echo", units="connections"),
     Workload("idle", "10,000 idle WebSockets", "idle", "/chat", figure="memory", options={"connections": 10000}),
     Workload("idle_http", "10,000 idle HTTP connections", "idle_http", "/plaintext", figure="memory", needs="http",
              options={"connections": 10000}),
