@@ -5,7 +5,7 @@ Each round asks every server for the same in turn, each time a process of its ow
 the load. The figures are medians of the rounds; CPU is the server's, for each of what is counted.
 
 `*` behind a figure: the load was busier than the server, which can do better. `!`: messages were lost or refused. `-`:
-the server does not offer it.
+there is no figure, mostly because the server does not offer it.
 """
 import argparse
 import dataclasses
@@ -124,8 +124,9 @@ def table(workload: Workload, threads: int, servers: list[Server], results: dict
              f"  {'':12}{'':14}  {'ratio':>6}{'CPU µs':>10}{'p50 µs':>10}{'p99 µs':>10}"]
     first = next((results[server.name].figures["value"] for server in servers if server.name in results), 0)
     for server in servers:
+        if server.name in failures:
+            lines.append(f"  {server.name:12}{'-':>14}  {failures[server.name]}")
         if server.name not in results:
-            lines.append(f"  {server.name:12}{'-':>14}  {failures.get(server.name, '')}")
             continue
         result = results[server.name]
         value = result.figures["value"]
@@ -226,7 +227,8 @@ def main() -> int:
         workloads = [small(workload) for workload in workloads]
     results: list[Result] = []
     good = True
-    for workload, threads in itertools.product(workloads, map(int, arguments.threads.split(","))):
+    wanted = [int(threads) for threads in arguments.threads.split(",")]
+    for workload, threads in itertools.product(workloads, wanted):
         cores = share_cores(threads)
         if cores is None or (threads > 1 and not workload.threads):
             continue
@@ -234,6 +236,8 @@ def main() -> int:
         results += measured
         good = good and as_wanted
     print(summary(results, servers, servers[0].name))
+    if too_many := [str(threads) for threads in wanted if share_cores(threads) is None]:
+        print(f"not measured: {', '.join(too_many)} threads, for which there are not twice as many cores")
     costs = {} if arguments.no_build_cost or arguments.check else {hub.name: build_cost(hub) for hub in HUBS}
     for name, cost in costs.items():
         print(f"a hub of {name}: {cost.lines} lines, {cost.seconds:.1f} s to compile, {cost.bytes / 1024:,.0f} KiB")

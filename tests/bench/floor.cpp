@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <iostream>
 #include <map>
@@ -53,14 +54,28 @@ std::string respond(std::string_view path) {
            "\r\n\r\n" + std::string(body);
 }
 
+/// Eight bytes at once, as far as they go.
+void unmask(char* bytes, std::size_t size, const char* mask) {
+    std::uint64_t key = 0, word = 0;
+    std::memcpy(&key, mask, 4);
+    key |= key << 32;
+    std::size_t i = 0;
+    for (; i + sizeof word <= size; i += sizeof word) {
+        std::memcpy(&word, bytes + i, sizeof word);
+        word ^= key;
+        std::memcpy(bytes + i, &word, sizeof word);
+    }
+    for (; i < size; ++i) bytes[i] = static_cast<char>(bytes[i] ^ mask[i & 3]);
+}
+
 void append_frame(std::string& out, char opcode, const char* payload, std::size_t size, const char* mask) {
     out += static_cast<char>(0x80 | opcode);
     std::size_t bytes = size < 126 ? 0 : size < 65536 ? 2 : 8;
     out += static_cast<char>(bytes == 0 ? size : bytes == 2 ? 126 : 127);
     while (bytes > 0) out += static_cast<char>(size >> (8 * --bytes));
     std::size_t begin = out.size();
-    out.resize(begin + size);
-    for (std::size_t i = 0; i < size; ++i) out[begin + i] = static_cast<char>(payload[i] ^ mask[i & 3]);
+    out.append(payload, size);
+    unmask(out.data() + begin, size, mask);
 }
 
 class Floor {

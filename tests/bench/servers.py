@@ -3,6 +3,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import resource
 import signal
 import socket
 import subprocess
@@ -66,6 +67,13 @@ def await_start(process: subprocess.Popen, port: int) -> None:
     raise RuntimeError("the server does not start")
 
 
+def prepare(cores: set[int]) -> None:
+    """In the server's process: its cores, and as many descriptors as it may have."""
+    os.sched_setaffinity(0, cores)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 @contextlib.contextmanager
 def running(server: Server, threads: int, cores: set[int], tls: bool, programs: pathlib.Path):
     """Start it on these cores; gives its port and process ids, and ends it afterwards."""
@@ -79,7 +87,7 @@ def running(server: Server, threads: int, cores: set[int], tls: bool, programs: 
         with open(folder / "log", "w+") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True,
                                        env=os.environ | {"GOMAXPROCS": str(threads)},
-                                       preexec_fn=lambda: os.sched_setaffinity(0, cores))
+                                       preexec_fn=lambda: prepare(cores))
             try:
                 await_start(process, port)
                 yield port, family(process.pid)

@@ -85,6 +85,7 @@ private:
 /// A whole frame of a server's.
 struct Frame {
     unsigned char opcode;
+    bool last;  // of its message
     bool compressed;
     std::string_view payload;
     std::size_t size;  // with its head
@@ -103,7 +104,7 @@ inline std::optional<Frame> read_frame(std::string_view bytes) noexcept {
     }
     if (bytes.size() - head < length) return std::nullopt;
     auto opcode = static_cast<unsigned char>(at(0) & 15);
-    return Frame{opcode, (at(0) & 0x40) != 0, bytes.substr(head, length), head + length};
+    return Frame{opcode, (at(0) & 0x80) != 0, (at(0) & 0x40) != 0, bytes.substr(head, length), head + length};
 }
 
 }  // namespace bench

@@ -86,8 +86,8 @@ private:
         std::size_t taken = 0;
         while (auto frame = read_frame(bytes.substr(taken))) {
             taken += frame->size;
-            if (frame->opcode == 1)
-                on_message(*frame, when);
+            if (frame->opcode < 2)
+                on_text(*frame, when);
             else if (frame->opcode == 9)
                 send(make_frame(10, frame->payload));
             else
@@ -96,12 +96,21 @@ private:
         return taken;
     }
 
-    void on_message(const Frame& frame, std::uint64_t when) {
+    void on_text(const Frame& frame, std::uint64_t when) {
+        if (frame.opcode == 1 && frame.last) return on_message(frame.payload, frame.compressed, when);
+        if (frame.opcode == 1) {
+            fragments_.clear();
+            fragments_compressed_ = frame.compressed;
+        }
+        fragments_ += frame.payload;
+        if (frame.last) on_message(fragments_, fragments_compressed_, when);
+    }
+
+    void on_message(std::string_view text, bool compressed, std::uint64_t when) {
         ++tally_.received;
         tally_.measured += tally_.measuring;
-        if (frame.compressed && !message_) return;  // to inflate all would be a load for the load
-        std::string_view text = frame.payload;
-        if (frame.compressed) {
+        if (compressed && !message_) return;  // to inflate all would be a load for the load
+        if (compressed) {
             if (!inflater_) inflater_ = std::make_unique<Inflater>();
             text = inflater_->begin(text);
         }
@@ -116,6 +125,8 @@ private:
 
     std::optional<Message> message_;
     std::unique_ptr<Inflater> inflater_;
+    std::string fragments_;  // of a message
+    bool fragments_compressed_ = false;
     std::size_t depth_ = 0;
 };
 
