@@ -4,7 +4,7 @@
 Each round asks every server for the same in turn, each time a process of its own, on cores that it does not share with
 the load. The figures are medians of the rounds; CPU is the server's, for each of what is counted.
 
-`*` behind a figure: the load was busier than the server, which can do better. `!`: messages were lost or refused. `-`:
+`*` behind a figure: the load was busier than the server, which can do better. `!`: messages were lost, or connections closed. `-`:
 there is no figure, mostly because the server does not offer it.
 """
 import argparse

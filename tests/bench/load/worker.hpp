@@ -21,6 +21,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace bench {
@@ -72,6 +73,14 @@ inline Stream open_websocket(const Options& options, std::size_t number, SSL_CTX
     return stream;
 }
 
+/// Whoever answers a ping reads, and has made the connection what it will be, such as a member of its room.
+inline void await_pong(Stream& stream) {
+    write_all(stream, make_frame(9, {}));
+    char pong[16];
+    if (stream.read(pong) != 2 || static_cast<unsigned char>(pong[0]) != 0x8A)
+        throw std::runtime_error("a ping is not answered");
+}
+
 /// Connect, and have a request answered.
 inline Stream open_http(const Options& options, std::size_t number, SSL_CTX* tls) {
     Stream stream(options.port, number, tls);
@@ -104,7 +113,9 @@ public:
     void connect() {
         if (options_.mode == "http") return connect_http();
         for (std::size_t i = share_.begin(options_.connections); i < share_.end(options_.connections); ++i) {
-            auto client = std::make_unique<WebSocketClient>(open_websocket(options_, i, tls_), epoll_, tally_);
+            Stream stream = open_websocket(options_, i, tls_);
+            await_pong(stream);
+            auto client = std::make_unique<WebSocketClient>(std::move(stream), epoll_, tally_);
             if (is_sender(i)) {
                 client->make_sender(i, options_.size, options_.rate > 0 ? 0 : options_.depth);
                 senders_.push_back(client.get());
