@@ -4,8 +4,8 @@
 Each round asks every server for the same in turn, each time a process of its own, on cores that it does not share with
 the load. The figures are medians of the rounds; CPU is the server's, for each of what is counted.
 
-`*` behind a figure: the load was busier than the server, which can do better. `!`: messages were lost, or connections closed. `-`:
-there is no figure, mostly because the server does not offer it.
+`*` behind a figure: the load was busier than the server, which can do better. `!`: messages were lost, or connections
+closed. `-`: there is no figure, mostly because the server does not offer it.
 """
 import argparse
 import dataclasses
@@ -121,7 +121,7 @@ def table(workload: Workload, threads: int, servers: list[Server], results: dict
           failures: dict[str, str]) -> str:
     figure = FIGURES[workload.figure]
     lines = [f"{title(workload, threads)}: {figure.unit.format(units=workload.units)}",
-             f"  {'':12}{'':14}  {'ratio':>6}{'CPU µs':>10}{'p50 µs':>10}{'p99 µs':>10}"]
+             f"  {'':12}{'':14}  {'ratio':>6}{'CPU µs':>10}{'p50 µs':>10}{'p99 µs':>10}{'p99.9 µs':>10}"]
     first = next((results[server.name].figures["value"] for server in servers if server.name in results), 0)
     for server in servers:
         if server.name in failures:
@@ -131,7 +131,7 @@ def table(workload: Workload, threads: int, servers: list[Server], results: dict
         result = results[server.name]
         value = result.figures["value"]
         line = f"  {server.name:12}{number(value):>14}{result.marks():2}{value / first if first else 0:6.2f}"
-        for name in ("cpu_us", "p50_us", "p99_us"):
+        for name in ("cpu_us", "p50_us", "p99_us", "p999_us"):
             line += f"{number(result.figures[name]):>10}" if name in result.figures else ""
         lines.append(line)
     return "\n".join(lines)

@@ -17,6 +17,7 @@
 #include <kvolt/hub.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/request.hpp>
+#include <kvolt/response.hpp>
 #include <kvolt/router.hpp>
 #include <kvolt/testing.hpp>
 
@@ -196,6 +197,21 @@ void measure_requests() {
     });
 }
 
+// Responses
+
+void measure_response() {
+    kvolt::Response response;
+    response.body("Hello, World!", "text/plain; charset=utf-8");
+    std::string out;
+    measure("response: write", 100, [&] {
+        for (int i = 0; i < 100; ++i) {
+            response.append_to(out, {"Sun, 06 Nov 1994 08:49:37 GMT"});
+            use(out);
+            out.clear();
+        }
+    });
+}
+
 // Frames
 
 void measure_frame_writing() {
@@ -341,7 +357,6 @@ void measure_hub() {
 
 void measure_server() {
     kvolt::App app;
-    kvolt::Hub<> hub(app);
     app.get("/plaintext", [](kvolt::Context& c) { c.text("Hello, World!"); });
     app.get("/users/:id", [](kvolt::Context& c) { c.text(std::string(c.param("id"))); });
     app.get("/task", [](kvolt::Context& c) -> kvolt::Task<> {
@@ -372,10 +387,23 @@ void measure_server() {
     measure_requests_of("server: request for a coroutine", 1, "GET /task HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n");
     measure_requests_of("server: 16 pipelined requests", 16, plain_request);
 
-    connection.send(
+    constexpr std::string_view handshake =
         "GET /echo HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
-    require(connection.read_some().starts_with("HTTP/1.1 101"), "there is no WebSocket");
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    auto open = [&](kvolt::testing::Connection& one) {
+        one.send(handshake);
+        require(one.read_some().starts_with("HTTP/1.1 101"), "there is no WebSocket");
+    };
+    const std::string close = masked(Opcode::close, std::string_view("\x03\xE8", 2));
+    measure("server: connect, open a WebSocket and close it", 100, [&] {
+        for (int i = 0; i < 100; ++i) {
+            auto one = client.connect();
+            open(one);
+            one.send(close);
+            require(one.read_to_end().size() == close.size() - 4, "a close is not answered");
+        }
+    });
+    open(connection);
     auto measure_echo = [&](std::string_view name, std::size_t count, std::size_t size) {
         const std::string frames = repeat(masked(Opcode::text, std::string(size, 'x')), count);
         measure(name, 100 * count, [&] {
@@ -396,6 +424,7 @@ int main() try {
     std::cout << compiler() << '\n';
     measure_router();
     measure_requests();
+    measure_response();
     measure_frame_writing();
     measure_frame_reading();
     measure_outbox();
