@@ -54,7 +54,8 @@ def table(figures: dict[str, float], kept: dict[str, float]) -> str:
     for name, now in figures.items():
         before = kept.get(name)
         change = growth(now, before)
-        lines.append(f"{name:48}{now:10.1f}{before if before else '-':>10}" + (f"{change:+8.1%}" if abs(change) > 0.0005 else ""))
+        told = f"{change:+8.1%}" if abs(change) > 0.0005 else ""
+        lines.append(f"{name:48}{now:10.1f}{before if before else '-':>10}{told}")
     return "\n".join(lines)
 
 
