@@ -196,7 +196,8 @@ def choose(names: str | None, known: list, what: str) -> list:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser("tests/bench/run", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     names = ", ".join(workload.name for workload in WORKLOADS)
     parser.add_argument("--only", metavar="WORKLOAD,...", help=f"of: {names}")
     names = ", ".join(server.name for server in SERVERS)
