@@ -1,14 +1,17 @@
-// The server that outside checks and load generators are run against: kvolt_bench_server PORT [THREADS], on 127.0.0.1.
+// The server that outside checks and load generators are run against, on 127.0.0.1:
+// kvolt_bench_server PORT [THREADS [CERTIFICATE KEY]]
 
 #include "server/start.hpp"
 #include <kvolt/app.hpp>
 #include <kvolt/deflate.hpp>
 #include <kvolt/hub.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <exception>
 #include <iostream>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -22,7 +25,17 @@ auto echo(const kvolt::UpgradeOptions& options = {}) {
     };
 }
 
-void serve(const std::string& port, unsigned threads) {
+/// Everybody gets what anybody says; in a room of its own, those who are there.
+auto chat(kvolt::Hub<>& hub, const kvolt::UpgradeOptions& options = {}) {
+    return [&hub, options](kvolt::Context& c) -> kvolt::Task<> {
+        const std::string room(c.param("room"));
+        auto socket = co_await c.upgrade(options);
+        auto seat = hub.join(socket, {}, room);
+        while (auto message = co_await socket.read()) hub.broadcast(*message, room);
+    };
+}
+
+void serve(const std::string& address, unsigned threads, const std::vector<std::string>& certificate_and_key) {
     kvolt::Limits limits;
     limits.message_size = 16 * mebibyte;
     limits.message_fragments = 131072;
@@ -42,23 +55,27 @@ void serve(const std::string& port, unsigned threads) {
     app.get("/echo", echo());
     app.get("/deflate", echo(kvolt::UpgradeOptions().compression(kvolt::deflate())));
     app.get("/deflate/takeover", echo(kvolt::UpgradeOptions().compression(kvolt::deflate(takeover))));
-    app.get("/chat", [&](kvolt::Context& c) -> kvolt::Task<> {
-        auto socket = co_await c.upgrade();
-        auto seat = hub.join(socket);
-        while (auto message = co_await socket.read()) hub.broadcast(*message);
-    });
+    auto fast = kvolt::DeflateOptions().level(1).min_size(1);
+    app.get("/chat", chat(hub));
+    app.get("/rooms/:room", chat(hub));
+    app.get("/deflate/chat", chat(hub, kvolt::UpgradeOptions().compression(kvolt::deflate(fast))));
 
-    test::run(app, "127.0.0.1:" + port);
+    if (certificate_and_key.empty())
+        test::run(app, address);
+    else
+        test::run_tls(app, address, certificate_and_key[0], certificate_and_key[1]);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) try {
-    if (argc < 2 || argc > 3) {
-        std::cerr << "usage: kvolt_bench_server PORT [THREADS]\n";
+    if (argc < 2 || argc == 4 || argc > 5) {
+        std::cerr << "usage: kvolt_bench_server PORT [THREADS [CERTIFICATE KEY]]\n";
         return 2;
     }
-    serve(argv[1], argc == 3 ? static_cast<unsigned>(std::stoul(argv[2])) : 1);
+    const std::vector<std::string> arguments(argv + 1, argv + argc);
+    serve("127.0.0.1:" + arguments[0], arguments.size() > 1 ? static_cast<unsigned>(std::stoul(arguments[1])) : 1,
+          {arguments.begin() + std::min<std::ptrdiff_t>(2, argc - 1), arguments.end()});
 } catch (const std::exception& error) {
     std::cerr << error.what() << '\n';
     return 1;
