@@ -72,9 +72,8 @@ template <class Loop_, class Begin>
 Task<Outcome> perform(Loop_& loop, Begin begin) {
     auto cancellation = co_await boost::asio::this_coro::cancellation_state;
     auto performance = std::make_shared<Performance<Loop_>>();
-    auto end = performance->waiter.wait();  // now: nothing may fail once the operation has begun
     begin(Performed<Loop_>(loop, performance, cancellation.slot()));
-    if (!performance->ended && !performance->dropped) co_await std::move(end);
+    if (!performance->ended && !performance->dropped) co_await performance->waiter.wait();
     if (performance->dropped) throw std::bad_alloc();
     co_return performance->outcome;
 }

@@ -44,20 +44,20 @@ public:
             });
         };
         // An awaitable would take a coroutine frame of its own.
-        return boost::asio::async_initiate<const boost::asio::deferred_t&, void(Error)>(
-            initiate, boost::asio::deferred, this, &loop, std::move(owner));
+        return boost::asio::async_initiate<const boost::asio::deferred_t&, void(Error)>(initiate, boost::asio::deferred,
+                                                                                        this, &loop, std::move(owner));
     }
 
-    /// Suspend until woken, whatever is cancelled.
-    Task<> wait() {
+    /// Suspend until woken, whatever is cancelled. Allocates nothing.
+    auto wait() {
         auto initiate = [](auto handler, WaitPoint* self) {
             static_assert(Waiter<Error>::template fits<decltype(handler)>);
             self->make_way();
             self->waiter_ = Waiter<Error>(std::move(handler));
             ++self->waits_;
         };
-        return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(Error)>(
-            initiate, boost::asio::use_awaitable, this);
+        return boost::asio::async_initiate<const boost::asio::deferred_t&, void(Error)>(initiate, boost::asio::deferred,
+                                                                                        this);
     }
 
     /// Let the coroutine run on within this call.
