@@ -50,11 +50,10 @@ public:
           limits_(app.limits()),
           peer_(std::move(peer)),
           wire_(loop, std::move(stream), *this),
-          reader_(request_, limits_),
-          writer_(wire_, request_, response_) {
+          http_(std::make_unique<Http>(*this)) {
         if (!early.empty())
-            reader_.commit(
-                boost::asio::buffer_copy(reader_.prepare(), boost::asio::const_buffer(early.data(), early.size())));
+            http_->reader.commit(boost::asio::buffer_copy(http_->reader.prepare(),
+                                                          boost::asio::const_buffer(early.data(), early.size())));
     }
 
     ~HttpSession() { wire_.loop().connections().fetch_sub(1, std::memory_order_relaxed); }
@@ -82,9 +81,10 @@ public:
         check_handshake(request, options, from.secure, from.host);
         Extensions extensions = agree_on_extensions(request, options);
         std::string answer = std::move(extensions.answer);
-        std::string rest = reader_.take_rest();
+        std::string rest = http_->reader.take_rest();
         websocket_ = std::make_unique<WebSocketSession<Stream>>(wire_, limits_, agree_on_protocol(request, options),
                                                                 Role::server, std::move(extensions));
+        http_.reset();
         wire_.attempt([&] { websocket_->accept(request, response_, answer, std::move(rest), this->weak_from_this()); });
         if (stopping_) websocket_->on_shut_down();
         return websocket_->peer();
@@ -98,18 +98,19 @@ public:
             if (std::exchange(body_given_, true) || part.empty()) co_return std::nullopt;
             co_return part;
         }
-        if (part_.waiting()) throw std::logic_error("kvolt: read_some() while another call of it waits");
+        if (http_->part.waiting()) throw std::logic_error("kvolt: read_some() while another call of it waits");
         part.clear();
-        while (part.empty() && reader_.stage() == Stage::body) {
-            if (auto refusal = reader_.parse_body()) throw HttpError(refusal->status, std::string(refusal->reason));
-            if (!part.empty() || reader_.stage() == Stage::done) continue;
+        while (part.empty() && http_->reader.stage() == Stage::body) {
+            if (auto refusal = http_->reader.parse_body())
+                throw HttpError(refusal->status, std::string(refusal->reason));
+            if (!part.empty() || http_->reader.stage() == Stage::done) continue;
             invite_body();
             if (wire_.closed()) body_failure_ = incomplete;
             if (!body_failure_) {
                 if (!reading_) since_ += wire_.loop().now() - unread_since_;  // that was the handler's own time
                 read(self);
                 wire_.arm_at(body_deadline());
-                co_await part_.wait(wire_.loop(), self);
+                co_await http_->part.wait(wire_.loop(), self);
             }
             if (body_failure_) throw HttpError(body_failure_->status, std::string(body_failure_->reason));
         }
@@ -117,20 +118,24 @@ public:
         co_return part;
     }
 
-    void limit_body(std::uint64_t limit) override { reader_.limit_body(limit); }
+    void limit_body(std::uint64_t limit) override {
+        if (http_) http_->reader.limit_body(limit);
+    }
 
     void begin_stream(Streaming kind) override {
-        writer_.stream(kind);
+        http_->writer.stream(kind);
         arm();
     }
 
-    std::size_t written() const noexcept override { return writer_.written(); }
+    std::size_t written() const noexcept override { return http_ ? http_->writer.written() : 0; }
 
-    bool streaming() const noexcept override { return writer_.open() && !(writer_.events() && stopping_); }
+    bool streaming() const noexcept override {
+        return http_ && http_->writer.open() && !(http_->writer.events() && stopping_);
+    }
 
     Task<bool> write(std::string_view part) override {
         auto self = this->shared_from_this();
-        co_await writer_.write(part, self);
+        co_await http_->writer.write(part, self);
         co_return streaming();
     }
 
@@ -139,8 +144,8 @@ public:
     void on_backlog() override { wire_.arm(limits_.write_timeout); }
 
     void on_drained() override {
-        writer_.on_drained();
-        if (files_) return proceed(this->shared_from_this());
+        http_->writer.on_drained();
+        if (http_->files) return proceed(this->shared_from_this());
         if (paused_) return proceed(this->shared_from_this());
         if (stopping_) return on_shut_down();
         if (idle()) since_ = wire_.loop().now();  // the peer was busy until now
@@ -149,18 +154,18 @@ public:
 
     void on_lost() override {
         body_failure_ = incomplete;
-        part_.wake_later(wire_.loop());
-        writer_.on_drained();
+        http_->part.wake_later(wire_.loop());
+        http_->writer.on_drained();
     }
 
     void on_overload() override { wire_.reset(); }
 
     void on_late() override {
-        if (files_ || wire_.outbox().backlog() > 0)
+        if (http_->files || wire_.outbox().backlog() > 0)
             return wire_.peer_is_taking() ? wire_.arm(limits_.write_timeout) : wire_.reset();
         if (handling_) return on_late_handler();
-        if (reader_.stage() == Stage::idle) return wire_.finish(limits_.close_timeout);
-        if (reader_.stage() == Stage::body && body_deadline() > wire_.loop().now()) return arm();
+        if (http_->reader.stage() == Stage::idle) return wire_.finish(limits_.close_timeout);
+        if (http_->reader.stage() == Stage::body && body_deadline() > wire_.loop().now()) return arm();
         refuse({408, "Request Timeout"});
     }
 
@@ -171,6 +176,17 @@ public:
 
 private:
     using Stage = RequestReader::Stage;
+
+    // What a WebSocket does without.
+    struct Http {
+        explicit Http(HttpSession& session)
+            : reader(session.request_, session.limits_), writer(session.wire_, session.request_, session.response_) {}
+
+        RequestReader reader;
+        ResponseWriter<Stream> writer;
+        std::optional<FileSender<Stream>> files;  // what is sent of the response that is under way
+        WaitPoint<> part;                         // the handler in read_some()
+    };
 
     static constexpr Refusal incomplete{400, "the request's body is incomplete"};
 
@@ -183,7 +199,7 @@ private:
                 respond();
                 continue;
             }
-            if (files_) {
+            if (http_->files) {
                 if (!send_files()) break;
                 continue;
             }
@@ -208,11 +224,11 @@ private:
 
     void read(Self self) {
         if (std::exchange(reading_, true)) return;
-        wire_.read(reader_.prepare(), [this, self = std::move(self)](Error error, std::size_t size) mutable {
+        wire_.read(http_->reader.prepare(), [this, self = std::move(self)](Error error, std::size_t size) mutable {
             reading_ = false;
-            reader_.commit(size);
+            http_->reader.commit(size);
             if (handling_) return on_body(error);
-            if (files_) return;
+            if (http_->files) return;
             if (error) {
                 // The peer will not send any more; it may still want its answers.
                 if (error == boost::asio::error::eof && wire_.outbox().backlog() > 0)
@@ -227,33 +243,33 @@ private:
     void on_body(Error error) {
         if (error) body_failure_ = incomplete;
         unread_since_ = wire_.loop().now();
-        part_.wake_now();
+        http_->part.wake_now();
     }
 
     // Parse what is there. True if a request can be handled; false if more bytes are needed or it was refused.
     bool parse() {
-        if (reader_.stage() == Stage::idle || reader_.stage() == Stage::head) {
-            bool new_one = reader_.stage() == Stage::idle;
-            auto refusal = reader_.parse_head();
-            if (new_one && reader_.stage() != Stage::idle) since_ = wire_.loop().now();
+        if (http_->reader.stage() == Stage::idle || http_->reader.stage() == Stage::head) {
+            bool new_one = http_->reader.stage() == Stage::idle;
+            auto refusal = http_->reader.parse_head();
+            if (new_one && http_->reader.stage() != Stage::idle) since_ = wire_.loop().now();
             if (refusal) return refuse(*refusal), false;
-            if (reader_.stage() == Stage::idle || reader_.stage() == Stage::head) return false;
+            if (http_->reader.stage() == Stage::idle || http_->reader.stage() == Stage::head) return false;
             since_ = unread_since_ = wire_.loop().now();
             match_ = PathMatch();
             chain_ = &app_.find(request_, match_);
-            refusal = reader_.begin_body(chain_->streams_body() ? RequestReader::unlimited : limits_.body_size);
+            refusal = http_->reader.begin_body(chain_->streams_body() ? RequestReader::unlimited : limits_.body_size);
             if (refusal) return refuse(*refusal), false;
         }
         if (chain_->streams_body()) return true;
-        if (auto refusal = reader_.parse_body()) return refuse(*refusal), false;
+        if (auto refusal = http_->reader.parse_body()) return refuse(*refusal), false;
         invite_body();
-        return reader_.stage() == Stage::done;
+        return http_->reader.stage() == Stage::done;
     }
 
     void invite_body() {
-        bool answered = handling_ && writer_.begun();
-        if (!answered && reader_.invite())
-            writer_.append([](std::string& out) { out += "HTTP/1.1 100 Continue\r\n\r\n"; });
+        bool answered = handling_ && http_->writer.begun();
+        if (!answered && http_->reader.invite())
+            http_->writer.append([](std::string& out) { out += "HTTP/1.1 100 Continue\r\n\r\n"; });
     }
 
     void handle() {
@@ -261,7 +277,7 @@ private:
         handled_ = false;
         failure_ = nullptr;
         // Behind a handshake that comes to nothing may be frames, which are no requests.
-        writer_.start(reader_.keep_alive() && !request_.has_token("Upgrade", "websocket"));
+        http_->writer.start(http_->reader.keep_alive() && !request_.has_token("Upgrade", "websocket"));
         body_given_ = false;
         body_failure_.reset();
         context_.emplace(request_, response_, *this);
@@ -311,37 +327,38 @@ private:
     }
 
     void respond() {
-        if (reader_.stage() == Stage::body && (reader_.parse_body() || reader_.stage() == Stage::body))
-            writer_.close_after();  // the rest of the body is not waited for
-        if (stopping_) writer_.close_after();
-        bool cut = failure_ && writer_.begun();
-        if (failure_ && !cut) writer_.forget_stream();
+        if (http_->reader.stage() == Stage::body &&
+            (http_->reader.parse_body() || http_->reader.stage() == Stage::body))
+            http_->writer.close_after();  // the rest of the body is not waited for
+        if (stopping_) http_->writer.close_after();
+        bool cut = failure_ && http_->writer.begun();
+        if (failure_ && !cut) http_->writer.forget_stream();
         conclude();
         if (cut)
-            writer_.cut_off();
+            http_->writer.cut_off();
         else
-            writer_.end();
+            http_->writer.end();
         auto parts = response_.take_parts(request_.method() == "HEAD");
         context_.reset();
-        reader_.next();
+        http_->reader.next();
         response_.clear();
         served_ = true;
         handling_ = false;
-        if (!parts.empty()) files_.emplace(wire_, std::move(parts));
-        if (!files_) end_response();
+        if (!parts.empty()) http_->files.emplace(wire_, std::move(parts));
+        if (!http_->files) end_response();
     }
 
     void end_response() {
         since_ = wire_.loop().now();
-        if (!writer_.keep_alive()) wire_.finish(limits_.close_timeout);
+        if (!http_->writer.keep_alive()) wire_.finish(limits_.close_timeout);
     }
 
     // Send on what lies in files. False if that goes on later, or not at all.
     bool send_files() {
         using Progress = typename FileSender<Stream>::Progress;
-        auto progress = files_->send();
+        auto progress = http_->files->send();
         if (progress == Progress::done) {
-            files_.reset();
+            http_->files.reset();
             end_response();
             return true;
         }
@@ -354,17 +371,17 @@ private:
     }
 
     void conclude() {
-        std::string fault = detail::conclude(*context_, failure_, writer_.begun());
+        std::string fault = detail::conclude(*context_, failure_, http_ && http_->writer.begun());
         if (!fault.empty()) log(fault);
     }
 
     void on_late_handler() {
-        if (part_.waiting()) {
+        if (http_->part.waiting()) {
             if (body_deadline() > wire_.loop().now()) return wire_.arm_at(body_deadline());
             body_failure_ = Refusal{408, "Request Timeout"};
-            part_.wake_later(wire_.loop());
-        } else if (writer_.events()) {
-            if (streaming()) writer_.comment();
+            http_->part.wake_later(wire_.loop());
+        } else if (http_->writer.events()) {
+            if (streaming()) http_->writer.comment();
             arm();
         }
     }
@@ -384,31 +401,31 @@ private:
 
     // Answer what is no proper request, and close.
     void refuse(const Refusal& refusal) {
-        writer_.start(false);
+        http_->writer.start(false);
         answer_error(response_, refusal.status, refusal.reason);
-        writer_.end();
+        http_->writer.end();
         wire_.finish(limits_.close_timeout);
     }
 
     // Between two requests, or before the first one.
-    bool idle() const noexcept { return !handling_ && !files_ && reader_.stage() == Stage::idle; }
+    bool idle() const noexcept { return !handling_ && !http_->files && http_->reader.stage() == Stage::idle; }
 
     // A body must come within body_grace, and at body_rate from then on.
     Tick body_deadline() const noexcept {
         auto earned = Limits::Duration::max();
         if (limits_.body_rate > 0)
-            earned = std::chrono::milliseconds(reader_.body_received() * 1000 / limits_.body_rate);
+            earned = std::chrono::milliseconds(http_->reader.body_received() * 1000 / limits_.body_rate);
         return since_ + Loop::ticks(limits_.body_grace) + Loop::ticks(earned);
     }
 
     void arm() {
-        if (wire_.finishing() || wire_.closed() || files_ || wire_.outbox().backlog() > 0) return;
+        if (wire_.finishing() || wire_.closed() || http_->files || wire_.outbox().backlog() > 0) return;
         if (handling_) {
-            if (writer_.events()) wire_.arm(limits_.ping_interval);
-        } else if (reader_.stage() == Stage::body) {
+            if (http_->writer.events()) wire_.arm(limits_.ping_interval);
+        } else if (http_->reader.stage() == Stage::body) {
             wire_.arm_at(body_deadline());
         } else {
-            bool waits = served_ && reader_.stage() == Stage::idle;
+            bool waits = served_ && http_->reader.stage() == Stage::idle;
             wire_.arm_at(since_ + Loop::ticks(waits ? limits_.idle_timeout : limits_.header_timeout));
         }
     }
@@ -419,13 +436,9 @@ private:
     Wire<Stream> wire_;
     Request request_;
     Response response_;
-    RequestReader reader_;
-    ResponseWriter<Stream> writer_;
     PathMatch match_;
-    const Chain* chain_ = nullptr;             // of the request under way
-    std::optional<FileSender<Stream>> files_;  // what is sent of the response that is under way
+    const Chain* chain_ = nullptr;  // of the request under way
     std::optional<Context> context_;
-    WaitPoint<> part_;  // the handler in read_some()
     std::optional<Refusal> body_failure_;
     std::exception_ptr failure_;
     Tick since_ = 0;         // when its head or body began, or the wait for it
@@ -438,6 +451,7 @@ private:
     bool reading_ = false;
     bool body_given_ = false;  // by read_some(), whole
     bool stopping_ = false;
+    std::unique_ptr<Http> http_;
     std::unique_ptr<WebSocketSession<Stream>> websocket_;  // destroyed first
 };
 
