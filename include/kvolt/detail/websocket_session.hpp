@@ -161,7 +161,7 @@ public:
 
 private:
     // Bytes for one read of a connection at rest: of one that sends little, and of others. More than a control frame.
-    static constexpr std::size_t first_read_size = 192, read_size = 512;
+    static constexpr std::size_t first_read_size = 160, read_size = 512;
     static constexpr std::size_t most_behind = 64 * 1024;  // bytes that a pong may queue behind
 
     static bool is_of_handshake(std::string_view field) noexcept {
