@@ -1,9 +1,9 @@
 // The server that outside checks and load generators are run against: kvolt_bench_server PORT [THREADS], on 127.0.0.1.
 
-#include "server/start.hpp"
 #include <kvolt/app.hpp>
 #include <kvolt/deflate.hpp>
 #include <kvolt/hub.hpp>
+#include <kvolt/server.hpp>
 
 #include <cstddef>
 #include <exception>
@@ -48,7 +48,7 @@ void serve(const std::string& port, unsigned threads) {
         while (auto message = co_await socket.read()) hub.broadcast(*message);
     });
 
-    test::run(app, "127.0.0.1:" + port);
+    app.run("127.0.0.1:" + port);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <kvolt/detail/address.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/stream.hpp>
+#include <kvolt/detail/timer.hpp>
 #include <kvolt/handler.hpp>
 
 #include <boost/asio/as_tuple.hpp>
@@ -58,7 +59,7 @@ Task<std::vector<Endpoint>> resolve(Loop_& loop, std::string host, unsigned shor
         explicit Lookup(Loop_& on) : resolver(on.io()), timer(on.io()) {}
 
         Resolver resolver;
-        Loop::Timer timer;  // what the coroutine waits for: its end, or to be cancelled
+        Timer timer;  // what the coroutine waits for: its end, or to be cancelled
         std::vector<Endpoint> endpoints;
         Error error;
         bool done = false;
@@ -106,7 +107,7 @@ Task<PlainStream> connect_to_first(Loop_& loop, std::vector<Endpoint> endpoints,
     struct Race {
         explicit Race(Loop_& on) : timer(on.io()) {}
 
-        Loop::Timer timer;  // what the coroutine waits for: its end, or to be cancelled
+        Timer timer;  // what the coroutine waits for: its end, or to be cancelled
         std::vector<std::unique_ptr<PlainStream>> sockets;
         std::vector<std::optional<Error>> results;
     };

@@ -8,6 +8,7 @@
 #include <kvolt/detail/client_connection.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/stream.hpp>
+#include <kvolt/detail/tls_client_settings.hpp>
 #include <kvolt/detail/tls_context.hpp>
 #include <kvolt/detail/tls_session.hpp>
 #include <kvolt/handler.hpp>
@@ -17,7 +18,6 @@
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <functional>
 #include <memory>
 #include <new>
 #include <openssl/err.h>
@@ -26,16 +26,8 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace kvolt::detail {
-
-struct TlsClientSettings {
-    std::vector<std::string> ca_files;  // the system's, if none
-    std::string server_name;            // the URL's host, if empty
-    bool trust_anyone = false;
-    std::function<void(SSL_CTX*)> configure;
-};
 
 template <class Stream>
 class OpenSslConnector final : public TlsConnector {
