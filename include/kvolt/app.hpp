@@ -1,12 +1,9 @@
 #ifndef KVOLT_APP_HPP
 #define KVOLT_APP_HPP
 
-#include <kvolt/detail/budget.hpp>
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/server_handle.hpp>
-#include <kvolt/detail/stream.hpp>
-#include <kvolt/error.hpp>
 #include <kvolt/group.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/limits.hpp>
@@ -14,11 +11,8 @@
 #include <kvolt/proxy_headers.hpp>
 #include <kvolt/router.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <functional>
-#include <iostream>
-#include <iterator>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -41,17 +35,10 @@ class TlsStream;
 /// thread.
 class App : public Group {
 public:
-    App() : Group(*this, 0), loops_(std::make_shared<detail::Loops>()) {
-        groups_.push_back({});
-        loops_->push_back(std::make_unique<detail::Loop>());
-    }
+    App();
 
     /// Stops the server, if it runs, and waits for that.
-    virtual ~App() {
-        self_.reset();
-        stop();
-        detail::clear(*loops_);
-    }
+    virtual ~App();
 
     App(const App&) = delete;
     App& operator=(const App&) = delete;
@@ -59,14 +46,7 @@ public:
     /// How many threads serve, each with its own loop and connections; 1 by default.
     ///
     /// With one, handlers run one at a time between their `co_await`s and may share data without a lock.
-    App& threads(std::size_t count) {
-        check_setup();
-        if (count == 0 || count > 1024)
-            throw std::invalid_argument("kvolt: threads(" + std::to_string(count) + "): 1 to 1024");
-        threads_ = count;
-        loops_->reserve(count);  // executor() may be called while the server starts
-        return *this;
-    }
+    App& threads(std::size_t count);
     std::size_t threads() const noexcept { return threads_; }
 
     App& limits(const Limits& limits) {
@@ -102,11 +82,7 @@ public:
     };
 
     /// All routes, in the order in which they were added.
-    std::vector<Route> routes() const {
-        std::vector<Route> result;
-        for (const auto& route : router_.routes()) result.push_back({route.method, route.pattern});
-        return result;
-    }
+    std::vector<Route> routes() const;
 
     /// Listen on one more address; clients wait there until run() or start().
     ///
@@ -115,11 +91,11 @@ public:
     /// @throws std::invalid_argument  for a bad address.
     /// @throws std::system_error      with the address in its message if it cannot be listened on.
     /// @throws std::logic_error       if the server runs already.
-    template <class Stream = detail::PlainStream>
+    template <class Self = App>
     unsigned short listen(std::string_view address, const ListenOptions& options = {});
 
     /// Serve on all addresses of listen(), until SIGINT, SIGTERM or stop(). The file that calls this includes
-    /// `kvolt.hpp` or `kvolt/server.hpp`.
+    /// `kvolt.hpp` or `kvolt/server.hpp`, and compiles the server unless KVOLT_COMPILED says that another one does.
     ///
     /// Then no connection is accepted any more, requests that are being handled are answered, WebSockets are closed
     /// with 1001, and what is left after `Limits::drain_timeout` is cut off. Handlers have ended when it returns.
@@ -131,10 +107,10 @@ public:
     void run(std::function<void(std::string_view url)> ready = {});
 
     /// listen(), then run(). Throws like both.
-    template <class Stream = detail::PlainStream>
+    template <class Self = App>
     void run(std::string_view address, std::function<void(std::string_view url)> ready = {}) {
-        listen<Stream>(address);
-        run(std::move(ready));
+        listen<Self>(address);
+        run<Self>(std::move(ready));
     }
 
     /// Start to serve in threads of its own and return as soon as clients can connect. Signals are left to the caller.
@@ -143,10 +119,10 @@ public:
     void start();
 
     /// listen(), then start(). Throws like both.
-    template <class Stream = detail::PlainStream>
+    template <class Self = App>
     void start(std::string_view address) {
-        listen<Stream>(address);
-        start();
+        listen<Self>(address);
+        start<Self>();
     }
 
     /// listen() for HTTPS and wss://. Include <kvolt/tls.hpp>.
@@ -164,21 +140,7 @@ public:
 
     /// Stop as run() describes, and wait for the end unless called in a handler. Once stopped, an app does not start
     /// again.
-    virtual void stop() {
-        std::shared_ptr<detail::ServerHandle> server;
-        {
-            std::lock_guard lock(mutex_);
-            stopped_ = true;
-            server = server_;
-            if (!server)
-                for (const auto& listener : listeners_) listener->close();
-        }
-        if (!server) return;
-        server->stop();
-        bool in_handler = std::any_of(loops_->begin(), loops_->end(),
-                                      [](const auto& loop) { return loop.get() == detail::Loop::current(); });
-        if (!in_handler) server->wait();
-    }
+    virtual void stop();
 
     /// The port of the first address that is listened on; 0 before that and for a Unix socket.
     unsigned short port() const noexcept {
@@ -195,12 +157,7 @@ public:
     /// Be served by this instead of by run() or start().
     ///
     /// @throws std::logic_error  if the app was started or stopped before.
-    void serve_by(std::shared_ptr<detail::ServerHandle> server) {
-        std::lock_guard lock(mutex_);
-        if (server_ || stopped_) throw std::logic_error("kvolt: an app is started once");
-        freeze();
-        server_ = std::move(server);
-    }
+    void serve_by(std::shared_ptr<detail::ServerHandle> server);
 
     const std::shared_ptr<detail::Loops>& loops() const noexcept { return loops_; }
 
@@ -211,23 +168,11 @@ public:
     std::weak_ptr<App*> self() const noexcept { return self_; }
 
     /// What a logger throws is ignored.
-    void log(std::string_view line) const noexcept try {
-        if (log_) return log_(line);
-        std::clog << std::string(line) + '\n' << std::flush;
-    } catch (...) {
-    }
-    void log(std::string_view what, std::string_view why) const noexcept try {
-        log(std::string(what) + ": " + std::string(why));
-    } catch (...) {
-    }
+    void log(std::string_view line) const noexcept;
+    void log(std::string_view what, std::string_view why) const noexcept;
 
     /// What a request goes through: a route, or the answer that there is none for it.
-    const detail::Chain& find(const Request& request, detail::PathMatch& match) const {
-        auto found = router_.find(request.method(), request.raw_path());
-        match = found.match;
-        if (found.route) return found.route->chain;
-        return groups_[found.neighbour ? common_group(request.raw_path()) : 0].fallback;
-    }
+    const detail::Chain& find(const Request& request, detail::PathMatch& match) const;
 
 private:
     friend class Group;
@@ -240,73 +185,20 @@ private:
         detail::Chain fallback;  // that, and an answer without a route
     };
 
-    std::size_t add_group(std::size_t parent, std::string_view prefix) {
-        check_setup();
-        if (!prefix.empty() && (!prefix.starts_with('/') || prefix.ends_with('/')))
-            throw std::invalid_argument("kvolt: a group's prefix begins with '/' and does not end with it: \"" +
-                                        std::string(prefix) + '"');
-        groups_.push_back({groups_[parent].prefix + std::string(prefix), parent, {}, {}, {}});
-        return groups_.size() - 1;
-    }
+    std::size_t add_group(std::size_t parent, std::string_view prefix);
+    void add_route(std::size_t group, std::string method, std::string_view pattern, detail::Chain chain);
+    void add_middleware(std::size_t group, detail::Step step);
 
-    void add_route(std::size_t group, std::string method, std::string_view pattern, detail::Chain chain) {
-        check_setup();
-        if (!pattern.empty() && !pattern.starts_with('/'))
-            throw std::invalid_argument("kvolt: route pattern \"" + std::string(pattern) +
-                                        "\": it must begin with '/'");
-        router_.add(std::move(method), groups_[group].prefix + std::string(pattern), group, std::move(chain));
-    }
-
-    void add_middleware(std::size_t group, detail::Step step) {
-        check_setup();
-        groups_[group].middleware.push_back(std::move(step));
-    }
-
-    void check_setup() const {
-        std::lock_guard lock(mutex_);
-        if (server_) throw std::logic_error("kvolt: routes, limits and threads are set before the server starts");
-    }
+    void check_setup() const;
 
     // Share out the budget, and resolve which middleware guards what.
-    void freeze() {
-        auto budget = std::make_shared<detail::Budget>(limits_.all_backlogs);
-        for (auto& loop : *loops_) loop->join(budget);
-        for (std::size_t i = 0; i < groups_.size(); ++i) {
-            GroupData& group = groups_[i];
-            if (i > 0) group.guards = groups_[group.parent].guards;
-            group.guards.add(group.middleware);
-            group.fallback = group.guards;
-            group.fallback.add(detail::make_step([this](Context& c) { answer_without_route(c); }));
-        }
-        for (auto& route : router_.routes()) {
-            detail::Chain chain = groups_[route.group].guards;
-            chain.add(route.chain);
-            route.chain = std::move(chain);
-        }
-    }
+    void freeze();
 
     // The innermost group that the nearest routes of a path belong to: its middleware guards also what none of them
     // takes.
-    std::size_t common_group(std::string_view path) const {
-        auto routes = router_.nearest(path);
-        std::size_t common = routes.front()->group;
-        for (const Router::Route* route : routes)
-            for (std::size_t other = route->group; other != common;)  // a group comes after its parent
-                (other > common ? other : common) = groups_[std::max(other, common)].parent;
-        return common;
-    }
+    std::size_t common_group(std::string_view path) const;
 
-    void answer_without_route(Context& c) const {
-        constexpr std::string_view known[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"};
-        if (std::find(std::begin(known), std::end(known), c.method()) == std::end(known))
-            throw HttpError(501, "Not Implemented");
-        bool whole_server = c.target() == "*";  // OPTIONS *
-        auto match = router_.find({}, c.request().raw_path());
-        if (!whole_server && match.neighbour == nullptr && match.route == nullptr) throw HttpError(404, "Not Found");
-        std::string allowed = whole_server ? Router::every_method : router_.allowed(c.request().raw_path());
-        if (c.method() != "OPTIONS") throw HttpError(405, "Method Not Allowed").header("Allow", allowed);
-        c.header("Allow", allowed).status(204);
-    }
+    void answer_without_route(Context& c) const;
 
     // `make` listens and returns the Listener.
     template <class Make>
@@ -364,5 +256,9 @@ inline void Group::add_route(std::string method, std::string_view pattern, detai
 inline void Group::use_step(detail::Step step) const { (app_->*app_->add_middleware_)(index_, std::move(step)); }
 
 }  // namespace kvolt
+
+#ifndef KVOLT_COMPILED
+#include <kvolt/src/app.hpp>
+#endif
 
 #endif

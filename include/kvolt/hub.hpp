@@ -5,7 +5,6 @@
 #include <kvolt/broadcast_options.hpp>
 #include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/hub_core.hpp>
-#include <kvolt/detail/hub_strand.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/hub_options.hpp>
 #include <kvolt/member_key.hpp>
@@ -184,7 +183,7 @@ public:
     };
 
     explicit Hub(App& app, const HubOptions& options = {})
-        : app_(app.self()), core_(std::make_shared<detail::HubStrand<Member>>(app.loops(), app.limits(), options)) {
+        : app_(app.self()), core_(detail::make_hub(app.loops(), app.limits(), options)) {
         core_->hooks().log = [log = app_](std::string_view line) {
             if (auto there = log.lock()) (*there)->log(line);
         };
@@ -429,5 +428,9 @@ private:
 };
 
 }  // namespace kvolt
+
+#ifndef KVOLT_COMPILED
+#include <kvolt/src/hub.hpp>
+#endif
 
 #endif

@@ -4,9 +4,7 @@
 // HTTPS and wss://. Not part of kvolt.hpp: link kvolt::tls, which brings OpenSSL.
 
 #include <kvolt/app.hpp>
-#include <kvolt/detail/listener.hpp>
 #include <kvolt/detail/tls_context.hpp>
-#include <kvolt/detail/tls_stream.hpp>
 #include <kvolt/server.hpp>
 
 #include <functional>
@@ -63,15 +61,6 @@ private:
 };
 
 template <class Stream>
-unsigned short App::listen_tls(std::string_view address, const Tls& tls, const ListenOptions& options) {
-    auto encrypt = [context = tls.context()](detail::PlainStream stream, std::string& early) {
-        return Stream(std::move(stream), context->connection(std::exchange(early, {})));
-    };
-    return add_listener(
-        [&] { return std::make_shared<detail::Listener<Stream>>(*this, address, options, std::move(encrypt)); });
-}
-
-template <class Stream>
 void App::run_tls(std::string_view address, const Tls& tls, std::function<void(std::string_view)> ready) {
     listen_tls<Stream>(address, tls);
     run(std::move(ready));
@@ -84,5 +73,9 @@ void App::run_tls(std::string_view address, std::string certificate_file, std::s
 }
 
 }  // namespace kvolt
+
+#ifndef KVOLT_COMPILED_TLS
+#include <kvolt/src/tls.hpp>
+#endif
 
 #endif

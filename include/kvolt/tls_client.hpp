@@ -4,11 +4,9 @@
 // wss:// for WebSocketClient. Not part of kvolt.hpp: link kvolt::tls, which brings OpenSSL.
 
 #include <kvolt/connect_options.hpp>
-#include <kvolt/detail/tls_connector.hpp>
-#include <kvolt/detail/tls_stream.hpp>
+#include <kvolt/detail/tls_client_settings.hpp>
 
 #include <functional>
-#include <memory>
 #include <openssl/ssl.h>
 #include <string>
 #include <utility>
@@ -56,10 +54,14 @@ private:
 
 /// @throws std::runtime_error  that names a CA file and says what is wrong with it.
 inline ConnectOptions& ConnectOptions::tls(const TlsClient& client) {
-    tls_ = std::make_shared<detail::OpenSslConnector<detail::TlsStream>>(client.settings());
+    tls_ = detail::make_tls_connector(client.settings());
     return *this;
 }
 
 }  // namespace kvolt
+
+#ifndef KVOLT_COMPILED_TLS
+#include <kvolt/src/tls_client.hpp>
+#endif
 
 #endif

@@ -1,10 +1,10 @@
 // The server that outside checks and load generators are run against, on 127.0.0.1:
 // kvolt_bench_server PORT [THREADS [CERTIFICATE KEY]]
 
-#include "server/start.hpp"
 #include <kvolt/app.hpp>
 #include <kvolt/deflate.hpp>
 #include <kvolt/hub.hpp>
+#include <kvolt/tls.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -61,9 +61,9 @@ void serve(const std::string& address, unsigned threads, const std::vector<std::
     app.get("/deflate/chat", chat(hub, kvolt::UpgradeOptions().compression(kvolt::deflate(fast))));
 
     if (certificate_and_key.empty())
-        test::run(app, address);
+        app.run(address);
     else
-        test::run_tls(app, address, certificate_and_key[0], certificate_and_key[1]);
+        app.run_tls(address, certificate_and_key[0], certificate_and_key[1]);
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // The server that TLS clients are tried on: kvolt_tls_server THREADS CERTIFICATE KEY [CERTIFICATE KEY]..., on a free
 // port of 127.0.0.1, which it prints. SIGHUP reads the certificates anew.
 
-#include "server/start.hpp"
 #include <kvolt/app.hpp>
+#include <kvolt/server.hpp>
 #include <kvolt/tls.hpp>
 
 #include <boost/asio/signal_set.hpp>
@@ -56,8 +56,8 @@ void serve(unsigned threads, char** files, int count) {
     };
     await_reload();
 
-    std::cout << test::listen_tls(app, tls) << std::endl;
-    test::run_listening(app);
+    std::cout << app.listen_tls("127.0.0.1:0", tls) << std::endl;
+    app.run();
 }
 
 }  // namespace

@@ -27,6 +27,8 @@
 
 namespace test {
 
+inline constexpr std::size_t mebibyte = 1024 * 1024;
+
 struct Response {
     int status = 0;
     std::map<std::string, std::string> fields;  ///< Names in lower case; equal ones joined by ", ".
@@ -341,6 +343,15 @@ private:
     std::string received_;
     std::unique_ptr<Layer> layer_;
 };
+
+inline bool refuses_connections(unsigned short port) {
+    try {
+        Client client(port);
+        return false;
+    } catch (const std::system_error& error) {
+        return error.code() == std::errc::connection_refused;
+    }
+}
 
 }  // namespace test
 

@@ -1,6 +1,5 @@
 #include "../catch.hpp"
 #include "client.hpp"
-#include "start.hpp"
 #include <kvolt.hpp>
 
 #include <chrono>
@@ -24,12 +23,12 @@ struct Echo : kvolt::App {
     }
 };
 
-const std::string big(16 * 1024 * 1024, 'x');
+const std::string huge(16 * 1024 * 1024, 'x');
 
 struct Big : kvolt::App {
     explicit Big(const Limits& wanted) {
         limits(wanted);
-        get("/big", [](Context& c) { c.text(big); });
+        get("/big", [](Context& c) { c.text(huge); });
         get("/small", [](Context& c) { c.text("small"); });
     }
 };
@@ -46,7 +45,7 @@ TEST_CASE("a head that takes too long is a 408, however it drips") {
     limits.header_timeout = 400ms;
     Echo app(limits);
     app.threads(GENERATE(1u, 4u));
-    test::start(app);
+    app.start("127.0.0.1:0");
     Client silent(app.port()), half(app.port()), dripping(app.port()), second(app.port());
     half.send("GET / HTTP/1.1\r\nHo");
     second.send("GET / HTTP/1.1\r\nHost: h\r\n\r\nGET ");
@@ -66,15 +65,15 @@ TEST_CASE("a client that reads slowly gets all of a large response") {
     Limits limits;
     limits.write_timeout = limits.close_timeout = 1s;
     Big app(limits);
-    test::start(app);
+    app.start("127.0.0.1:0");
     for (std::string connection : {"", "Connection: close\r\n"}) {
         INFO(connection);
         Client client(app.port());
         client.send("GET /big HTTP/1.1\r\nHost: h\r\n" + connection + "\r\n");
         std::string head;
         while (!head.ends_with("\r\n\r\n")) head += client.read(1);
-        for (std::size_t left = big.size(); left > 0; left -= 256 * 1024) {
-            bool as_sent = client.read(256 * 1024) == big.substr(0, 256 * 1024);
+        for (std::size_t left = huge.size(); left > 0; left -= 256 * 1024) {
+            bool as_sent = client.read(256 * 1024) == huge.substr(0, 256 * 1024);
             REQUIRE(as_sent);
             std::this_thread::sleep_for(25ms);
         }
@@ -91,25 +90,25 @@ TEST_CASE("a client that never reads is cut off, and its place is free again") {
     limits.connections = 1;
     Big app(limits);
     app.threads(GENERATE(1u, 4u));
-    test::start(app);
+    app.start("127.0.0.1:0");
     for (std::string connection : {"", "Connection: close\r\n"}) {
         Client stuck(app.port(), 4096);
         stuck.send("GET /big HTTP/1.1\r\nHost: h\r\n" + connection + "\r\n");
         stuck.read(1);
         Client next(app.port());
         CHECK(next.get("/small").body == "small");
-        CHECK(stuck.read_to_end().size() < big.size());
+        CHECK(stuck.read_to_end().size() < huge.size());
     }
 }
 
 TEST_CASE("requests behind a large response wait until it has been taken") {
     Big app(Limits{});
-    test::start(app);
+    app.start("127.0.0.1:0");
     Client client(app.port());
     std::string requests;
     for (int i = 0; i < 6; ++i) requests += "GET "s + (i % 2 == 0 ? "/big" : "/small") + " HTTP/1.1\r\nHost: h\r\n\r\n";
     client.send(requests);
     client.half_close();
-    for (int i = 0; i < 6; ++i) CHECK(client.read_response().body.size() == (i % 2 == 0 ? big.size() : 5));
+    for (int i = 0; i < 6; ++i) CHECK(client.read_response().body.size() == (i % 2 == 0 ? huge.size() : 5));
     CHECK(client.ended());
 }

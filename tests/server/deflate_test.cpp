@@ -39,8 +39,8 @@ using test::words;
 constexpr std::string_view alone = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
 /// The route `/ws` echoes, compressed.
-struct EchoServer : test::Server {
-    explicit EchoServer(const DeflateOptions& options = {}, const Limits& limits = {}, std::size_t threads = 1)
+struct DeflateServer : test::Server {
+    explicit DeflateServer(const DeflateOptions& options = {}, const Limits& limits = {}, std::size_t threads = 1)
         : Server(limits, threads) {
         auto upgrade = UpgradeOptions().compression(kvolt::deflate(options));
         app.get("/ws", [this, upgrade](Context& c) -> Task<> {
@@ -171,7 +171,7 @@ TEST_CASE("deflate: what a slow reader misses is not referred to") {
 }
 
 TEST_CASE("deflate: many messages that come in parts at the same time") {
-    EchoServer server({}, {}, GENERATE(1, 3));
+    DeflateServer server({}, {}, GENERATE(1, 3));
     std::vector<Client> clients;
     std::vector<std::string> left;
     for (unsigned i = 0; i < 30; ++i) {
@@ -193,7 +193,7 @@ TEST_CASE("deflate: many messages that come in parts at the same time") {
 }
 
 TEST_CASE("deflate: a bomb ends its own connection alone") {
-    EchoServer server;
+    DeflateServer server;
     Client good = server.connect(), bad = server.connect();
     DeflatePeer peer;
     good.send(compressed(test::text, peer.deflate(words(65536)).substr(0, 100), false));
@@ -209,7 +209,7 @@ TEST_CASE("deflate: a bomb ends its own connection alone") {
 
 TEST_CASE("deflate: a connection at rest keeps no window") {
     if (test::sanitized) return;
-    EchoServer server;
+    DeflateServer server;
     DeflatePeer peer;
     const std::string payload = peer.deflate(words(40000));
     std::vector<Client> clients;
@@ -310,7 +310,7 @@ TEST_CASE("deflate: a client and a server of any options exchange messages of an
     auto options = [](int bits, bool keeps) {
         return DeflateOptions().min_size(1).window_bits(bits).context_takeover(keeps);
     };
-    EchoServer server(options(server_bits, server_keeps));
+    DeflateServer server(options(server_bits, server_keeps));
     std::vector<std::string> messages;
     for (std::size_t size : {0, 1, 1000, 1000, 32768, 32768, 65536, 10}) {
         messages.push_back(words(size));

@@ -2,7 +2,6 @@
 #include "../folder.hpp"
 #include "client.hpp"
 #include "eventually.hpp"
-#include "start.hpp"
 #include <kvolt.hpp>
 
 #include <sys/stat.h>
@@ -82,8 +81,8 @@ struct Site : test::Folder {
     }
 };
 
-struct Server : kvolt::App {
-    explicit Server(const FilesOptions& options = {}, const Limits& wanted = {}) {
+struct FileServer : kvolt::App {
+    explicit FileServer(const FilesOptions& options = {}, const Limits& wanted = {}) {
         limits(wanted);
         threads(GENERATE(1u, 4u));
         files("/assets", site.path("site"), options);
@@ -100,8 +99,8 @@ std::string get_request(std::string_view target) {
 }  // namespace
 
 TEST_CASE("a file with all that is to be said about it") {
-    Server app;
-    test::start(app);
+    FileServer app;
+    app.start("127.0.0.1:0");
     Client client(app.port());
     auto response = client.get("/assets/10.txt");
     CHECK(response.status == 200);
@@ -134,8 +133,8 @@ TEST_CASE("a file with all that is to be said about it") {
 }
 
 TEST_CASE("a large file arrives whole, also among others in a pipeline, and the connection is kept") {
-    Server app;
-    test::start(app);
+    FileServer app;
+    app.start("127.0.0.1:0");
     Client client(app.port());
     std::string requests;
     for (std::string target : {"/assets/big.bin", "/assets/10.txt", "/small", "/assets/big.bin", "/assets/empty.txt",
@@ -162,8 +161,8 @@ TEST_CASE("a large file arrives whole, also among others in a pipeline, and the 
 }
 
 TEST_CASE("nothing but the files of the folder can be had") {
-    Server app;
-    test::start(app);
+    FileServer app;
+    app.start("127.0.0.1:0");
     std::vector<std::string> targets;
     for (std::string up :
          {"..",    ".%2e",       "%2e.",     "%2e%2e",       "%2E%2E", ".",     "%2e",   "...",   "..;",
@@ -243,8 +242,8 @@ TEST_CASE("nothing but the files of the folder can be had") {
 }
 
 TEST_CASE("dot-files are served where that is wanted, and still nothing else") {
-    Server app(FilesOptions().dot_files());
-    test::start(app);
+    FileServer app(FilesOptions().dot_files());
+    app.start("127.0.0.1:0");
     Client client(app.port());
     CHECK(client.get("/assets/.env").body == "secret");
     CHECK(client.get("/assets/.git/config").body == "secret");
@@ -256,8 +255,8 @@ TEST_CASE("dot-files are served where that is wanted, and still nothing else") {
 }
 
 TEST_CASE("folders are answered by their index, behind a slash") {
-    Server app;
-    test::start(app);
+    FileServer app;
+    app.start("127.0.0.1:0");
     Client client(app.port());
     for (std::string target : {"/assets/", "/assets/sub/", "/assets/index.html", "/assets/?x=1"}) {
         INFO(target);
@@ -287,7 +286,7 @@ TEST_CASE("other names for the index, or none") {
     app.files("/", site.path("site"));
     app.get("/10.txt", [](Context& c) { c.text("a route of its own"); });
     app.group("/group").files("", site.path("site"));
-    test::start(app);
+    app.start("127.0.0.1:0");
     Client client(app.port());
     CHECK(client.get("/text/").body == "0123456789");
     CHECK(client.get("/text/sub").status == 404);
@@ -303,8 +302,8 @@ TEST_CASE("other names for the index, or none") {
 }
 
 TEST_CASE("a page answers for what an application shows by itself") {
-    Server app(FilesOptions().fallback("index.html").max_age(1h));
-    test::start(app);
+    FileServer app(FilesOptions().fallback("index.html").max_age(1h));
+    app.start("127.0.0.1:0");
     Client client(app.port());
     for (std::string target : {"/assets/users/7", "/assets/users/", "/assets/no_index", "/assets/no_index/"}) {
         INFO(target);
@@ -322,8 +321,8 @@ TEST_CASE("a page answers for what an application shows by itself") {
 }
 
 TEST_CASE("an encoded file for those who understand it") {
-    Server app;
-    test::start(app);
+    FileServer app;
+    app.start("127.0.0.1:0");
     Client client(app.port());
     struct Case {
         std::string target, accepted, encoding, body, vary;
@@ -366,8 +365,8 @@ TEST_CASE("an encoded file for those who understand it") {
 }
 
 TEST_CASE("conditions on a file") {
-    Server app(FilesOptions().max_age(24h).immutable());
-    test::start(app);
+    FileServer app(FilesOptions().max_age(24h).immutable());
+    app.start("127.0.0.1:0");
     Client client(app.port());
     std::string etag = client.get("/assets/10.txt").field("etag");
     std::string same = "Sun, 06 Nov 1994 08:49:37 GMT", before = "Sun, 06 Nov 1994 08:49:36 GMT";
@@ -418,8 +417,8 @@ TEST_CASE("conditions on a file") {
 }
 
 TEST_CASE("ranges of a file") {
-    Server app;
-    test::start(app);
+    FileServer app;
+    app.start("127.0.0.1:0");
     Client client(app.port());
     struct Case {
         std::string range;
@@ -482,7 +481,7 @@ TEST_CASE("middleware guards files, and adds to what is said") {
         c.header("X-Size", std::to_string(c.response().body_size()));
     });
     group.files("/files", site.path("site"), FilesOptions().max_age(1h));
-    test::start(app);
+    app.start("127.0.0.1:0");
     Client client(app.port());
     for (std::string target :
          {"/members/files/app.js", "/members/files", "/members/files/", "/members/files/../files/x"}) {
@@ -497,8 +496,8 @@ TEST_CASE("middleware guards files, and adds to what is said") {
 }
 
 TEST_CASE("a folder may be replaced while it is served") {
-    Server app;
-    test::start(app);
+    FileServer app;
+    app.start("127.0.0.1:0");
     Client client(app.port());
     CHECK(client.get("/assets/10.txt").body == "0123456789");
     std::string etag = client.get("/assets/10.txt").field("etag");
@@ -562,7 +561,7 @@ TEST_CASE("one file of the server's choice") {
     app.get("/save", [&](Context& c) { c.attachment(site.path("site/10.txt")); });
     app.get("/named", [&](Context& c) { c.attachment(site.path("site/10.txt"), "caf\xC3\xA9 \"1\".txt"); });
     app.get("/typed", [&](Context& c) { c.header("Content-Type", "text/x-mine").file(site.path("site/10.txt")); });
-    test::start(app);
+    app.start("127.0.0.1:0");
     Client client(app.port());
     auto one = client.get("/one", "Accept-Encoding: br\r\n");
     CHECK(one.body == script);
@@ -589,12 +588,12 @@ TEST_CASE("one file of the server's choice") {
 TEST_CASE("a client that takes its time gets all, and costs the others nothing") {
     Limits limits;
     limits.write_timeout = 1500ms;
-    Server app({}, limits);
+    FileServer app({}, limits);
     constexpr std::size_t size = 32 * 1024 * 1024;
     app.site.write("site/huge.bin", "");
     std::filesystem::resize_file(app.site.path("site/huge.bin"), size);
     app.get("/memory", [](Context& c) { c.blob(std::string(size, '\0'), "application/octet-stream"); });
-    test::start(app);
+    app.start("127.0.0.1:0");
     Client file(app.port(), 64 * 1024), memory(app.port(), 64 * 1024);
     file.send(get_request("/assets/huge.bin"));
     memory.send(get_request("/memory"));
@@ -617,10 +616,10 @@ TEST_CASE("a client that takes its time gets all, and costs the others nothing")
 TEST_CASE("a client that takes nothing is cut off, one that vanishes harms nobody") {
     Limits limits;
     limits.write_timeout = 300ms;
-    Server app({}, limits);
+    FileServer app({}, limits);
     app.site.write("site/huge.bin", "");
     std::filesystem::resize_file(app.site.path("site/huge.bin"), 64 * 1024 * 1024);
-    test::start(app);
+    app.start("127.0.0.1:0");
     Client stuck(app.port(), 4096);
     stuck.send(get_request("/assets/huge.bin"));
     for (int i = 0; i < 20; ++i) {
@@ -640,11 +639,11 @@ TEST_CASE("a client that takes nothing is cut off, one that vanishes harms nobod
 }
 
 TEST_CASE("a file that becomes shorter while it is sent ends the connection, not the truth") {
-    Server app;
+    FileServer app;
     std::string path = app.site.write("site/shrinking.bin", "");
     constexpr std::size_t size = 64 * 1024 * 1024;
     std::filesystem::resize_file(path, size);
-    test::start(app);
+    app.start("127.0.0.1:0");
     Client client(app.port(), 4096);
     client.send(get_request("/assets/shrinking.bin") + get_request("/small"));
     client.read(1000);
@@ -656,8 +655,8 @@ TEST_CASE("a file that becomes shorter while it is sent ends the connection, not
 }
 
 TEST_CASE("what is being sent when the server stops is sent to its end") {
-    Server app;
-    test::start(app);
+    FileServer app;
+    app.start("127.0.0.1:0");
     Client client(app.port(), 4096);
     client.send(get_request("/assets/big.bin"));
     CHECK(client.read(1) == "H");
@@ -668,9 +667,9 @@ TEST_CASE("what is being sent when the server stops is sent to its end") {
 }
 
 TEST_CASE("files over a Unix socket") {
-    Server app;
+    FileServer app;
     std::string path = app.site.path("socket");
-    test::start(app, "unix:" + path);
+    app.start("unix:" + path);
     Client client = Client::unix_socket(path);
     CHECK(client.get("/assets/big.bin").body == big);
     CHECK(client.get("/assets/big.bin", "Range: bytes=-5\r\n").body == big.substr(big.size() - 5));
@@ -678,12 +677,12 @@ TEST_CASE("files over a Unix socket") {
 }
 
 TEST_CASE("curl") {
-    Server app;
+    FileServer app;
     app.site.write("site/zipped.txt", "as it is");
     std::string file = app.site.path("zipped.txt"), out = app.site.path("out"), headers = app.site.path("headers");
     app.site.write("zipped.txt", "encoded");
     REQUIRE(std::system(("gzip -c " + file + " > " + app.site.path("site/zipped.txt.gz")).c_str()) == 0);
-    test::start(app);
+    app.start("127.0.0.1:0");
     std::string base = " http://127.0.0.1:" + std::to_string(app.port()) + "/assets/";
     auto curl = [&](const std::string& arguments) {
         std::string command = "curl -sS --max-time 60 -D " + headers + " -o " + out + ' ' + arguments;

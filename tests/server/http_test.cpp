@@ -1,6 +1,5 @@
 #include "../catch.hpp"
 #include "client.hpp"
-#include "start.hpp"
 #include <kvolt.hpp>
 
 #include <boost/asio/steady_timer.hpp>
@@ -24,8 +23,8 @@ Task<> echo_later(Context& c) {
     c.text(std::string(c.target()) + std::string(c.body()));
 }
 
-struct Echo : kvolt::App {
-    Echo() {
+struct EchoApp : kvolt::App {
+    EchoApp() {
         any("/later/*rest", echo_later);
         any("/*rest", [](Context& c) { c.text(std::string(c.target()) + std::string(c.body())); });
     }
@@ -34,8 +33,8 @@ struct Echo : kvolt::App {
 }  // namespace
 
 TEST_CASE("what follows a request that closes the connection is not answered") {
-    Echo app;
-    test::start(app);
+    EchoApp app;
+    app.start("127.0.0.1:0");
     Client client(app.port());
     client.send("GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\nGET /more HTTP/1.1\r\nHost: h\r\n\r\n");
     CHECK(client.read_response().body == "/last");
@@ -43,8 +42,8 @@ TEST_CASE("what follows a request that closes the connection is not answered") {
 }
 
 TEST_CASE("Expect: 100-continue is answered once, where a body is still to come") {
-    Echo app;
-    test::start(app);
+    EchoApp app;
+    app.start("127.0.0.1:0");
     Client client(app.port());
     const std::string head = "POST /x HTTP/1.1\r\nHost: localhost\r\nExpect: 100-Continue\r\n";
 
@@ -71,8 +70,8 @@ TEST_CASE("Expect: 100-continue is answered once, where a body is still to come"
 }
 
 TEST_CASE("a bad request behind good ones is refused in its turn") {
-    Echo app;
-    test::start(app);
+    EchoApp app;
+    app.start("127.0.0.1:0");
     Client client(app.port());
     client.send("GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /later/b HTTP/1.1\r\nHost: h\r\n\r\nGET /c HTTP/1.1\r\n\r\n");
     CHECK(client.read_response().body == "/a");
@@ -83,9 +82,9 @@ TEST_CASE("a bad request behind good ones is refused in its turn") {
 
 TEST_CASE("a request whose head ends while the answer before it is still going out is checked like any other") {
     const std::string big(16 * 1024 * 1024, 'x');
-    Echo app;
+    EchoApp app;
     app.get("/big", [&](Context& c) { c.text(big); });
-    test::start(app);
+    app.start("127.0.0.1:0");
     Client client(app.port());
     client.send("GET /big HTTP/1.1\r\nHost: h\r\n\r\nPOST /second HTTP/1.1\r\nHost: h\r\n");
     client.read(1);
@@ -97,10 +96,10 @@ TEST_CASE("a request whose head ends while the answer before it is still going o
 
 TEST_CASE("clients that vanish at any point disturb nobody") {
     const std::string big(4 * 1024 * 1024, 'x');
-    Echo app;
+    EchoApp app;
     app.threads(GENERATE(1u, 4u));
     app.get("/big", [&](Context& c) { c.text(big); });
-    test::start(app);
+    app.start("127.0.0.1:0");
     for (int i = 0; i < 4; ++i) {
         for (std::string bytes :
              {"", "GET / HT", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhell",
@@ -124,8 +123,8 @@ TEST_CASE("clients that vanish at any point disturb nobody") {
 }
 
 TEST_CASE("half a request and then the end is no request") {
-    Echo app;
-    test::start(app);
+    EchoApp app;
+    app.start("127.0.0.1:0");
     for (std::string bytes :
          {"", "GET / HTTP/1.1\r\nHost: h\r\n", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhell",
           "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhell\r\n"}) {

@@ -44,11 +44,9 @@ using kvolt::WebSocket;
 using test::Client;
 using test::Crowd;
 using test::frame;
-using test::Server;
-
-constexpr std::size_t mebibyte = 1024 * 1024;
-
 using test::HubServer;
+using test::mebibyte;
+using test::Server;
 using Names = std::vector<std::string>;
 
 TEST_CASE("hub: members join and leave by scope") {

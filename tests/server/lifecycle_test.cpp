@@ -2,7 +2,6 @@
 #include "client.hpp"
 #include "eventually.hpp"
 #include "socket_path.hpp"
-#include "start.hpp"
 #include <kvolt.hpp>
 
 #include <boost/asio/post.hpp>
@@ -38,6 +37,7 @@ using kvolt::Limits;
 using kvolt::Task;
 using test::Client;
 using test::eventually;
+using test::refuses_connections;
 using test::SocketPath;
 using namespace std::chrono_literals;
 
@@ -50,15 +50,6 @@ void hello(Context& c) { c.text("hello"); }
 Task<> wait_for_ever(Context& c) {
     boost::asio::steady_timer timer(c.executor(), 24h);
     co_await timer.async_wait(boost::asio::use_awaitable);
-}
-
-bool refuses_connections(unsigned short port) {
-    try {
-        Client client(port);
-        return false;
-    } catch (const std::system_error& error) {
-        return error.code() == std::errc::connection_refused;
-    }
 }
 
 // A thread that is joined at the end.
@@ -81,11 +72,11 @@ struct Witness {
 TEST_CASE("a port in use is an error at once that names the address, and another one can be tried") {
     App first, second;
     second.get("/", hello);
-    test::start(first);
+    first.start("127.0.0.1:0");
     std::string address = "127.0.0.1:" + std::to_string(first.port());
     for (bool runs : {false, true}) {
         try {
-            runs ? test::run(second, address) : test::start(second, address);
+            runs ? second.run(address) : second.start(address);
             FAIL("it listens on a port in use");
         } catch (const std::system_error& error) {
             CHECK(std::string(error.what()).find(address) != std::string::npos);
@@ -93,7 +84,7 @@ TEST_CASE("a port in use is an error at once that names the address, and another
         }
     }
     CHECK(second.port() == 0);
-    test::start(second);
+    second.start("127.0.0.1:0");
     CHECK(Client(second.port()).get("/").body == "hello");
 }
 
@@ -103,11 +94,11 @@ TEST_CASE("an address that is none is an invalid argument") {
          {"", "8080", "localhost", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "127.0.0.1:-1",
           "example.com:80", "::1:80", "[::1]", "[127.0.0.1]:80", "[::1:80", "unix:"}) {
         INFO(address);
-        CHECK_THROWS_AS(test::start(app, address), std::invalid_argument);
-        CHECK_THROWS_AS(test::run(app, address), std::invalid_argument);
+        CHECK_THROWS_AS(app.start(address), std::invalid_argument);
+        CHECK_THROWS_AS(app.run(address), std::invalid_argument);
     }
-    CHECK_THROWS_AS(test::start(app, "unix:" + std::string(108, 'x')), std::invalid_argument);
-    CHECK_THROWS_AS(test::start(app, "192.0.2.1:80"), std::system_error);
+    CHECK_THROWS_AS(app.start("unix:" + std::string(108, 'x')), std::invalid_argument);
+    CHECK_THROWS_AS(app.start("192.0.2.1:80"), std::system_error);
 }
 
 TEST_CASE("every kind of address is served") {
@@ -115,20 +106,20 @@ TEST_CASE("every kind of address is served") {
     app.get("/", [](Context& c) { c.text(c.remote_address()); });
     CHECK(app.port() == 0);
     SECTION("any interface") {
-        test::start(app, ":0");
+        app.start(":0");
         CHECK(Client(app.port()).get("/").body.starts_with("127.0.0.1:"));
     }
     SECTION("localhost") {
-        test::start(app, "localhost:0");
+        app.start("localhost:0");
         CHECK(Client(app.port()).get("/").body.starts_with("127.0.0.1:"));
     }
     SECTION("IPv6") {
-        test::start(app, "[::1]:0");
+        app.start("[::1]:0");
         CHECK(Client::v6(app.port()).get("/").body.starts_with("[::1]:"));
     }
     SECTION("a Unix socket") {
         SocketPath socket;
-        test::start(app, "unix:" + socket.path);
+        app.start("unix:" + socket.path);
         CHECK(app.port() == 0);
         CHECK(Client::unix_socket(socket.path).get("/").body == "unix");
         app.stop();
@@ -147,18 +138,18 @@ TEST_CASE("a Unix socket that a dead server left behind is replaced, anything el
         int dead = ::socket(AF_UNIX, SOCK_STREAM, 0);
         REQUIRE(::bind(dead, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
         ::close(dead);
-        test::start(app, "unix:" + socket.path);
+        app.start("unix:" + socket.path);
         CHECK(Client::unix_socket(socket.path).get("/").body == "hello");
     }
     SECTION("a living server's") {
-        test::start(app, "unix:" + socket.path);
+        app.start("unix:" + socket.path);
         App other;
-        CHECK_THROWS_AS(test::start(other, "unix:" + socket.path), std::system_error);
+        CHECK_THROWS_AS(other.start("unix:" + socket.path), std::system_error);
         CHECK(Client::unix_socket(socket.path).get("/").body == "hello");
     }
     SECTION("a file") {
         std::ofstream(socket.path) << "precious";
-        CHECK_THROWS_AS(test::start(app, "unix:" + socket.path), std::system_error);
+        CHECK_THROWS_AS(app.start("unix:" + socket.path), std::system_error);
         CHECK(std::filesystem::file_size(socket.path) == 8);
     }
 }
@@ -166,9 +157,9 @@ TEST_CASE("a Unix socket that a dead server left behind is replaced, anything el
 TEST_CASE("an app is set up before its only start") {
     App app;
     app.get("/", hello);
-    test::start(app);
-    CHECK_THROWS_AS(test::start(app), std::logic_error);
-    CHECK_THROWS_AS(test::run(app), std::logic_error);
+    app.start("127.0.0.1:0");
+    CHECK_THROWS_AS(app.start("127.0.0.1:0"), std::logic_error);
+    CHECK_THROWS_AS(app.run("127.0.0.1:0"), std::logic_error);
     CHECK_THROWS_AS(app.get("/more", hello), std::logic_error);
     CHECK_THROWS_AS(app.use(hello), std::logic_error);
     CHECK_THROWS_AS(app.group("/more"), std::logic_error);
@@ -184,21 +175,21 @@ TEST_CASE("stop() before the start, twice, and after the end") {
     SECTION("before") {
         app.stop();
         app.stop();
-        test::start(app);
-        test::run(app);
+        app.start("127.0.0.1:0");
+        app.run("127.0.0.1:0");
         CHECK(app.port() == 0);
     }
     SECTION("twice") {
-        test::start(app);
+        app.start("127.0.0.1:0");
         auto port = app.port();
         CHECK(Client(port).get("/").body == "hello");
         app.stop();
         app.stop();
         CHECK(refuses_connections(port));
-        test::run(app);
+        app.run("127.0.0.1:0");
     }
     SECTION("in several threads at once") {
-        test::start(app);
+        app.start("127.0.0.1:0");
         Background one([&] { app.stop(); }), two([&] { app.stop(); }), three([&] { app.stop(); });
     }
 }
@@ -218,7 +209,7 @@ TEST_CASE("run() ends when it is told to") {
         app.stop();
         c.text("stopping");
     });
-    Background server([&] { test::run(app); });
+    Background server([&] { app.run("127.0.0.1:0"); });
     REQUIRE(eventually([&] { return app.port() != 0; }));
     auto port = app.port();
     CHECK(Client(port).get("/").body == "hello");
@@ -244,7 +235,7 @@ TEST_CASE("run() tells where it can be reached, and can be stopped there and the
     std::string address = GENERATE("127.0.0.1:0", "[::1]:0", ":0", "unix:");
     if (address == "unix:") address += socket.path;
     std::string url;
-    test::run(app, address, [&](std::string_view reached) {
+    app.run(address, [&](std::string_view reached) {
         url = reached;
         app.stop();
     });
@@ -271,7 +262,7 @@ TEST_CASE("what is thrown on the first loop, but by no handler, ends run()") {
         client = std::make_unique<Client>(app.port());
         client->send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
     };
-    CHECK_THROWS_AS(test::run(app, "127.0.0.1:0", ready), std::runtime_error);
+    CHECK_THROWS_AS(app.run("127.0.0.1:0", ready), std::runtime_error);
     CHECK(refuses_connections(app.port()));
     if (client) CHECK(client->ended());
     CHECK(gone != by_ready);
@@ -283,7 +274,7 @@ TEST_CASE("what is thrown on a loop of start(), but by no handler, is logged") {
     App app;
     app.logger([&](std::string_view line) { log.emplace_back(line); });
     app.get("/", hello);
-    test::start(app);
+    app.start("127.0.0.1:0");
     boost::asio::post(app.executor(), [] { throw std::runtime_error("posted"); });
     boost::asio::post(app.executor(), [] { throw 42; });
     CHECK(Client(app.port()).get("/").body == "hello");
@@ -298,7 +289,7 @@ TEST_CASE("stop() may come at any moment of the start, and while clients come") 
         app.threads(i % 2 == 0 ? 1 : 4);
         app.get("/", hello);
         bool clients = i % 5 == 0;
-        Background server([&] { test::run(app); });
+        Background server([&] { app.run("127.0.0.1:0"); });
         Background client([&] {
             while (clients && eventually([&] { return app.port() != 0; })) {
                 try {
@@ -321,7 +312,7 @@ TEST_CASE("connections are dealt evenly to the loops") {
         id << std::this_thread::get_id();
         c.text(id.str());
     });
-    test::start(app);
+    app.start("127.0.0.1:0");
     std::vector<Client> clients;
     std::map<std::string, int> loops;
     for (int i = 0; i < 12; ++i) ++loops[clients.emplace_back(app.port()).get("/").body];
@@ -340,7 +331,7 @@ TEST_CASE("a second signal does not wait for the drain") {
         entered = true;
         co_await wait_for_ever(c);
     });
-    Background server([&] { test::run(app); });
+    Background server([&] { app.run("127.0.0.1:0"); });
     REQUIRE(eventually([&] { return app.port() != 0; }));
     auto port = app.port();
     Client client(port);
@@ -367,9 +358,9 @@ TEST_CASE("the end of an app stops it, also while clients are connected") {
     bool runs = GENERATE(false, true);
     std::thread server;
     if (runs)
-        server = std::thread([&app = *app] { test::run(app); });
+        server = std::thread([&app = *app] { app.run("127.0.0.1:0"); });
     else
-        test::start(*app);
+        app->start("127.0.0.1:0");
     REQUIRE(eventually([&] { return app->port() != 0; }));
     auto port = app->port();
     Client idle(port), waiting(port), socket(port), half(port);
@@ -394,7 +385,7 @@ TEST_CASE("the end of a hub stops its app") {
         auto seat = hub->join(socket);
         while (auto message = co_await socket.read()) hub->broadcast(*message);
     });
-    test::start(app);
+    app.start("127.0.0.1:0");
     Client client(app.port());
     CHECK(client.handshake("/").status == 101);
     client.send_frame(test::text, "hi");
@@ -424,7 +415,7 @@ TEST_CASE("stop() answers the requests in flight, refuses new ones and closes We
         while (co_await socket.read()) {
         }
     });
-    test::start(app);
+    app.start("127.0.0.1:0");
     Client waiting(app.port()), pipelined(app.port()), sending(app.port()), socket(app.port());
     CHECK(socket.handshake("/socket").status == 101);
     waiting.send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -460,7 +451,7 @@ TEST_CASE("stop() does not wait for clients that want nothing") {
     App app;
     app.threads(GENERATE(1u, 4u));
     app.get("/", hello);
-    test::start(app);
+    app.start("127.0.0.1:0");
     std::vector<Client> clients;
     for (int i = 0; i < 8; ++i) CHECK(clients.emplace_back(app.port()).get("/").body == "hello");
     auto begin = Clock::now();
@@ -473,7 +464,7 @@ TEST_CASE("stop() lets a large response go out, and ends when it is out") {
     const std::string big(16 * 1024 * 1024, 'x');
     App app;
     app.get("/", [&](Context& c) { c.text(big); });
-    test::start(app);
+    app.start("127.0.0.1:0");
     Client client(app.port());
     client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     client.read(1);
@@ -525,7 +516,7 @@ TEST_CASE("a handler that never ends is destroyed at the drain deadline, before 
             co_await timer.async_wait(boost::asio::use_awaitable);
         }
     });
-    test::start(app);
+    app.start("127.0.0.1:0");
     Client request(app.port()), around(app.port()), socket(app.port()), stubborn(app.port());
     request.send("GET /request HTTP/1.1\r\nHost: h\r\n\r\n");
     around.send("GET /around HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -547,7 +538,7 @@ TEST_CASE("a port can be listened on again right after the end") {
     for (int i = 0; i < 5; ++i) {
         App app;
         app.get("/", hello);
-        test::start(app, "127.0.0.1:" + std::to_string(port));
+        app.start("127.0.0.1:" + std::to_string(port));
         port = app.port();
         Client client(port), left(port);
         CHECK(client.get("/").body == "hello");
@@ -564,7 +555,7 @@ TEST_CASE("past the limit of connections others wait until there is room") {
     App app;
     app.limits(limits).threads(GENERATE(1u, 4u));
     app.get("/", hello);
-    test::start(app);
+    app.start("127.0.0.1:0");
     Client first(app.port()), second(app.port());
     CHECK(first.get("/").body == "hello");
     CHECK(second.get("/").body == "hello");
@@ -580,7 +571,7 @@ TEST_CASE("without file descriptors accepting pauses, and goes on when there are
     App app;
     app.threads(GENERATE(1u, 4u));
     app.get("/", hello);
-    test::start(app);
+    app.start("127.0.0.1:0");
     Client served(app.port());
     CHECK(served.get("/").body == "hello");
     rlimit before{};
@@ -606,12 +597,12 @@ TEST_CASE("a run() for which there are no file descriptors throws, and the app e
     {
         App app;
         app.get("/", hello);
-        test::listen(app);
+        app.listen("127.0.0.1:0");
         int next = ::dup(0);
         ::close(next);
         rlimit no_more{static_cast<rlim_t>(next), before.rlim_max};
         REQUIRE(::setrlimit(RLIMIT_NOFILE, &no_more) == 0);
-        CHECK_THROWS(test::run_listening(app));
+        CHECK_THROWS(app.run());
         REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
     }
 }
@@ -660,7 +651,7 @@ TEST_CASE("stop() ends whatever is under way, within the time to drain") {
         auto seat = hub.join(socket, {}, "lobby");
         while (auto message = co_await socket.read()) seat.broadcast(*message);
     });
-    test::start(app);
+    app.start("127.0.0.1:0");
 
     std::vector<Client> clients;
     auto client = [&]() -> Client& { return clients.emplace_back(app.port(), 4096); };

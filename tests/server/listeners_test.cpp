@@ -1,15 +1,14 @@
 #include "../catch.hpp"
 #include "client.hpp"
 #include "eventually.hpp"
-#include "start.hpp"
+#include "socket_path.hpp"
 #include <kvolt/app.hpp>
 #include <kvolt/context.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/limits.hpp>
+#include <kvolt/server.hpp>
 
 #include <boost/asio/post.hpp>
-
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -24,31 +23,15 @@ using kvolt::App;
 using kvolt::Context;
 using test::Client;
 using test::eventually;
+using test::refuses_connections;
+using test::SocketPath;
 using namespace std::chrono_literals;
 
 namespace {
 
 void where(Context& c) { c.text(c.remote_address()); }
 
-// A path for a Unix socket that is free, also at the end.
-struct SocketPath {
-    SocketPath() { std::filesystem::remove(path); }
-    ~SocketPath() { std::filesystem::remove(path); }
-
-    const std::string path =
-        std::filesystem::temp_directory_path() / ("kvolt_listeners_test_" + std::to_string(::getpid()));
-};
-
-bool refuses_connections(unsigned short port) {
-    try {
-        Client client(port);
-        return false;
-    } catch (const std::system_error& error) {
-        return error.code() == std::errc::connection_refused;
-    }
-}
-
-std::vector<std::size_t> connections(App& app) {
+std::vector<std::size_t> connections_by_loop(App& app) {
     std::vector<std::size_t> result;
     for (const auto& loop : *app.loops()) result.push_back(loop->connections());
     return result;
@@ -61,11 +44,11 @@ TEST_CASE("one app serves several addresses") {
     SocketPath socket;
     App app;
     app.threads(threads).get("/", where);
-    auto first = test::listen(app), second = test::listen(app, ":0");
-    CHECK(test::listen(app, "unix:" + socket.path) == 0);
+    auto first = app.listen("127.0.0.1:0"), second = app.listen(":0");
+    CHECK(app.listen("unix:" + socket.path) == 0);
     CHECK(app.port() == first);
     CHECK(first != second);
-    test::start_listening(app);
+    app.start();
     for (int i = 0; i < 3; ++i) {
         CHECK(Client(first).get("/").body.starts_with("127.0.0.1:"));
         CHECK(Client(second).get("/").body.starts_with("127.0.0.1:"));
@@ -80,10 +63,10 @@ TEST_CASE("one app serves several addresses") {
 TEST_CASE("whoever connects between listen() and run() is served then") {
     App app;
     app.get("/", where);
-    Client early(test::listen(app));
+    Client early(app.listen("127.0.0.1:0"));
     early.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     app.limits({}).threads(2).get("/late", where);  // which may still be set up
-    test::start_listening(app);
+    app.start();
     CHECK(early.read_response().status == 200);
 }
 
@@ -91,45 +74,45 @@ TEST_CASE("a port in use is an error of listen(), and the addresses before it st
     App first, second;
     first.get("/", where);
     second.get("/", where);
-    auto port = test::listen(first);
-    auto other = test::listen(second);
+    auto port = first.listen("127.0.0.1:0");
+    auto other = second.listen("127.0.0.1:0");
     std::string taken = "127.0.0.1:" + std::to_string(port);
     try {
-        test::listen(second, taken);
+        second.listen(taken);
         FAIL("it listens on a port in use");
     } catch (const std::system_error& error) {
         CHECK(std::string(error.what()).find(taken) != std::string::npos);
         CHECK(error.code() == std::errc::address_in_use);
     }
-    CHECK_THROWS_AS(test::listen(second, "nowhere"), std::invalid_argument);
-    test::start_listening(second);
+    CHECK_THROWS_AS(second.listen("nowhere"), std::invalid_argument);
+    second.start();
     CHECK(Client(other).get("/").status == 200);
 }
 
 TEST_CASE("listen() comes before the start, and an app without an address does not start") {
     App app;
-    CHECK_THROWS_AS(test::start_listening(app), std::logic_error);
-    CHECK_THROWS_AS(test::run_listening(app), std::logic_error);
-    test::start(app);
-    CHECK_THROWS_AS(test::listen(app), std::logic_error);
-    CHECK_THROWS_AS(test::start_listening(app), std::logic_error);
+    CHECK_THROWS_AS(app.start(), std::logic_error);
+    CHECK_THROWS_AS(app.run(), std::logic_error);
+    app.start("127.0.0.1:0");
+    CHECK_THROWS_AS(app.listen("127.0.0.1:0"), std::logic_error);
+    CHECK_THROWS_AS(app.start(), std::logic_error);
 }
 
 TEST_CASE("an app that is stopped before it starts gives its ports back, and listens on no more") {
     App app;
-    auto port = test::listen(app);
+    auto port = app.listen("127.0.0.1:0");
     app.stop();
     CHECK(refuses_connections(port));
-    CHECK(test::listen(app) == 0);
-    test::run_listening(app);
-    test::start_listening(app);
+    CHECK(app.listen("127.0.0.1:0") == 0);
+    app.run();
+    app.start();
 }
 
 TEST_CASE("an app that never starts gives its ports back") {
     unsigned short port;
     {
         App app;
-        port = test::listen(app);
+        port = app.listen("127.0.0.1:0");
     }
     CHECK(refuses_connections(port));
 }
@@ -138,9 +121,9 @@ TEST_CASE("ready is told every address") {
     SocketPath socket;
     App app;
     std::vector<std::string> urls;
-    auto first = test::listen(app), second = test::listen(app, "localhost:0");
-    test::listen(app, "unix:" + socket.path);
-    test::run_listening(app, [&](std::string_view url) {
+    auto first = app.listen("127.0.0.1:0"), second = app.listen("localhost:0");
+    app.listen("unix:" + socket.path);
+    app.run([&](std::string_view url) {
         urls.emplace_back(url);
         if (urls.size() == 3) app.stop();
     });
@@ -151,14 +134,15 @@ TEST_CASE("ready is told every address") {
 TEST_CASE("connections are counted and dealt over all listeners together") {
     App app;
     app.threads(4).get("/", where);
-    std::vector<unsigned short> ports = {test::listen(app), test::listen(app), test::listen(app)};
-    test::start_listening(app);
+    std::vector<unsigned short> ports = {app.listen("127.0.0.1:0"), app.listen("127.0.0.1:0"),
+                                         app.listen("127.0.0.1:0")};
+    app.start();
     std::vector<Client> clients;
     for (int i = 0; i < 12; ++i) {
         clients.emplace_back(ports[i % 3 == 0 ? 0 : 1]);
         REQUIRE(clients.back().get("/").status == 200);
     }
-    CHECK(connections(app) == std::vector<std::size_t>{3, 3, 3, 3});
+    CHECK(connections_by_loop(app) == std::vector<std::size_t>{3, 3, 3, 3});
 }
 
 TEST_CASE("the limit on connections holds over all listeners, and no listener starves") {
@@ -167,8 +151,9 @@ TEST_CASE("the limit on connections holds over all listeners, and no listener st
     limits.connections = 2;
     App app;
     app.threads(threads).limits(limits).get("/", where);
-    std::vector<unsigned short> ports = {test::listen(app), test::listen(app), test::listen(app)};
-    test::start_listening(app);
+    std::vector<unsigned short> ports = {app.listen("127.0.0.1:0"), app.listen("127.0.0.1:0"),
+                                         app.listen("127.0.0.1:0")};
+    app.start();
     for (auto port : ports) CHECK(Client(port).get("/").status == 200);
     Client one(ports[0]), two(ports[1]);
     REQUIRE(one.get("/").status == 200);

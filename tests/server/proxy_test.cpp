@@ -2,7 +2,6 @@
 #include "../certificate.hpp"
 #include "client.hpp"
 #include "eventually.hpp"
-#include "start.hpp"
 #include "tls_client.hpp"
 #include "websocket_server.hpp"
 #include <kvolt/app.hpp>
@@ -11,6 +10,7 @@
 #include <kvolt/limits.hpp>
 #include <kvolt/listen_options.hpp>
 #include <kvolt/proxy_headers.hpp>
+#include <kvolt/server.hpp>
 #include <kvolt/tls.hpp>
 
 #include <unistd.h>
@@ -35,7 +35,7 @@ namespace {
 
 void tell(Context& c) { c.text(std::string(c.scheme()) + ' ' + c.host() + ' ' + c.remote_address()); }
 
-std::size_t connections(App& app) {
+std::size_t all_connections(App& app) {
     std::size_t all = 0;
     for (const auto& loop : *app.loops()) all += loop->connections();
     return all;
@@ -52,7 +52,7 @@ const std::string request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 TEST_CASE("without trusted proxies nobody is believed what they tell about the client") {
     App app;
     app.get("/", tell);
-    test::start(app);
+    app.start("127.0.0.1:0");
     auto body = Client(app.port())
                     .get("/",
                          "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: x\r\n"
@@ -67,7 +67,7 @@ TEST_CASE("a trusted proxy tells who the client is") {
     app.get("/ws", test::echo);
     SECTION("by X-Forwarded fields") {
         app.trust_proxies({"127.0.0.1", "10.0.0.0/8"});
-        test::start(app);
+        app.start("127.0.0.1:0");
         Client client(app.port());
         CHECK(client
                   .get("/",
@@ -89,7 +89,7 @@ TEST_CASE("a trusted proxy tells who the client is") {
     }
     SECTION("by Forwarded") {
         app.trust_proxies({"127.0.0.1"}, ProxyHeaders::forwarded);
-        test::start(app);
+        app.start("127.0.0.1:0");
         Client client(app.port());
         CHECK(client.get("/", "Forwarded: for=\"[2001:db8::1]:99\";proto=https;host=example.com\r\n").body ==
               "https example.com [2001:db8::1]:99");
@@ -98,14 +98,14 @@ TEST_CASE("a trusted proxy tells who the client is") {
     SECTION("on a Unix socket") {
         std::string path = std::filesystem::temp_directory_path() / ("kvolt_proxy_test_" + std::to_string(::getpid()));
         app.trust_proxies({"unix"});
-        test::start(app, "unix:" + path);
+        app.start("unix:" + path);
         Client client = Client::unix_socket(path);
         CHECK(client.get("/", "X-Forwarded-For: 192.0.2.1\r\n").body == "http localhost 192.0.2.1:0");
         CHECK(client.get("/").body == "http localhost unix");
     }
     SECTION("but not another one") {
         app.trust_proxies({"10.0.0.0/8"});
-        test::start(app);
+        app.start("127.0.0.1:0");
         CHECK(Client(app.port()).get("/", "X-Forwarded-For: 192.0.2.1\r\n").body.starts_with("http localhost 127."));
     }
 }
@@ -113,10 +113,10 @@ TEST_CASE("a trusted proxy tells who the client is") {
 TEST_CASE("what is no proxy's address throws at setup, and so does a demand that nobody can meet") {
     App app;
     CHECK_THROWS_AS(app.trust_proxies({"example.com"}), std::invalid_argument);
-    test::listen(app, "127.0.0.1:0", ListenOptions().proxy_protocol());
-    CHECK_THROWS_AS(test::start_listening(app), std::logic_error);
+    app.listen("127.0.0.1:0", ListenOptions().proxy_protocol());
+    CHECK_THROWS_AS(app.start(), std::logic_error);
     app.trust_proxies({"127.0.0.1"});
-    test::start_listening(app);
+    app.start();
     CHECK_THROWS_AS(app.trust_proxies({}), std::logic_error);
 }
 
@@ -124,9 +124,9 @@ TEST_CASE("the PROXY protocol tells who the client is, on the listeners that dem
     auto threads = GENERATE(1u, 4u);
     App app;
     app.threads(threads).trust_proxies({"127.0.0.1"}).get("/", tell);
-    auto port = test::listen(app, "127.0.0.1:0", ListenOptions().proxy_protocol());
-    auto plain_port = test::listen(app);
-    test::start_listening(app);
+    auto port = app.listen("127.0.0.1:0", ListenOptions().proxy_protocol());
+    auto plain_port = app.listen("127.0.0.1:0");
+    app.start();
     for (const std::string& preamble : {line, data}) {
         Client whole(port);
         CHECK(whole.request(preamble + request).body == "http localhost 192.0.2.1:50312");
@@ -143,15 +143,15 @@ TEST_CASE("the PROXY protocol tells who the client is, on the listeners that dem
     CHECK(Client(port).request(local + request).body.starts_with("http localhost 127.0.0.1:"));
     CHECK(Client(plain_port).get("/").body.starts_with("http localhost 127.0.0.1:"));
     CHECK(Client(plain_port).request(line + request).status == 400);
-    CHECK(eventually([&] { return connections(app) == 0; }));
+    CHECK(eventually([&] { return all_connections(app) == 0; }));
 }
 
 TEST_CASE("header fields count behind the PROXY protocol only if the client that it names is trusted") {
     App app;
     app.get("/", tell);
     app.trust_proxies({"127.0.0.1", "192.0.2.1"});
-    test::listen(app, "127.0.0.1:0", ListenOptions().proxy_protocol());
-    test::start_listening(app);
+    app.listen("127.0.0.1:0", ListenOptions().proxy_protocol());
+    app.start();
     Client client(app.port());
     client.send(line);
     CHECK(client.get("/", "X-Forwarded-For: 203.0.113.5\r\n").body == "http localhost 203.0.113.5:0");
@@ -165,9 +165,9 @@ TEST_CASE("the PROXY protocol goes in front of TLS") {
     App app;
     app.get("/", tell);
     app.trust_proxies({"127.0.0.1"});
-    auto port = test::listen_tls(app, kvolt::Tls(certificate.file, certificate.key_file), "127.0.0.1:0",
-                                 ListenOptions().proxy_protocol());
-    test::start_listening(app);
+    auto port = app.listen_tls("127.0.0.1:0", kvolt::Tls(certificate.file, certificate.key_file),
+                               ListenOptions().proxy_protocol());
+    app.start();
     for (const std::string& preamble : {line, data}) {
         Client socket(port);
         socket.send(preamble);
@@ -197,8 +197,8 @@ TEST_CASE("a connection without a good PROXY preamble, or from somebody else, is
     app.threads(threads).limits(limits).get("/", tell);
     SECTION("a bad one, or none in time") {
         app.trust_proxies({"127.0.0.1"});
-        auto port = test::listen(app, "127.0.0.1:0", ListenOptions().proxy_protocol());
-        test::start_listening(app);
+        auto port = app.listen("127.0.0.1:0", ListenOptions().proxy_protocol());
+        app.start();
         for (const std::string& bytes : std::vector<std::string>{
                  request, "PROXY TCP4 nonsense\r\n", "PROXY " + std::string(10000, 'x'), "PROXY TCP4 192.0.2.1", "",
                  data.substr(0, 20), std::string("\x16\x03\x01\x00\x05hello", 10)}) {
@@ -214,27 +214,27 @@ TEST_CASE("a connection without a good PROXY preamble, or from somebody else, is
     }
     SECTION("somebody else") {
         app.trust_proxies({"10.0.0.0/8"});
-        auto port = test::listen(app, "127.0.0.1:0", ListenOptions().proxy_protocol());
-        test::start_listening(app);
+        auto port = app.listen("127.0.0.1:0", ListenOptions().proxy_protocol());
+        app.start();
         Client client(port);
         client.send(line + request);
         CHECK(client.ended());
     }
-    CHECK(eventually([&] { return connections(app) == 0; }));
+    CHECK(eventually([&] { return all_connections(app) == 0; }));
 }
 
 TEST_CASE("stop() does not wait for PROXY preambles") {
     auto threads = GENERATE(1u, 4u);
     App app;
     app.threads(threads).trust_proxies({"127.0.0.1"}).get("/", tell);
-    auto port = test::listen(app, "127.0.0.1:0", ListenOptions().proxy_protocol());
-    test::start_listening(app);
+    auto port = app.listen("127.0.0.1:0", ListenOptions().proxy_protocol());
+    app.start();
     std::vector<Client> clients;
     for (int i = 0; i < 8; ++i) {
         clients.emplace_back(port);
         clients.back().send("PROXY TCP4");
     }
-    REQUIRE(eventually([&] { return connections(app) == 8; }));
+    REQUIRE(eventually([&] { return all_connections(app) == 8; }));
     auto begin = std::chrono::steady_clock::now();
     app.stop();
     CHECK(std::chrono::steady_clock::now() - begin < 4s);

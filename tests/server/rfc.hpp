@@ -9,12 +9,13 @@
 #include "../certificate.hpp"
 #include "client.hpp"
 #include "socket_path.hpp"
-#include "start.hpp"
 #include "tls_client.hpp"
 #include "websocket_server.hpp"
 #include <kvolt/app.hpp>
 #include <kvolt/context.hpp>
 #include <kvolt/limits.hpp>
+#include <kvolt/server.hpp>
+#include <kvolt/tls.hpp>
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -36,9 +37,9 @@ inline std::string_view name(Transport transport) {
 }
 
 /// Echoes what it is sent, at once under `/` and `/echo/`, and a little later under `/later/`.
-class Server {
+class RfcServer {
 public:
-    explicit Server(std::size_t threads = 1, Transport transport = Transport::tcp, const kvolt::Limits& limits = {})
+    explicit RfcServer(std::size_t threads = 1, Transport transport = Transport::tcp, const kvolt::Limits& limits = {})
         : transport_(transport) {
         auto echo = [this](kvolt::Context& c) { answer(c); };
         app.threads(threads).limits(limits).logger([](std::string_view) {});
@@ -53,9 +54,12 @@ public:
         app.any("/ws", test::echo);
         static const Certificate certificate;
         switch (transport) {
-            case Transport::tcp: test::start(app); break;
-            case Transport::unix_socket: test::start(app, "unix:" + path_.path); break;
-            case Transport::tls: test::start_tls(app, certificate.file, certificate.key_file); break;
+            case Transport::tcp: app.start("127.0.0.1:0"); break;
+            case Transport::unix_socket: app.start("unix:" + path_.path); break;
+            case Transport::tls: {
+                app.listen_tls("127.0.0.1:0", kvolt::Tls(certificate.file, certificate.key_file));
+                app.start();
+            }; break;
         }
     }
 
@@ -141,7 +145,7 @@ inline std::string faults(const Response& answer, const Case& expected) {
 
 enum class Delivery { whole, bytewise, behind };
 
-inline void run(Server& server, const Case& expected, Delivery delivery) {
+inline void run(RfcServer& server, const Case& expected, Delivery delivery) {
     Client client = server.open();
     // Behind what is refused stands what must not be taken for a request.
     std::string bytes = expected.bytes + (expected.after == closed && expected.status != 101 ? smuggled : "");
@@ -168,7 +172,7 @@ inline void run(Server& server, const Case& expected, Delivery delivery) {
     CHECK_FALSE(server.smuggled());
 }
 
-inline void run(Server& server, const std::vector<Case>& cases) {
+inline void run(RfcServer& server, const std::vector<Case>& cases) {
     const Over over = server.transport() == Transport::tls ? Over::tls : Over::plain;
     for (const Case& expected : cases) {
         if (expected.over != Over::all && expected.over != over) continue;
@@ -192,13 +196,13 @@ void on_every_server(Function function, const kvolt::Limits& limits = {}) {
     for (Transport transport : {Transport::tcp, Transport::unix_socket, Transport::tls})
         for (std::size_t threads : {1u, 4u}) {
             INFO(name(transport) << ", " << threads << " loops");
-            Server server(threads, transport, limits);
+            RfcServer server(threads, transport, limits);
             function(server);
         }
 }
 
 inline void run(const std::vector<Case>& cases, const kvolt::Limits& limits = {}) {
-    on_every_server([&](Server& server) { run(server, cases); }, limits);
+    on_every_server([&](RfcServer& server) { run(server, cases); }, limits);
 }
 
 }  // namespace test::rfc

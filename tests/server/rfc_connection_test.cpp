@@ -39,13 +39,13 @@ TEST_CASE("rfc: a connection is kept as its version and its Connection field say
         cases.push_back({"HTTP/1.0, Keep-Alive", request(target, "1.0", "Connection: x, Keep-Alive\r\n"), 200, kept});
     }
     run(cases);
-    Server server;
+    RfcServer server;
     CHECK(server.open().request(request("/", "1.0", "Connection: keep-alive\r\n")).field("connection") == "keep-alive");
     CHECK(server.open().request(request("/", "1.1", "Connection: keep-alive\r\n")).field("connection") == "");
 }
 
 TEST_CASE("rfc: 50 requests in one segment are answered in order, also to a client that has said all it wants") {
-    on_every_server([](Server& server) {
+    on_every_server([](RfcServer& server) {
         for (bool half_closed : {false, true}) {
             Client client = server.open();
             std::string requests;
@@ -61,7 +61,7 @@ TEST_CASE("rfc: 50 requests in one segment are answered in order, also to a clie
 }
 
 TEST_CASE("rfc: who has said all it wants still gets its answer, and half a request is none") {
-    on_every_server([](Server& server) {
+    on_every_server([](RfcServer& server) {
         for (std::string target : {"/echo/", "/later/"}) {
             Client client = server.open();
             client.send("GET " + target + " HTTP/1.1\r\n" + host + end);
@@ -80,7 +80,7 @@ TEST_CASE("rfc: who has said all it wants still gets its answer, and half a requ
 }
 
 TEST_CASE("rfc: an answer to HEAD says what one to GET would") {
-    on_every_server([](Server& server) {
+    on_every_server([](RfcServer& server) {
         for (std::string target : {"/get", "/echo/a", "/nowhere"}) {
             Client client = server.open();
             auto body = client.get(target);
@@ -139,7 +139,7 @@ TEST_CASE("rfc: input without end takes no memory") {
         std::string begin, again;
         int status;
     };
-    on_every_server([&](Server& server) {
+    on_every_server([&](RfcServer& server) {
         for (const Endless& input : {Endless{"", "AAAAAAAA", 400},
                                      {"GET /", "aaaaaaaa", 414},
                                      {get + host + "N: ", "xxxxxxxx", 431},
@@ -173,7 +173,7 @@ TEST_CASE("rfc: input without end takes no memory") {
 }
 
 TEST_CASE("rfc: hundreds of idle and unfinished connections keep nobody waiting") {
-    on_every_server([](Server& server) {
+    on_every_server([](RfcServer& server) {
         std::vector<Client> crowd;
         for (int i = 0; i < 200; ++i)
             for (std::string bytes : {""s, "GET / HT"s, post + host + "Content-Length: 9\r\n\r\nhell"}) {
@@ -192,7 +192,7 @@ TEST_CASE("rfc: thousands who send their heads slowly cost 4 KB each, and keep n
     std::size_t count = std::min<std::size_t>(5000, (test::raise_descriptor_limit() - 200) / 2);
     kvolt::Limits limits;
     limits.header_timeout = std::chrono::minutes(5);
-    Server server(1, Transport::tcp, limits);
+    RfcServer server(1, Transport::tcp, limits);
     CHECK(server.open().request(good).status == 200);
     std::vector<Client> crowd;
     crowd.reserve(count);

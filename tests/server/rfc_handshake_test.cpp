@@ -81,7 +81,7 @@ TEST_CASE("rfc: the opening handshake") {
 }
 
 TEST_CASE("rfc: a refused handshake is told what would do") {
-    Server server;
+    RfcServer server;
     auto plain = server.open().request(start + end);
     CHECK(plain.status == 426);
     CHECK(plain.field("upgrade") == "websocket");
@@ -94,7 +94,7 @@ TEST_CASE("rfc: a refused handshake is told what would do") {
 }
 
 TEST_CASE("rfc: frames right behind the handshake are not lost") {
-    on_every_server([](Server& server) {
+    on_every_server([](RfcServer& server) {
         const std::string bytes =
             handshake + end + test::frame(test::text, "early") + test::frame(test::binary, "bird");
         for (bool whole : {true, false}) {

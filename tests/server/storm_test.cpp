@@ -4,7 +4,6 @@
 #include "crowd.hpp"
 #include "eventually.hpp"
 #include "hub_server.hpp"
-#include "start.hpp"
 #include "tls_client.hpp"
 #include "websocket_server.hpp"
 #include <kvolt/app.hpp>
@@ -13,6 +12,7 @@
 #include <kvolt/hub.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/message.hpp>
+#include <kvolt/server.hpp>
 #include <kvolt/tls.hpp>
 
 #include <boost/asio/post.hpp>
@@ -58,8 +58,7 @@ using test::Crowd;
 using test::eventually;
 using test::frame;
 using test::HubServer;
-
-constexpr std::size_t mebibyte = 1024 * 1024;
+using test::mebibyte;
 
 std::size_t open_descriptors() {
     return static_cast<std::size_t>(
@@ -277,9 +276,9 @@ struct Creditor : test::Server {
         });
         app.get("/blob", [](Context& c) { c.text(std::string(8 * mebibyte, 'x')); });
         app.post("/body", [](Context& c) { c.text(std::string(c.body())); });
-        secure_port = test::listen_tls(app, tls);
-        plain_port = test::listen(app);
-        test::start_listening(app);
+        secure_port = app.listen_tls("127.0.0.1:0", tls);
+        plain_port = app.listen("127.0.0.1:0");
+        app.start();
     }
 
     Client connect(bool secure) {
@@ -387,8 +386,8 @@ struct Flooded : test::Server {
                 socket.send(*message);
             }
         });
-        unsigned short port = secure ? test::listen_tls(app, tls) : test::listen(app);
-        test::start_listening(app);
+        unsigned short port = secure ? app.listen_tls("127.0.0.1:0", tls) : app.listen("127.0.0.1:0");
+        app.start();
         auto connect = [&](std::string_view path, int receive_buffer) {
             Client client = secure ? test::TlsClient(port, receive_buffer) : Client(port, receive_buffer);
             REQUIRE(client.handshake(path).status == 101);

@@ -1,7 +1,6 @@
 #include "catch.hpp"
 #include "client.hpp"
 #include "eventually.hpp"
-#include "start.hpp"
 #include "websocket_server.hpp"
 #include <kvolt.hpp>
 #include <kvolt/middleware/body_limit.hpp>
@@ -28,7 +27,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::size_t mebibyte = 1024 * 1024;
+using test::mebibyte;
 
 Task<> pause(Context& c, std::chrono::milliseconds time) {
     boost::asio::steady_timer timer(c.executor(), time);
@@ -51,7 +50,7 @@ std::string sum_of(std::string_view body) {
     return sum.text();
 }
 
-std::string numbered(std::size_t size) {
+std::string numbers_up_to(std::size_t size) {
     std::string text;
     for (std::size_t i = 0; text.size() < size; ++i) text += std::to_string(i) + ' ';
     text.resize(size);
@@ -64,7 +63,7 @@ std::string chunk(std::string_view part) {
     return size + std::string(part) + "\r\n";
 }
 
-const std::string post = "POST /sum HTTP/1.1\r\nHost: h\r\n";
+const std::string post_head = "POST /sum HTTP/1.1\r\nHost: h\r\n";
 
 Task<> answer_sum(Context& c) {
     Sum sum;
@@ -89,9 +88,9 @@ TEST_CASE("stream: a body of any size, of a known length or in chunks, is read p
     server.start();
     auto client = server.client();
     for (std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{100000}, 8 * mebibyte}) {
-        const std::string body = numbered(size);
+        const std::string body = numbers_up_to(size);
         CHECK(client.post("/sum", body).body == sum_of(body));
-        client.send(post + "Transfer-Encoding: chunked\r\n\r\n");
+        client.send(post_head + "Transfer-Encoding: chunked\r\n\r\n");
         for (std::string_view rest = body; !rest.empty(); rest.remove_prefix(std::min<std::size_t>(rest.size(), 50001)))
             client.send(chunk(rest.substr(0, 50001)));
         client.send("0\r\nTrailer: x\r\n\r\n");
@@ -105,16 +104,16 @@ TEST_CASE("stream: read_some() on other routes gives the whole body, once") {
     server.start();
     auto client = server.client();
     CHECK(client.post("/whole", "").body == sum_of(""));
-    CHECK(client.post("/whole", numbered(100000)).body == sum_of(numbered(100000)));
-    CHECK(client.post("/whole", numbered(2 * mebibyte)).status == 413);
+    CHECK(client.post("/whole", numbers_up_to(100000)).body == sum_of(numbers_up_to(100000)));
+    CHECK(client.post("/whole", numbers_up_to(2 * mebibyte)).status == 413);
 }
 
 TEST_CASE("stream: a body may come byte by byte, and be followed by other requests") {
     SumServer server;
     server.start();
     auto client = server.client();
-    const std::string one = post + "Content-Length: 5\r\n\r\nhello",
-                      two = post + "Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;a=b\r\nllo\r\n0\r\n\r\n",
+    const std::string one = post_head + "Content-Length: 5\r\n\r\nhello",
+                      two = post_head + "Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;a=b\r\nllo\r\n0\r\n\r\n",
                       get = "GET /now HTTP/1.1\r\nHost: h\r\n\r\n";
     for (char byte : one + two) client.send({&byte, 1});
     client.send(one + get + two + get + two);
@@ -203,16 +202,16 @@ TEST_CASE("stream: a body that is broken or breaks off is an error for the handl
     });
     server.start();
     auto broken = server.client();
-    CHECK(broken.request(post + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nxyz\r\n").status == 400);
+    CHECK(broken.request(post_head + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nxyz\r\n").status == 400);
     CHECK(reports.next() == "400 Bad Request");
     for (bool reset : {false, true}) {
         auto gone = server.client();
-        gone.send(post + "Content-Length: 5\r\n\r\nhell");
+        gone.send(post_head + "Content-Length: 5\r\n\r\nhell");
         reset ? gone.reset() : gone.close();
         CHECK(reports.next() == "400 the request's body is incomplete");
     }
     auto half = server.client();
-    half.send(post + "Content-Length: 5\r\n\r\nhell");
+    half.send(post_head + "Content-Length: 5\r\n\r\nhell");
     half.half_close();
     CHECK(half.read_response().status == 400);
     CHECK(half.ended());
@@ -223,12 +222,12 @@ TEST_CASE("stream: a body has the limit that middleware sets for it") {
     Server server;
     server.app.post("/sum", kvolt::middleware::body_limit(1000), kvolt::stream_body, answer_sum);
     server.start();
-    const std::string within = numbered(1000), beyond = numbered(1001);
+    const std::string within = numbers_up_to(1000), beyond = numbers_up_to(1001);
     auto client = server.client();
     CHECK(client.post("/sum", within).body == sum_of(within));
-    CHECK(client.request(post + "Transfer-Encoding: chunked\r\n\r\n" + chunk(within) + "0\r\n\r\n").body ==
+    CHECK(client.request(post_head + "Transfer-Encoding: chunked\r\n\r\n" + chunk(within) + "0\r\n\r\n").body ==
           sum_of(within));
-    CHECK(client.request(post + "Transfer-Encoding: chunked\r\n\r\n" + chunk(within) + chunk("x")).status == 413);
+    CHECK(client.request(post_head + "Transfer-Encoding: chunked\r\n\r\n" + chunk(within) + chunk("x")).status == 413);
     CHECK(server.client().post("/sum", beyond).status == 413);
 }
 
@@ -346,7 +345,7 @@ TEST_CASE("stream: a handler that fails before the first part is a 500, after it
 
 TEST_CASE("stream: a response of any size waits for a slow reader, in little memory") {
     const std::size_t size = 64 * mebibyte;
-    const std::string filler = numbered(mebibyte / 2);
+    const std::string filler = numbers_up_to(mebibyte / 2);
     Server server;
     server.app.get("/big", [&](Context& c) -> Task<> {
         auto stream = c.stream();

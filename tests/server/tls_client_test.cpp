@@ -19,7 +19,6 @@ namespace {
 using kvolt::ConnectError;
 using kvolt::ConnectOptions;
 using kvolt::Task;
-using kvolt::TlsClient;
 using kvolt::WebSocket;
 using kvolt::WebSocketClient;
 using Reason = ConnectError::Reason;
@@ -42,15 +41,15 @@ std::vector<std::string> echoed(const std::string& url, const ConnectOptions& op
         }(url, options, messages));
 }
 
-struct Failure {
+struct TlsFailure {
     Reason reason;
     std::string what;
 };
-std::optional<Failure> failure_of(const std::string& url, const ConnectOptions& options) {
+std::optional<TlsFailure> tls_failure_of(const std::string& url, const ConnectOptions& options) {
     try {
         echoed(url, options, {});
     } catch (const ConnectError& error) {
-        return Failure{error.reason(), std::string(error.what()).substr(("kvolt: " + url + ": ").size())};
+        return TlsFailure{error.reason(), std::string(error.what()).substr(("kvolt: " + url + ": ").size())};
     }
     return std::nullopt;
 }
@@ -62,8 +61,8 @@ struct TlsServer : test::Server {
             while (auto message = co_await socket.read()) socket.send(*message);
             endings.add(test::ending(socket));
         });
-        test::listen_tls(app, kvolt::Tls(certificate.file, certificate.key_file));
-        test::start_listening(app);
+        app.listen_tls("127.0.0.1:0", kvolt::Tls(certificate.file, certificate.key_file));
+        app.start();
     }
 
     std::string url(const std::string& host = "localhost") const {
@@ -72,7 +71,7 @@ struct TlsServer : test::Server {
 };
 
 ConnectOptions trusting(const test::Certificate& certificate) {
-    return ConnectOptions().tls(TlsClient().ca_file(certificate.file));
+    return ConnectOptions().tls(kvolt::TlsClient().ca_file(certificate.file));
 }
 
 TEST_CASE("tls_client: messages go and come back, and the connection ends properly") {
@@ -90,25 +89,25 @@ TEST_CASE("tls_client: messages go and come back, and the connection ends proper
 TEST_CASE("tls_client: whose certificate is trusted, and for which name") {
     test::Certificate local, other({"other.example", "*.wild.example", "IP:127.0.0.1"});
     TlsServer server(local), elsewhere(other);
-    auto what = [](const std::string& url, const TlsClient& tls) {
-        auto failure = failure_of(url, ConnectOptions().tls(tls));
+    auto what = [](const std::string& url, const kvolt::TlsClient& tls) {
+        auto failure = tls_failure_of(url, ConnectOptions().tls(tls));
         if (!failure) return std::string("open");
         return failure->reason == Reason::tls ? failure->what : "not of TLS: " + failure->what;
     };
     const std::string untrusted = "the server's certificate is not to be trusted: ";
-    CHECK(what(server.url(), TlsClient().ca_file(local.file)) == "open");
-    CHECK(what(server.url(), TlsClient().ca_file(other.file).ca_file(local.file)) == "open");
-    CHECK(what(elsewhere.url("127.0.0.1"), TlsClient().ca_file(other.file)) == "open");
-    CHECK(what(elsewhere.url(), TlsClient().ca_file(other.file).server_name("other.example")) == "open");
-    CHECK(what(elsewhere.url(), TlsClient().ca_file(other.file).server_name("a.wild.example")) == "open");
-    CHECK(what(server.url(), TlsClient()) == untrusted + "self-signed certificate");
-    CHECK(what(server.url(), TlsClient().ca_file(other.file)) == untrusted + "self-signed certificate");
-    CHECK(what(server.url("127.0.0.1"), TlsClient().ca_file(local.file)) == untrusted + "IP address mismatch");
-    CHECK(what(elsewhere.url(), TlsClient().ca_file(other.file)) == untrusted + "hostname mismatch");
-    CHECK(what(elsewhere.url(), TlsClient().ca_file(other.file).server_name("a.b.wild.example")) ==
+    CHECK(what(server.url(), kvolt::TlsClient().ca_file(local.file)) == "open");
+    CHECK(what(server.url(), kvolt::TlsClient().ca_file(other.file).ca_file(local.file)) == "open");
+    CHECK(what(elsewhere.url("127.0.0.1"), kvolt::TlsClient().ca_file(other.file)) == "open");
+    CHECK(what(elsewhere.url(), kvolt::TlsClient().ca_file(other.file).server_name("other.example")) == "open");
+    CHECK(what(elsewhere.url(), kvolt::TlsClient().ca_file(other.file).server_name("a.wild.example")) == "open");
+    CHECK(what(server.url(), kvolt::TlsClient()) == untrusted + "self-signed certificate");
+    CHECK(what(server.url(), kvolt::TlsClient().ca_file(other.file)) == untrusted + "self-signed certificate");
+    CHECK(what(server.url("127.0.0.1"), kvolt::TlsClient().ca_file(local.file)) == untrusted + "IP address mismatch");
+    CHECK(what(elsewhere.url(), kvolt::TlsClient().ca_file(other.file)) == untrusted + "hostname mismatch");
+    CHECK(what(elsewhere.url(), kvolt::TlsClient().ca_file(other.file).server_name("a.b.wild.example")) ==
           untrusted + "hostname mismatch");
-    CHECK(what(server.url(), TlsClient().trust_anyone()) == "open");
-    CHECK(what(elsewhere.url(), TlsClient().trust_anyone()) == "open");
+    CHECK(what(server.url(), kvolt::TlsClient().trust_anyone()) == "open");
+    CHECK(what(elsewhere.url(), kvolt::TlsClient().trust_anyone()) == "open");
 }
 
 TEST_CASE("tls_client: the server that is asked for by name shows the certificate of that name") {
@@ -117,9 +116,9 @@ TEST_CASE("tls_client: the server that is asked for by name shows the certificat
     server.app.get("/ws", test::echo);
     kvolt::Tls tls(first.file, first.key_file);
     tls.add(second.file, second.key_file);
-    test::listen_tls(server.app, tls);
-    test::start_listening(server.app);
-    CHECK_FALSE(failure_of("wss://localhost:" + std::to_string(server.app.port()) + "/ws", trusting(second)));
+    server.app.listen_tls("127.0.0.1:0", tls);
+    server.app.start();
+    CHECK_FALSE(tls_failure_of("wss://localhost:" + std::to_string(server.app.port()) + "/ws", trusting(second)));
 }
 
 TEST_CASE("tls_client: set up further, such as for client certificates") {
@@ -132,12 +131,12 @@ TEST_CASE("tls_client: set up further, such as for client certificates") {
     });
     test::Server server;
     server.app.get("/ws", test::echo);
-    test::listen_tls(server.app, tls);
-    test::start_listening(server.app);
+    server.app.listen_tls("127.0.0.1:0", tls);
+    server.app.start();
     std::string url = "wss://localhost:" + std::to_string(server.app.port()) + "/ws";
-    TlsClient client;
+    kvolt::TlsClient client;
     client.ca_file(certificate.file);
-    auto failure = failure_of(url, ConnectOptions().tls(client));
+    auto failure = tls_failure_of(url, ConnectOptions().tls(client));
     REQUIRE(failure);
     CHECK(failure->reason == Reason::tls);
     client.configure([&](SSL_CTX* context) {
@@ -150,33 +149,33 @@ TEST_CASE("tls_client: set up further, such as for client certificates") {
 TEST_CASE("tls_client: servers that speak something else") {
     test::Certificate certificate;
     test::Server plain(test::echo);
-    auto failure = failure_of("wss://localhost:" + std::to_string(plain.app.port()) + "/ws", trusting(certificate));
+    auto failure = tls_failure_of("wss://localhost:" + std::to_string(plain.app.port()) + "/ws", trusting(certificate));
     REQUIRE(failure);
     CHECK(failure->reason == Reason::tls);
     CHECK(failure->what == "the handshake of TLS failed: wrong version number");
 
     TlsServer server(certificate);
-    failure = failure_of("ws://localhost:" + std::to_string(server.app.port()) + "/ws", {});
+    failure = tls_failure_of("ws://localhost:" + std::to_string(server.app.port()) + "/ws", {});
     REQUIRE(failure);
     CHECK(failure->what == "the server answered 400 Bad Request: Client sent an HTTP request to an HTTPS server. ");
 
     test::RawServer gone([](test::Client& client) { client.read(10); });
-    failure = failure_of("wss://127.0.0.1:" + std::to_string(gone.port()) + "/ws", trusting(certificate));
+    failure = tls_failure_of("wss://127.0.0.1:" + std::to_string(gone.port()) + "/ws", trusting(certificate));
     REQUIRE(failure);
     CHECK(failure->reason == Reason::network);
 
     test::Listening mute;
-    failure = failure_of("wss://127.0.0.1:" + std::to_string(mute.port()) + "/ws",
-                         trusting(certificate).handshake_timeout(std::chrono::milliseconds(100)));
+    failure = tls_failure_of("wss://127.0.0.1:" + std::to_string(mute.port()) + "/ws",
+                             trusting(certificate).handshake_timeout(std::chrono::milliseconds(100)));
     REQUIRE(failure);
     CHECK(failure->reason == Reason::timeout);
     CHECK(failure->what == "the handshake of TLS took too long");
 }
 
 TEST_CASE("tls_client: a CA file that is none throws at once") {
-    CHECK_THROWS_AS(ConnectOptions().tls(TlsClient().ca_file("/nowhere/ca.pem")), std::runtime_error);
+    CHECK_THROWS_AS(ConnectOptions().tls(kvolt::TlsClient().ca_file("/nowhere/ca.pem")), std::runtime_error);
     test::Certificate certificate;
-    CHECK_THROWS_AS(ConnectOptions().tls(TlsClient().ca_file(certificate.key_file)), std::runtime_error);
+    CHECK_THROWS_AS(ConnectOptions().tls(kvolt::TlsClient().ca_file(certificate.key_file)), std::runtime_error);
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 #include "../certificate.hpp"
 #include "client.hpp"
 #include "eventually.hpp"
-#include "start.hpp"
 #include "tls_client.hpp"
 #include "websocket_server.hpp"
 #include <kvolt/app.hpp>
@@ -11,6 +10,7 @@
 #include <kvolt/hub.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/listen_options.hpp>
+#include <kvolt/server.hpp>
 #include <kvolt/tls.hpp>
 
 #include <boost/asio/steady_timer.hpp>
@@ -43,8 +43,8 @@ using namespace std::chrono_literals;
 namespace {
 
 // An app that serves TLS on one port and plain HTTP on another.
-struct Server : test::Server {
-    explicit Server(std::size_t threads = 1, const kvolt::Limits& limits = {}, bool behind_proxy = false)
+struct SecureServer : test::Server {
+    explicit SecureServer(std::size_t threads = 1, const kvolt::Limits& limits = {}, bool behind_proxy = false)
         : test::Server(limits, threads) {
         app.get("/", [](Context& c) { c.text("hello"); });
         app.get("/scheme", [](Context& c) { c.text(std::string(c.scheme()) + (c.secure() ? " secure" : "")); });
@@ -70,9 +70,9 @@ struct Server : test::Server {
         });
         if (behind_proxy) app.trust_proxies({"127.0.0.1"});
         auto options = behind_proxy ? kvolt::ListenOptions().proxy_protocol() : kvolt::ListenOptions();
-        port = test::listen_tls(app, tls, "127.0.0.1:0", options);
-        plain_port = test::listen(app);
-        test::start_listening(app);
+        port = app.listen_tls("127.0.0.1:0", tls, options);
+        plain_port = app.listen("127.0.0.1:0");
+        app.start();
     }
 
     std::size_t connections() {
@@ -88,7 +88,9 @@ struct Server : test::Server {
     unsigned short port = 0, plain_port = 0;
 };
 
-std::string get(std::string_view path) { return "GET " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\n\r\n"; }
+std::string tls_get(std::string_view path) {
+    return "GET " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
+}
 
 // OpenSSL finds no more memory for as long as one of these lives. The way to do so has to be set before its first use.
 class NoMemory {
@@ -129,7 +131,7 @@ std::string failure(TlsClient& client) {
 TEST_CASE("TLS carries HTTP, beside plain HTTP") {
     auto threads = GENERATE(1u, 4u);
     auto version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
-    Server server(threads);
+    SecureServer server(threads);
     TlsClient client(server.port);
     SSL_set_max_proto_version(client.tls->ssl(), version);
     client.tls->handshake();
@@ -142,9 +144,9 @@ TEST_CASE("TLS carries HTTP, beside plain HTTP") {
 }
 
 TEST_CASE("requests over TLS are answered in order, however they come") {
-    Server server;
+    SecureServer server;
     std::string requests;
-    for (int i = 0; i < 50; ++i) requests += get("/size/" + std::to_string(i * 100));
+    for (int i = 0; i < 50; ++i) requests += tls_get("/size/" + std::to_string(i * 100));
     SECTION("in one record") {
         TlsClient client(server.port);
         client.send(requests);
@@ -168,9 +170,9 @@ TEST_CASE("requests over TLS are answered in order, however they come") {
 
 TEST_CASE("large answers reach a slow reader over TLS") {
     auto threads = GENERATE(1u, 4u);
-    Server server(threads);
+    SecureServer server(threads);
     TlsClient client(server.port, 4096);
-    client.send(get("/size/5000000") + get("/size/3000000") + get("/"));
+    client.send(tls_get("/size/5000000") + tls_get("/size/3000000") + tls_get("/"));
     CHECK(client.read_response().body == std::string(5000000, 'x'));
     CHECK(client.read_response().body == std::string(3000000, 'x'));
     CHECK(client.read_response().body == "hello");
@@ -179,20 +181,20 @@ TEST_CASE("large answers reach a slow reader over TLS") {
 TEST_CASE("an answer that nobody reads is given up over TLS, too") {
     kvolt::Limits limits;
     limits.write_timeout = 300ms;
-    Server server(1, limits);
+    SecureServer server(1, limits);
     auto size = GENERATE(30000000u, 0u);
     TlsClient client(server.port, 4096);
     client.tls->handshake();
     if (size > 0) {
-        client.send(get("/size/" + std::to_string(size)));
+        client.send(tls_get("/size/" + std::to_string(size)));
     } else {  // many small ones, until something waits
-        for (int i = 0; i < 2000; ++i) client.send(get("/size/16000"));
+        for (int i = 0; i < 2000; ++i) client.send(tls_get("/size/16000"));
     }
     CHECK(eventually([&] { return server.connections() == 0; }));
 }
 
 TEST_CASE("large uploads go over TLS") {
-    Server server;
+    SecureServer server;
     TlsClient client(server.port);
     std::string body(1024 * 1024, 'u');
     for (std::size_t i = 0; i < body.size(); i += 97) body[i] = static_cast<char>('a' + i % 26);
@@ -202,7 +204,7 @@ TEST_CASE("large uploads go over TLS") {
 
 TEST_CASE("WebSockets go over TLS") {
     auto threads = GENERATE(1u, 4u);
-    Server server(threads);
+    SecureServer server(threads);
     TlsClient client(server.port);
     REQUIRE(client.handshake("/ws", "Origin: https://localhost\r\n").status == 101);
     for (std::size_t size : {0u, 1u, 125u, 126u, 20000u, 65536u}) {
@@ -218,7 +220,7 @@ TEST_CASE("WebSockets go over TLS") {
 }
 
 TEST_CASE("frames behind the handshake in one record are not lost over TLS") {
-    Server server;
+    SecureServer server;
     TlsClient client(server.port);
     client.send(test::handshake_request("/ws") + test::frame(test::text, "one") + test::frame(test::text, "two"));
     CHECK(client.read_response().status == 101);
@@ -227,7 +229,7 @@ TEST_CASE("frames behind the handshake in one record are not lost over TLS") {
 }
 
 TEST_CASE("the same origin is that of https over TLS") {
-    Server server;
+    SecureServer server;
     CHECK(TlsClient(server.port).handshake("/ws", "Origin: https://localhost\r\n").status == 101);
     CHECK(TlsClient(server.port).handshake("/ws", "Origin: http://localhost\r\n").status == 403);
     CHECK(Client(server.plain_port).handshake("/ws", "Origin: https://localhost\r\n").status == 403);
@@ -236,7 +238,7 @@ TEST_CASE("the same origin is that of https over TLS") {
 
 TEST_CASE("a hub reaches members over TLS and over plain sockets, in one order") {
     auto threads = GENERATE(1u, 4u);
-    Server server(threads);
+    SecureServer server(threads);
     std::vector<TlsClient> secure;
     std::vector<Client> plain;
     for (int i = 0; i < 8; ++i) {
@@ -256,7 +258,7 @@ TEST_CASE("a hub reaches members over TLS and over plain sockets, in one order")
 }
 
 TEST_CASE("a member over TLS that stops reading costs the others nothing") {
-    Server server;
+    SecureServer server;
     TlsClient slow(server.port, 4096), fast(server.port);
     REQUIRE(slow.handshake("/chat").status == 101);
     REQUIRE(fast.handshake("/chat").status == 101);
@@ -278,7 +280,7 @@ TEST_CASE("a member over TLS that stops reading costs the others nothing") {
 }
 
 TEST_CASE("plain HTTP on the TLS port is told so") {
-    Server server;
+    SecureServer server;
     Client client(server.port);
     auto answer = client.get("/");
     CHECK(answer.status == 400);
@@ -289,7 +291,7 @@ TEST_CASE("plain HTTP on the TLS port is told so") {
 }
 
 TEST_CASE("junk on the TLS port gets an alert or nothing, and harms nobody") {
-    Server server;
+    SecureServer server;
     TlsClient good(server.port);
     CHECK(good.get("/").body == "hello");
     for (std::string junk :
@@ -308,7 +310,7 @@ TEST_CASE("junk on the TLS port gets an alert or nothing, and harms nobody") {
 }
 
 TEST_CASE("a client that does nothing but update its keys keeps nobody waiting") {
-    Server server;
+    SecureServer server;
     TlsClient busy(server.port);
     CHECK(busy.get("/").body == "hello");
     BIO* out = BIO_new(BIO_s_mem());
@@ -317,7 +319,7 @@ TEST_CASE("a client that does nothing but update its keys keeps nobody waiting")
         SSL_key_update(busy.tls->ssl(), SSL_KEY_UPDATE_NOT_REQUESTED);
         SSL_do_handshake(busy.tls->ssl());
     }
-    busy.send(get("/"));
+    busy.send(tls_get("/"));
     char* data = nullptr;
     const auto size = static_cast<std::size_t>(BIO_get_mem_data(out, &data));
     const std::string_view bytes(data, size);
@@ -334,7 +336,7 @@ TEST_CASE("a client that does nothing but update its keys keeps nobody waiting")
 }
 
 TEST_CASE("a client that offers h2 alone is refused with an alert") {
-    Server server;
+    SecureServer server;
     TlsClient client(server.port);
     SSL_set_alpn_protos(client.tls->ssl(), reinterpret_cast<const unsigned char*>("\x02h2"), 3);
     CHECK(failure(client).find("no application protocol") != std::string::npos);
@@ -346,7 +348,7 @@ TEST_CASE("a client that offers h2 alone is refused with an alert") {
 
 TEST_CASE("clients that vanish in the middle of a handshake leave nothing behind") {
     auto threads = GENERATE(1u, 4u);
-    Server server(threads);
+    SecureServer server(threads);
     for (int i = 0; i < 20; ++i) {
         Client probe(server.port);
         BIO* sent = BIO_new(BIO_s_mem());
@@ -372,7 +374,7 @@ TEST_CASE("a handshake that does not get on is closed after the time for a head"
     kvolt::Limits limits;
     limits.header_timeout = 200ms;
     limits.close_timeout = 200ms;
-    Server server(1, limits);
+    SecureServer server(1, limits);
     Client silent(server.port), half(server.port);
     half.send({"\x16\x03\x01\x02", 4});
     CHECK(silent.ended());
@@ -387,7 +389,7 @@ TEST_CASE("a handshake that does not get on is closed after the time for a head"
 
 TEST_CASE("stop() does not wait for handshakes, answers what is being handled, and says goodbye") {
     auto threads = GENERATE(1u, 4u);
-    Server server(threads);
+    SecureServer server(threads);
     std::vector<Client> begun;
     for (int i = 0; i < 8; ++i) {
         begun.emplace_back(server.port);
@@ -396,7 +398,7 @@ TEST_CASE("stop() does not wait for handshakes, answers what is being handled, a
     TlsClient idle(server.port), busy(server.port), socket(server.port);
     CHECK(idle.get("/").body == "hello");
     REQUIRE(socket.handshake("/ws").status == 101);
-    busy.send(get("/slow"));
+    busy.send(tls_get("/slow"));
     REQUIRE(eventually([&] { return server.connections() == 11 && server.slow_ones == 1; }));
     std::string goodbye, last;
     std::thread answers([&] {
@@ -419,7 +421,7 @@ TEST_CASE("stop() does not wait for handshakes, answers what is being handled, a
 }
 
 TEST_CASE("close_notify comes before the end, and a client that says it is answered") {
-    Server server;
+    SecureServer server;
     TlsClient client(server.port);
     CHECK(client.request("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").body == "hello");
     CHECK(client.ended());
@@ -437,7 +439,7 @@ TEST_CASE("close_notify comes before the end, and a client that says it is answe
 }
 
 TEST_CASE("a WebSocket whose TLS connection is cut ends with 1006") {
-    Server server;
+    SecureServer server;
     TlsClient client(server.port);
     REQUIRE(client.handshake("/ending").status == 101);
     SECTION("without a word") { client.reset(); }
@@ -452,7 +454,7 @@ TEST_CASE("a WebSocket whose TLS connection is cut ends with 1006") {
 }
 
 TEST_CASE("the certificate is chosen by the name that the client asks for, and can be changed while the server runs") {
-    Server server;
+    SecureServer server;
     Certificate one({"one.test"}), two({"*.two.test", "two.test"}), old({"old.test"}, true);
     server.tls.add(one.file, one.key_file).add(two.file, two.key_file).add(old.file, old.key_file);
     auto shown = [&](const char* name) {
@@ -487,7 +489,7 @@ TEST_CASE("the certificate is chosen by the name that the client asks for, and c
 TEST_CASE("a connection for which there is no memory is closed, and the next one is served") {
     auto threads = GENERATE(1u, 4u);
     auto behind_proxy = GENERATE(false, true);
-    Server server(threads, {}, behind_proxy);
+    SecureServer server(threads, {}, behind_proxy);
     const std::string preamble = behind_proxy ? "PROXY UNKNOWN\r\n" : "";
     REQUIRE(NoMemory::can_happen());
     for (int after = 0; after < 5; ++after) {
@@ -509,9 +511,9 @@ TEST_CASE("run_tls() tells an https address, and throws for what it cannot use")
     Certificate certificate;
     kvolt::App app;
     app.get("/", [](Context& c) { c.text("hello"); });
-    CHECK_THROWS_AS(test::run_tls(app, "127.0.0.1:0", certificate.key_file, certificate.key_file), std::runtime_error);
+    CHECK_THROWS_AS(app.run_tls("127.0.0.1:0", certificate.key_file, certificate.key_file), std::runtime_error);
     std::string url;
-    test::run_tls(app, ":0", certificate.file, certificate.key_file, [&](std::string_view text) {
+    app.run_tls(":0", certificate.file, certificate.key_file, [&](std::string_view text) {
         url = text;
         app.stop();
     });

@@ -5,6 +5,7 @@
 #include "websocket_server.hpp"
 #include "with_socket.hpp"
 #include <kvolt/detail/connector.hpp>
+#include <kvolt/detail/timer.hpp>
 #include <kvolt/hub.hpp>
 #include <kvolt/run.hpp>
 #include <kvolt/websocket_client.hpp>
@@ -46,7 +47,7 @@ std::string url_of(const Server& server, std::string_view target = "/ws") {
 }
 
 Task<> sleep_for(std::chrono::milliseconds time) {
-    kvolt::detail::Loop::Timer timer(kvolt::detail::Loop::current()->io(), time);
+    kvolt::detail::Timer timer(kvolt::detail::Loop::current()->io(), time);
     co_await timer.async_wait(boost::asio::use_awaitable);
 }
 
@@ -252,7 +253,7 @@ TEST_CASE("websocket_client: the last handle may go in another thread") {
     server.app.get("/ws", reporting(server.endings));
     server.start();
     kvolt::App app;
-    test::start(app);
+    app.start("127.0.0.1:0");
     std::promise<WebSocket> made;
     WebSocketClient client(url_of(server));
     auto open = [](WebSocketClient& by, std::promise<WebSocket>& to) -> Task<> {
@@ -282,12 +283,12 @@ TEST_CASE("websocket_client: in handlers, to another app and to its own") {
             }
         };
     };
-    unsigned short port = test::listen(server.app);
+    unsigned short port = server.app.listen("127.0.0.1:0");
     server.app.get("/ws", test::echo);
     server.app.get("/other", relay(url_of(backend)));
     server.app.get("/own", relay("ws://localhost:" + std::to_string(port) + "/ws"));
     server.app.get("/none", relay("ws://localhost:" + std::to_string(port) + "/nowhere"));
-    test::start_listening(server.app);
+    server.app.start();
     for (const char* path : {"/other", "/own"}) {
         auto client = server.connect(path);
         client.send_frame(test::text, "a");
@@ -326,7 +327,7 @@ TEST_CASE("websocket_client: an app that stops closes what it has opened, and op
             to.add(what);
         };
         boost::asio::co_spawn(app.executor(), talk(client, told), boost::asio::detached);
-        test::start(app);
+        app.start("127.0.0.1:0");
         CHECK(told.next() == "open");
         app.stop();
     }
@@ -375,7 +376,7 @@ TEST_CASE("websocket_client: by a Unix socket, whatever host the URL names") {
         server.endings.add(std::string(c.header("Host")) + ' ' + c.remote_address());
         co_await test::echo(c);
     });
-    test::start(server.app, "unix:" + socket.path);
+    server.app.start("unix:" + socket.path);
     std::string answer;
     with_socket("ws://chat.example/ws", ConnectOptions().unix_socket(socket.path), [&](WebSocket& s) -> Task<> {
         s.send("hi");
@@ -753,7 +754,7 @@ TEST_CASE("websocket_client: by name, by IPv4 and by IPv6") {
                           Case{":0", "LOCALHOST"}}) {
         Server server;
         server.app.get("/ws", test::echo);
-        test::start(server.app, c.listen);
+        server.app.start(c.listen);
         CAPTURE(c.listen, c.host);
         std::string url = "ws://" + std::string(c.host) + ':' + std::to_string(server.app.port()) + "/ws";
         bool open = false;
@@ -796,7 +797,7 @@ TEST_CASE("websocket_client: an app that ends while connects are under way") {
             co_await by.connect();
         };
         boost::asio::co_spawn(app.executor(), connect(client, begun), boost::asio::detached);
-        test::start(app);
+        app.start("127.0.0.1:0");
         begun.get_future().wait();
         app.stop();
     }
@@ -837,13 +838,13 @@ TEST_CASE("websocket_client: it reconnects when the server is back") {
         server->app.get("/ws", test::echo);
         REQUIRE(test::eventually([&] {
             try {
-                test::listen(server->app, "127.0.0.1:" + std::to_string(port));
+                server->app.listen("127.0.0.1:" + std::to_string(port));
                 return true;
             } catch (const std::system_error&) {
                 return false;
             }
         }));
-        test::start_listening(server->app);
+        server->app.start();
     }
     loop.join();
 }

@@ -4,11 +4,11 @@
 // An app with a WebSocket route, and what its tests need on both sides of it.
 
 #include "client.hpp"
-#include "start.hpp"
 #include <kvolt/app.hpp>
 #include <kvolt/context.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/limits.hpp>
+#include <kvolt/server.hpp>
 #include <kvolt/websocket.hpp>
 
 #include <boost/asio/post.hpp>
@@ -136,7 +136,7 @@ public:
         start();
     }
 
-    void start() { test::start(app); }
+    void start() { app.start("127.0.0.1:0"); }
 
     Client client(int receive_buffer = 0) { return Client(app.port(), receive_buffer); }
 

@@ -34,9 +34,8 @@ using kvolt::Task;
 using kvolt::WebSocket;
 using test::Client;
 using test::frame;
+using test::mebibyte;
 using test::Server;
-
-constexpr std::size_t mebibyte = 1024 * 1024;
 
 /// Echoes, and reports how each connection ended.
 struct EchoServer : Server {

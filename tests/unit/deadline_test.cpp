@@ -23,7 +23,7 @@ namespace {
 using namespace std::chrono_literals;
 using kvolt::Context;
 using kvolt::Task;
-using kvolt::testing::Client;
+using TestClient = kvolt::testing::Client;
 using kvolt::testing::Connection;
 using test::client_of;
 using test::frame;
@@ -59,7 +59,7 @@ struct Echo : kvolt::App {
 };
 
 /// A WebSocket, for bytes as they are.
-Connection upgraded(Client& client) {
+Connection upgraded(TestClient& client) {
     Connection connection = client.connect();
     connection.send(test::handshake_request("/ws"));
     CHECK(connection.read_response().status() == 101);
@@ -72,7 +72,7 @@ TEST_CASE("deadline: a body that is too slow is a 408, one that keeps up is not"
     for (std::string framing : {"Content-Length: 1000000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\nF4240\r\n"}) {
         kvolt::App app;
         app.post("/", echo_body);
-        Client client = client_of(app);
+        TestClient client = client_of(app);
         const std::string head = "POST / HTTP/1.1\r\nHost: h\r\n" + framing;
         Connection stuck = client.connect(), dripping = client.connect(), steady = client.connect();
         for (Connection* connection : {&stuck, &dripping, &steady}) connection->send(head);
@@ -101,7 +101,7 @@ TEST_CASE("deadline: the handler's own time does not count against a streamed bo
         while (auto part = co_await c.read_some()) all += *part;
         c.text(all);
     });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     Connection connection = client.connect();
     connection.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
     client.advance(10min);
@@ -135,7 +135,7 @@ TEST_CASE("deadline: the time that a peer is waited for does, also if that is gi
         while (status == 0) co_await (read() || gate.wait());
         c.status(status);
     });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     Connection connection = client.connect();
     connection.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhell");
     for (int second = 0; second < 11; ++second) {
@@ -156,7 +156,7 @@ TEST_CASE("deadline: a body has any time if it needs no pace, or if that is so f
         kvolt::App app;
         app.limits(limits);
         app.post("/", echo_body);
-        Client client = client_of(app);
+        TestClient client = client_of(app);
         Connection connection = client.connect();
         connection.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n" + std::string(50, 'x'));
         client.advance(1h);
@@ -168,7 +168,7 @@ TEST_CASE("deadline: a body has any time if it needs no pace, or if that is so f
 TEST_CASE("deadline: a connection without a request is closed after a while") {
     kvolt::App app;
     app.get("/", [](Context& c) { c.text("hi"); });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     Connection connection = client.connect();
     for (int i = 0; i < 3; ++i) {
         connection.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -184,7 +184,7 @@ TEST_CASE("deadline: a connection that was busy with a slow download is idle onl
     const std::string big(2000 * 1000, 'x');
     kvolt::App app;
     app.get("/", [&](Context& c) { c.text(big); });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     Connection connection = client.connect();
     connection.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     std::string got;
@@ -206,7 +206,7 @@ TEST_CASE("deadline: a handler may take its time, whatever the limits") {
         co_await gate.wait();
         c.text("done");
     });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     Connection connection = client.connect();
     connection.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx");
     client.advance(1h);
@@ -230,7 +230,7 @@ TEST_CASE("deadline: unless it has a timeout, which leaves WebSockets and stream
         auto socket = co_await c.upgrade();
         while (auto message = co_await socket.read()) socket.send(*message);
     });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     auto socket = client.websocket("/ws").connect();
     auto stream = client.get("/stream").open();
     Connection slow = client.connect();
@@ -252,7 +252,7 @@ TEST_CASE("deadline: a client that takes nothing is cut off, one that takes some
     for (std::string wish : {"", "Connection: close\r\n"}) {
         kvolt::App app;
         app.get("/", [&](Context& c) { c.text(big); });
-        Client client = client_of(app);
+        TestClient client = client_of(app);
         Connection stuck = client.connect(), slow = client.connect();
         for (Connection* connection : {&stuck, &slow})
             connection->send("GET / HTTP/1.1\r\nHost: h\r\n" + wish + "\r\n");
@@ -274,7 +274,7 @@ TEST_CASE("deadline: a stream of events that says nothing is kept open by commen
         co_await gate.wait();
         co_await events.send("done");
     });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     auto events = client.get("/").open();
     for (int i = 0; i < 3; ++i) {
         client.advance(app.limits().ping_interval + 1s);
@@ -294,7 +294,7 @@ TEST_CASE("deadline: no comment comes in the middle of a large event") {
         co_await events.send(std::string(300000, 'x'));
         co_await events.send("done");
     });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     client.socket_buffer(1024 * 1024);
     auto events = client.get("/").open();
     CHECK(events.read_event()->data == std::string(300000, 'x'));
@@ -307,7 +307,7 @@ TEST_CASE("deadline: message_timeout, whatever of the message has come") {
                                                  frame(test::text, "a", false), frame(test::text, "", false),
                                                  whole + frame(test::text, "", false)};
     Echo app;
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     std::vector<Connection> connections;
     for (const std::string& bytes : beginnings) {
         connections.push_back(upgraded(client));
@@ -323,7 +323,7 @@ TEST_CASE("deadline: message_timeout, whatever of the message has come") {
 
 TEST_CASE("deadline: message_timeout is no limit on how long a connection talks") {
     Echo app;
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     Connection connection = upgraded(client);
     for (int i = 0; i < 100; ++i) {
         connection.send(frame(test::text, "a", false));
@@ -335,7 +335,7 @@ TEST_CASE("deadline: message_timeout is no limit on how long a connection talks"
 
 TEST_CASE("deadline: message_timeout is none for one who only pings, however the frames are cut") {
     Echo app;
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     Connection connection = upgraded(client);
     const std::string ping = frame(test::ping, "p");
     connection.send(ping.substr(0, 3));
@@ -349,7 +349,7 @@ TEST_CASE("deadline: message_timeout is none for one who only pings, however the
 
 TEST_CASE("deadline: a silent peer is pinged, and is dead if it stays silent") {
     Echo app;
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     Connection silent = upgraded(client);
     auto answering = client.websocket("/ws").connect();
     client.advance(24s);
@@ -372,7 +372,7 @@ TEST_CASE("deadline: silence_timeout holds whatever ping_interval is") {
     limits.silence_timeout = 3s;
     Echo app;
     app.limits(limits);
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     Connection connection = upgraded(client);
     client.advance(4s);
     CHECK(connection.ended());
@@ -385,7 +385,7 @@ TEST_CASE("deadline: a peer that does not answer a close is cut off, whatever it
         auto socket = co_await c.upgrade();
         socket.close(4000, "bye");
     });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     Connection silent = upgraded(client), talking = upgraded(client);
     for (int i = 0; i < 6; ++i) {
         for (Connection* connection : {&silent, &talking}) CHECK_FALSE(connection->ended());

@@ -26,7 +26,7 @@ using test::words;
 namespace {
 
 // A client's frame, masked with zeros.
-std::string frame(int first, std::string_view payload) {
+std::string masked(int first, std::string_view payload) {
     std::string out;
     append_frame(out, Opcode::text, payload);
     std::size_t head = out.size() - payload.size();
@@ -40,7 +40,7 @@ std::string frames(int first, std::string_view payload, std::size_t size) {
     std::string out;
     for (std::size_t at = 0;; at += size, first = 0) {
         bool last = payload.size() - at <= size;
-        out += frame(first | (last ? 0x80 : 0), payload.substr(at, size));
+        out += masked(first | (last ? 0x80 : 0), payload.substr(at, size));
         if (last) return out;
     }
 }
@@ -118,21 +118,22 @@ TEST_CASE("deflate: what is read, however it arrives") {
         Told expected;
     };
     const std::vector<Case> cases = {
-        {frame(0x80 | text, hello), {"Hello"}},
-        {frame(0x80 | text, "\xF2\x48\x05\x00\x00\x00\xFF\xFF\xCA\xC9\xC9\x07\x00"s), {"Hello"}},
-        {frame(0x80 | text, "\x00\x05\x00\xFA\xFF\x48\x65\x6C\x6C\x6F\x00"s), {"Hello"}},
-        {frame(0x80 | text, "\xF3\x48\xCD\xC9\xC9\x07\x00\x00"s), {"Hello"}},
-        {frame(0x80 | text, "\xF3\x48\xCD\xC9\xC9\x07\x00"s), {"Hello"}},  // a final block, and no more
-        {frame(text, "\xF2\x48\xCD"s) + frame(0x80, "\xC9\xC9\x07\x00"s), {"Hello"}},
-        {frame(text, "") + frame(0, "\xF2\x48\xCD\xC9\xC9\x07"s) + frame(0, "") + frame(0x80, "\0"s), {"Hello"}},
-        {frame(0x80 | text, "\xF3\x48\xCD\xC9\xC9\x07\x00"s + hello), {"HelloHello"}},
-        {frame(0x80 | text, "\0"s), {""}},  // empty messages
-        {frame(0x80 | text, ""), {""}},
-        {frame(text, "") + frame(0x80, ""), {""}},
-        {frame(0x80 | text, "\x03\x00\x00"s), {""}},
-        {frame(0x80 | text, hello) + frame(0x81, "plain") + frame(0x80 | binary, hello), {"Hello", "plain", "Hello"}},
-        {frame(text, hello.substr(0, 3)) + frame(0x89, "") + frame(0x80, hello.substr(3)), {"ping", "Hello"}},
-        {frame(1, "pl") + frame(0x80, "ain"), {"plain"}},
+        {masked(0x80 | text, hello), {"Hello"}},
+        {masked(0x80 | text, "\xF2\x48\x05\x00\x00\x00\xFF\xFF\xCA\xC9\xC9\x07\x00"s), {"Hello"}},
+        {masked(0x80 | text, "\x00\x05\x00\xFA\xFF\x48\x65\x6C\x6C\x6F\x00"s), {"Hello"}},
+        {masked(0x80 | text, "\xF3\x48\xCD\xC9\xC9\x07\x00\x00"s), {"Hello"}},
+        {masked(0x80 | text, "\xF3\x48\xCD\xC9\xC9\x07\x00"s), {"Hello"}},  // a final block, and no more
+        {masked(text, "\xF2\x48\xCD"s) + masked(0x80, "\xC9\xC9\x07\x00"s), {"Hello"}},
+        {masked(text, "") + masked(0, "\xF2\x48\xCD\xC9\xC9\x07"s) + masked(0, "") + masked(0x80, "\0"s), {"Hello"}},
+        {masked(0x80 | text, "\xF3\x48\xCD\xC9\xC9\x07\x00"s + hello), {"HelloHello"}},
+        {masked(0x80 | text, "\0"s), {""}},  // empty messages
+        {masked(0x80 | text, ""), {""}},
+        {masked(text, "") + masked(0x80, ""), {""}},
+        {masked(0x80 | text, "\x03\x00\x00"s), {""}},
+        {masked(0x80 | text, hello) + masked(0x81, "plain") + masked(0x80 | binary, hello),
+         {"Hello", "plain", "Hello"}},
+        {masked(text, hello.substr(0, 3)) + masked(0x89, "") + masked(0x80, hello.substr(3)), {"ping", "Hello"}},
+        {masked(1, "pl") + masked(0x80, "ain"), {"plain"}},
     };
     for (const Case& c : cases)
         for (std::size_t step : {1, 2, 3, 7, 1000}) {
@@ -154,27 +155,27 @@ TEST_CASE("deflate: what breaks the protocol or a limit, however it arrives") {
         std::string expected;
     };
     const std::vector<Case> cases = {
-        {"RSV1 on a continuation", frame(text, hello.substr(0, 2)) + frame(0xC0, hello.substr(2)), "fault 1002"},
-        {"RSV1 on the continuation of a plain message", frame(1, "a") + frame(0xC0, hello), "fault 1002"},
-        {"RSV1 on a ping", frame(0xC9, ""), "fault 1002"},
-        {"RSV1 on a close", frame(0xC8, ""), "fault 1002"},
-        {"RSV2", frame(0xE1, hello), "fault 1002"},
-        {"RSV3 alone", frame(0x91, "a"), "fault 1002"},
-        {"a block of an unknown type", frame(0xC1, "\xFF\xFF\xFF"), "fault 1007"},
-        {"a stored block of a wrong length", frame(0xC1, "\x00\x05\x00\x05\x00Hello\x00"s), "fault 1007"},
-        {"back to before the beginning", frame(0xC1, "\x02\x06\x00\x00"s), "fault 1007"},
-        {"cut off", frame(0xC1, thousand.substr(0, thousand.size() / 2)), "fault 1007"},
-        {"cut off at its last byte", frame(0xC1, hello.substr(0, hello.size() - 1)), "fault 1007"},
-        {"the tail was sent", frame(0xC1, hello + "\0\0\xFF\xFF"s), "fault 1007"},
-        {"half of a second message", frame(0xC1, hello + "\xF2\x48\xCD"), "fault 1007"},
-        {"a wrong byte", frame(text, wrong.substr(0, wrong.size() - 10)), "fault 1007"},
-        {"half a character", frame(0xC1, half_a_character), "fault 1007"},
-        {"a bomb", frame(0xC1, one_mib), "fault 1009"},
-        {"a bomb in a part of a message", frame(text, one_mib), "fault 1009"},
+        {"RSV1 on a continuation", masked(text, hello.substr(0, 2)) + masked(0xC0, hello.substr(2)), "fault 1002"},
+        {"RSV1 on the continuation of a plain message", masked(1, "a") + masked(0xC0, hello), "fault 1002"},
+        {"RSV1 on a ping", masked(0xC9, ""), "fault 1002"},
+        {"RSV1 on a close", masked(0xC8, ""), "fault 1002"},
+        {"RSV2", masked(0xE1, hello), "fault 1002"},
+        {"RSV3 alone", masked(0x91, "a"), "fault 1002"},
+        {"a block of an unknown type", masked(0xC1, "\xFF\xFF\xFF"), "fault 1007"},
+        {"a stored block of a wrong length", masked(0xC1, "\x00\x05\x00\x05\x00Hello\x00"s), "fault 1007"},
+        {"back to before the beginning", masked(0xC1, "\x02\x06\x00\x00"s), "fault 1007"},
+        {"cut off", masked(0xC1, thousand.substr(0, thousand.size() / 2)), "fault 1007"},
+        {"cut off at its last byte", masked(0xC1, hello.substr(0, hello.size() - 1)), "fault 1007"},
+        {"the tail was sent", masked(0xC1, hello + "\0\0\xFF\xFF"s), "fault 1007"},
+        {"half of a second message", masked(0xC1, hello + "\xF2\x48\xCD"), "fault 1007"},
+        {"a wrong byte", masked(text, wrong.substr(0, wrong.size() - 10)), "fault 1007"},
+        {"half a character", masked(0xC1, half_a_character), "fault 1007"},
+        {"a bomb", masked(0xC1, one_mib), "fault 1009"},
+        {"a bomb in a part of a message", masked(text, one_mib), "fault 1009"},
         {"a bomb in many frames", frames(text, one_mib, 10), "fault 1009"},
-        {"1001 bytes", frame(0xC1, more), "fault 1009"},
-        {"a wrong byte, and then too many", frame(text, peer.deflate("abc\xFF" + words(1000))), "fault 1007"},
-        {"too many bytes, the last of which is wrong", frame(text, peer.deflate(words(1000) + "\xFF")), "fault 1009"},
+        {"1001 bytes", masked(0xC1, more), "fault 1009"},
+        {"a wrong byte, and then too many", masked(text, peer.deflate("abc\xFF" + words(1000))), "fault 1007"},
+        {"too many bytes, the last of which is wrong", masked(text, peer.deflate(words(1000) + "\xFF")), "fault 1009"},
         {"a frame that is much too long", "\xC1\xFF\0\0\0\0\0\1\0\0mask"s, "fault 1009"},
     };
     for (const Case& c : cases)
@@ -186,9 +187,9 @@ TEST_CASE("deflate: what breaks the protocol or a limit, however it arrives") {
             }
     for (const std::string& good : {thousand, incompressible}) {
         Reader reader("permessage-deflate", {}, 1000);
-        CHECK(reader.read(frame(0x80 | binary, good)).front().size() == 1000);
+        CHECK(reader.read(masked(0x80 | binary, good)).front().size() == 1000);
     }
-    CHECK(Reader().read(frame(text, character.substr(0, 2)) + frame(0x80, character.substr(2))) ==
+    CHECK(Reader().read(masked(text, character.substr(0, 2)) + masked(0x80, character.substr(2))) ==
           Told{"\xE2\x82\xAC"});
     Reader few("permessage-deflate", {}, 1000, 3);
     CHECK(few.read(frames(text, hello, hello.size() / 3 + 1) + frames(text, hello, 1)) == Told{"Hello", "fault 1008"});
@@ -207,7 +208,7 @@ TEST_CASE("deflate: a bomb costs no more than the limit and a step") {
     };
     std::size_t steps = 0;
     FrameReader reader(5000, 10, Role::server, std::make_unique<Endless>(steps));
-    std::string bytes = frame(0xC2, "bomb");
+    std::string bytes = masked(0xC2, "bomb");
     std::span<char> input(bytes);
     CHECK(reader.read(input) == FrameReader::Result::fault);
     CHECK(reader.code() == 1009);
@@ -217,7 +218,7 @@ TEST_CASE("deflate: a bomb costs no more than the limit and a step") {
 TEST_CASE("deflate: nothing is kept from one message to the next unless it was agreed on") {
     const std::string message = words(1000);
     DeflatePeer peer(true);
-    const std::string first = frame(0xC1, peer.deflate(message)), second = frame(0xC1, peer.deflate(message));
+    const std::string first = masked(0xC1, peer.deflate(message)), second = masked(0xC1, peer.deflate(message));
     CHECK(second.size() < 30);
     CHECK(Reader("permessage-deflate", DeflateOptions().context_takeover()).read(first + second) ==
           Told{message, message});
@@ -230,7 +231,7 @@ TEST_CASE("deflate: nothing is kept from one message to the next unless it was a
     Reader reader("permessage-deflate", DeflateOptions().context_takeover());
     for (bool finally : {false, true, false, false, true, true, false}) {
         std::string payload = finally ? other.deflate_finally(message) : other.deflate(message);
-        for (const std::string& one : reader.read(frame(0xC1, payload))) told.push_back(one);
+        for (const std::string& one : reader.read(masked(0xC1, payload))) told.push_back(one);
     }
     CHECK(told == Told(7, message));
 }

@@ -29,7 +29,7 @@ namespace {
 
 void add(Router& router, const std::string& method, const std::string& pattern) { router.add(method, pattern, 0, {}); }
 
-Router make(const std::vector<std::string>& routes) {
+Router router_of(const std::vector<std::string>& routes) {
     Router router;
     for (const std::string& route : routes)
         add(router, route.substr(0, route.find(' ')), route.substr(route.find(' ') + 1));
@@ -46,13 +46,13 @@ std::string found(const Router& router, std::string_view method, std::string_vie
     return result;
 }
 
-struct Case {
+struct RouteCase {
     std::string_view path;
     std::string expected;
 };
 
-void check_all(const Router& router, const std::vector<Case>& cases) {
-    for (const Case& c : cases) {
+void check_all(const Router& router, const std::vector<RouteCase>& cases) {
+    for (const RouteCase& c : cases) {
         CAPTURE(c.path);
         CHECK(found(router, "GET", c.path) == c.expected);
     }
@@ -61,7 +61,8 @@ void check_all(const Router& router, const std::vector<Case>& cases) {
 }  // namespace
 
 TEST_CASE("paths are matched segment by segment") {
-    Router router = make({"GET /", "GET /users", "GET /users/:id", "GET /auth/:provider/callback", "GET /files/*path"});
+    Router router =
+        router_of({"GET /", "GET /users", "GET /users/:id", "GET /auth/:provider/callback", "GET /files/*path"});
     check_all(router, {
                           {"/", "GET /"},
                           {"/users", "GET /users"},
@@ -90,7 +91,7 @@ TEST_CASE("paths are matched segment by segment") {
 }
 
 TEST_CASE("a path that ends in a slash is another one") {
-    Router router = make({"GET /a/", "GET /b"});
+    Router router = router_of({"GET /a/", "GET /b"});
     check_all(router, {{"/a/", "GET /a/"}, {"/a", "404"}, {"/b", "GET /b"}, {"/b/", "404"}});
 }
 
@@ -98,36 +99,38 @@ TEST_CASE("text wins over a parameter, which wins over the rest, in whatever ord
     std::vector<std::string> routes{"GET /users/new", "GET /users/:id", "GET /users/*rest"};
     for (int order = 0; order < 3; ++order) {
         std::rotate(routes.begin(), routes.begin() + 1, routes.end());
-        check_all(make(routes), {
-                                    {"/users/new", "GET /users/new"},
-                                    {"/users/news", "GET /users/:id id=news"},
-                                    {"/users/7", "GET /users/:id id=7"},
-                                    {"/users/7/8", "GET /users/*rest rest=7/8"},
-                                    {"/users/new/8", "GET /users/*rest rest=new/8"},
-                                    {"/users/", "GET /users/*rest rest="},
-                                });
+        check_all(router_of(routes), {
+                                         {"/users/new", "GET /users/new"},
+                                         {"/users/news", "GET /users/:id id=news"},
+                                         {"/users/7", "GET /users/:id id=7"},
+                                         {"/users/7/8", "GET /users/*rest rest=7/8"},
+                                         {"/users/new/8", "GET /users/*rest rest=new/8"},
+                                         {"/users/", "GET /users/*rest rest="},
+                                     });
     }
 }
 
 TEST_CASE("a branch that leads nowhere is taken back") {
-    check_all(make({"GET /a/b/c", "GET /a/:x/d", "GET /:y/b/e", "GET /*rest"}), {
-                                                                                    {"/a/b/c", "GET /a/b/c"},
-                                                                                    {"/a/b/d", "GET /a/:x/d x=b"},
-                                                                                    {"/a/b/e", "GET /:y/b/e y=a"},
-                                                                                    {"/a/b/f", "GET /*rest rest=a/b/f"},
-                                                                                    {"/a/b", "GET /*rest rest=a/b"},
-                                                                                    {"/", "GET /*rest rest="},
-                                                                                });
-    check_all(make({"GET /:a/:b/:c/x", "GET /:d/*e", "GET /1/:f/3/y"}), {
-                                                                            {"/1/2/3/x", "GET /:a/:b/:c/x a=1 b=2 c=3"},
-                                                                            {"/1/2/3/y", "GET /1/:f/3/y f=2"},
-                                                                            {"/1/2/3/z", "GET /:d/*e d=1 e=2/3/z"},
-                                                                        });
+    check_all(router_of({"GET /a/b/c", "GET /a/:x/d", "GET /:y/b/e", "GET /*rest"}),
+              {
+                  {"/a/b/c", "GET /a/b/c"},
+                  {"/a/b/d", "GET /a/:x/d x=b"},
+                  {"/a/b/e", "GET /:y/b/e y=a"},
+                  {"/a/b/f", "GET /*rest rest=a/b/f"},
+                  {"/a/b", "GET /*rest rest=a/b"},
+                  {"/", "GET /*rest rest="},
+              });
+    check_all(router_of({"GET /:a/:b/:c/x", "GET /:d/*e", "GET /1/:f/3/y"}),
+              {
+                  {"/1/2/3/x", "GET /:a/:b/:c/x a=1 b=2 c=3"},
+                  {"/1/2/3/y", "GET /1/:f/3/y f=2"},
+                  {"/1/2/3/z", "GET /:d/*e d=1 e=2/3/z"},
+              });
 }
 
 // The Go sibling lost /users/:id when the second one was added.
 TEST_CASE("routes that go on from a parameter of another name stand beside each other") {
-    check_all(make({"GET /users/:id", "GET /users/:name/posts", "GET /users/:who/posts/:post"}),
+    check_all(router_of({"GET /users/:id", "GET /users/:name/posts", "GET /users/:who/posts/:post"}),
               {
                   {"/users/7", "GET /users/:id id=7"},
                   {"/users/ann/posts", "GET /users/:name/posts name=ann"},
@@ -136,7 +139,8 @@ TEST_CASE("routes that go on from a parameter of another name stand beside each 
 }
 
 TEST_CASE("a method that a more special path lacks is found at a more general one") {
-    Router router = make({"GET /users/new", "POST /users/:id", "* /users/*rest", "DELETE /other/x", "PUT /other/:y"});
+    Router router =
+        router_of({"GET /users/new", "POST /users/:id", "* /users/*rest", "DELETE /other/x", "PUT /other/:y"});
     CHECK(found(router, "GET", "/users/new") == "GET /users/new");
     CHECK(found(router, "POST", "/users/new") == "POST /users/:id id=new");
     CHECK(found(router, "PUT", "/users/new") == "* /users/*rest rest=new");
@@ -146,7 +150,8 @@ TEST_CASE("a method that a more special path lacks is found at a more general on
 }
 
 TEST_CASE("HEAD is answered by its own route, by GET, or by a route for every method") {
-    Router router = make({"GET /get", "GET /both", "HEAD /both", "* /any", "GET /mixed", "* /mixed", "POST /post"});
+    Router router =
+        router_of({"GET /get", "GET /both", "HEAD /both", "* /any", "GET /mixed", "* /mixed", "POST /post"});
     CHECK(found(router, "HEAD", "/get") == "GET /get");
     CHECK(found(router, "HEAD", "/both") == "HEAD /both");
     CHECK(found(router, "HEAD", "/any") == "* /any");
@@ -158,7 +163,7 @@ TEST_CASE("HEAD is answered by its own route, by GET, or by a route for every me
 
 TEST_CASE("Allow lists the methods of every route of a path, each once") {
     Router router =
-        make({"GET /a/x", "POST /a/:id", "GET /a/:id", "DELETE /a/*rest", "OPTIONS /o", "HEAD /h", "GET /h"});
+        router_of({"GET /a/x", "POST /a/:id", "GET /a/:id", "DELETE /a/*rest", "OPTIONS /o", "HEAD /h", "GET /h"});
     CHECK(router.allowed("/a/x") == "GET, POST, DELETE, HEAD, OPTIONS");
     CHECK(router.allowed("/a/y") == "POST, GET, DELETE, HEAD, OPTIONS");
     CHECK(router.allowed("/a/y/z") == "DELETE, OPTIONS");
@@ -167,15 +172,15 @@ TEST_CASE("Allow lists the methods of every route of a path, each once") {
 }
 
 TEST_CASE("escapes are compared decoded, but separate nothing") {
-    check_all(make({"GET /caf\xC3\xA9", "GET /a/b", "GET /x/:id"}), {
-                                                                        {"/caf%C3%A9", "GET /caf\xC3\xA9"},
-                                                                        {"/caf%c3%a9", "GET /caf\xC3\xA9"},
-                                                                        {"/%61/%62", "GET /a/b"},
-                                                                        {"/a%2Fb", "404"},
-                                                                        {"/x/a%2Fb", "GET /x/:id id=a%2Fb"},
-                                                                        {"/x/%2e%2e", "GET /x/:id id=%2e%2e"},
-                                                                        {"/x/..", "GET /x/:id id=.."},
-                                                                    });
+    check_all(router_of({"GET /caf\xC3\xA9", "GET /a/b", "GET /x/:id"}), {
+                                                                             {"/caf%C3%A9", "GET /caf\xC3\xA9"},
+                                                                             {"/caf%c3%a9", "GET /caf\xC3\xA9"},
+                                                                             {"/%61/%62", "GET /a/b"},
+                                                                             {"/a%2Fb", "404"},
+                                                                             {"/x/a%2Fb", "GET /x/:id id=a%2Fb"},
+                                                                             {"/x/%2e%2e", "GET /x/:id id=%2e%2e"},
+                                                                             {"/x/..", "GET /x/:id id=.."},
+                                                                         });
 }
 
 TEST_CASE("two routes that mean the same are refused, and both are named") {
@@ -191,18 +196,18 @@ TEST_CASE("two routes that mean the same are refused, and both are named") {
          }) {
         CAPTURE(pair.first, pair.second);
         try {
-            make({pair.first, pair.second});
+            router_of({pair.first, pair.second});
             FAIL_CHECK("they were accepted");
         } catch (const std::invalid_argument& error) {
             CHECK(std::string(error.what()).find(pair.first) != std::string::npos);
             CHECK(std::string(error.what()).find(pair.second) != std::string::npos);
         }
     }
-    CHECK_NOTHROW(make({"GET /a", "POST /a", "* /a", "GET /a/", "GET /:a", "GET /*a", "GET /A"}));
+    CHECK_NOTHROW(router_of({"GET /a", "POST /a", "* /a", "GET /a/", "GET /:a", "GET /*a", "GET /A"}));
 }
 
 TEST_CASE("a route that is refused leaves nothing behind") {
-    Router router = make({"GET /a"});
+    Router router = router_of({"GET /a"});
     CHECK_THROWS_AS(add(router, "GET", "/a"), std::invalid_argument);
     CHECK_THROWS_AS(add(router, "POST", "/b/*c/d"), std::invalid_argument);
     CHECK_THROWS_AS(add(router, "POST", "b"), std::invalid_argument);
@@ -228,7 +233,7 @@ TEST_CASE("as many parameters as a pattern can have") {
 }
 
 TEST_CASE("a look-up allocates nothing") {
-    Router router = make({"GET /users/:id/posts/:post", "GET /users/:id/*rest", "POST /users/caf\xC3\xA9"});
+    Router router = router_of({"GET /users/:id/posts/:post", "GET /users/:id/*rest", "POST /users/caf\xC3\xA9"});
     std::size_t before = allocations;
     std::size_t values = 0;
     for (std::string_view path : {"/users/a-user-with-a-long-name/posts/a-post-with-a-long-name",
@@ -239,7 +244,7 @@ TEST_CASE("a look-up allocates nothing") {
 }
 
 TEST_CASE("a path without end is no trouble") {
-    Router router = make({"GET /:a/:b", "GET /x/*rest"});
+    Router router = router_of({"GET /:a/:b", "GET /x/*rest"});
     std::string deep;
     for (int i = 0; i < 100000; ++i) deep += "/x";
     CHECK(found(router, "GET", deep).starts_with("GET /x/*rest"));

@@ -19,7 +19,7 @@ using kvolt::Context;
 using kvolt::HttpError;
 using kvolt::Next;
 using kvolt::Task;
-using kvolt::testing::Client;
+using TestClient = kvolt::testing::Client;
 using test::client_of;
 
 namespace {
@@ -71,7 +71,7 @@ TEST_CASE("a request reaches the route that fits it best, with its parameters") 
                 if (!c.param(name).empty()) body += ' ' + name + '=' + std::string(c.param(name));
             c.text(body);
         });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     for (const Case& expected : cases) {
         INFO(expected.target);
         auto response = client.get(expected.target).send();
@@ -120,7 +120,7 @@ TEST_CASE("methods: routes of their own, HEAD, OPTIONS, 405 and 501") {
     app.patch("/patch", [](Context& c) { c.text("patch"); });
     app.del("/del", [](Context& c) { c.text("del"); });
     app.any("/any", [](Context& c) { c.text(std::string(c.method())); });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     for (const Case& expected : cases) {
         INFO(expected.method << ' ' << expected.target);
         auto response = client.request(expected.method, expected.target).send();
@@ -154,7 +154,7 @@ TEST_CASE("middleware runs from the outermost group inwards, whatever comes firs
     inner.use(around("inner"));
     outer.use(around("outer"));
     app.use(around("app"));
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     CHECK(client.get("/top").send().body() == "app(app>handler)");
     CHECK(client.get("/outer/").send().body() == "app(outer(app>outer>handler))");
     CHECK(client.get("/sibling/").send().body() == "app(app>handler)");
@@ -174,7 +174,7 @@ TEST_CASE("middleware sees what no route matches") {
         }
     });
     app.get("/here", [](Context& c) { c.text("here"); });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     auto missing = client.get("/nowhere").send();
     CHECK(missing.status() == 404);
     CHECK(missing.body() == "instead of Not Found");
@@ -209,7 +209,7 @@ TEST_CASE("middleware that answers or throws keeps the request from the handler,
             while (auto message = co_await socket.read()) socket.send(*message);
         });
     }
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     for (std::string prefix : {"/plain", "/later", "/around", "/throwing"}) {
         INFO(prefix);
         for (auto& refused : {client.get(prefix + "/page").send(), client.websocket(prefix + "/socket").refusal()}) {
@@ -289,7 +289,7 @@ TEST_CASE("an error that nobody answers is a 500 and is logged, wherever it come
     });
     app.get("/bad-status", [](Context&) { throw HttpError(42, "what"); });
     app.get("/fine", [](Context& c) { c.text("fine"); });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     for (const Case& expected : cases) {
         INFO(expected.target);
         auto response = client.get(expected.target).send();
@@ -312,7 +312,7 @@ TEST_CASE("what a client sends cannot forge a line of the log") {
     kvolt::App app;
     app.logger([&](std::string_view line) { log.emplace_back(line); });
     app.any("/*rest", [](Context& c) { throw std::runtime_error("cannot store " + std::string(c.body())); });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     const std::string sent = "a\r\nkvolt: \"all\" is well\x1b[2K\\ \xFF";
     CHECK(client.post("/\"").body(sent).send().status() == 500);
     CHECK(log ==
@@ -350,7 +350,7 @@ TEST_CASE("a handler sees the request and shapes the answer") {
     app.get("/redirect", [](Context& c) { c.redirect("/there"); });
     app.get("/redirect/:status", [](Context& c) { c.redirect("/there", std::stoi(std::string(c.param("status")))); });
     app.logger([](std::string_view) {});
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     CHECK(client.get("/values").send().body() == "Bob7");
     CHECK(client.get("/request/caf%C3%A9?q=a+b%21").header("X-Field", " value ").send().body() ==
           "/request/café|/request/caf%C3%A9?q=a+b%21|a b!|value");
@@ -392,7 +392,7 @@ TEST_CASE("what no route of a path takes is guarded by what guards them all, whi
         admin.get("/secret", handler);
         admin.post("/secret", handler);
         app.get("/*rest", handler);  // whatever is further away counts for nothing
-        Client client = client_of(app);
+        TestClient client = client_of(app);
         auto status = [&](std::string_view method, std::string_view target) {
             return client.request(method, target).send().status();
         };
@@ -418,7 +418,7 @@ TEST_CASE("a header field that would split the response is a 500") {
     app.get("/newline-redirect", [](Context& c) { c.redirect("/\r\nEvil: 1"); });
     app.get("/newline-blob", [](Context& c) { c.blob("sent", "image/png\r\nEvil: 1"); });
     app.logger([](std::string_view) {});
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     for (std::string target :
          {"/name?x=Content-Length", "/name?x=transfer-encoding", "/name?x=Connection", "/name?x=Date", "/name?x=a+b",
           "/name?x=a:", "/name", "/nul", "/newline", "/newline-error", "/newline-redirect", "/newline-blob"}) {

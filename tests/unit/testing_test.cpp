@@ -36,7 +36,7 @@ using kvolt::Message;
 using kvolt::MessageView;
 using kvolt::SlowPolicy;
 using kvolt::Task;
-using kvolt::testing::Client;
+using TestClient = kvolt::testing::Client;
 using kvolt::testing::Connection;
 using test::client_of;
 
@@ -75,7 +75,7 @@ TEST_CASE("kit: the example of the README") {
         while (auto message = co_await socket.read()) hub.broadcast(*message);
     });
 
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     auto response = client.get("/users/7").header("Accept", "text/plain").send();
     CHECK(response.status() == 200);
     CHECK(response.body() == "user 7");
@@ -101,7 +101,7 @@ TEST_CASE("kit: requests of every kind, and what the handler sees of them") {
         c.status(202);
     });
     app.get("/from", [](Context& c) { c.text(c.remote_address()); });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
 
     auto response = client.get("/all/x?a=1").header("X-One", "1").send();
     CHECK(response.status() == 200);
@@ -145,7 +145,7 @@ TEST_CASE("kit: connections are kept, and replaced where the server closes them"
         connections = app.loops()->front()->load().connections;
         c.text("hi");
     });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     for (int i = 0; i < 3; ++i) CHECK(client.get("/").send().status() == 200);
     CHECK(connections == 1);
     CHECK(client.get("/").header("Connection", "close").send().header("Connection") == "close");
@@ -165,7 +165,7 @@ TEST_CASE("kit: errors of handlers are the app's to answer, and are logged") {
         if (c.header("Authorization").empty()) throw kvolt::HttpError(401, "who?");
     });
     app.get("/fail", [](Context&) { throw std::runtime_error("secret"); });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     CHECK(client.get("/fail").send().status() == 401);
     auto response = client.get("/fail").header("Authorization", "me").send();
     CHECK(response.status() == 500);
@@ -175,8 +175,8 @@ TEST_CASE("kit: errors of handlers are the app's to answer, and are logged") {
 }
 
 TEST_CASE("kit: a handler may wait for real time and for threads of its own") {
-    boost::asio::thread_pool pool(1);
     kvolt::App app;
+    boost::asio::thread_pool pool(1);  // lets go of the app's loop a little later
     app.get("/timer", [](Context& c) -> Task<> {
         boost::asio::steady_timer timer(c.executor(), 1ms);
         co_await timer.async_wait(use_awaitable);
@@ -186,7 +186,7 @@ TEST_CASE("kit: a handler may wait for real time and for threads of its own") {
         co_await boost::asio::post(pool, use_awaitable);
         c.text("by way of a thread");
     });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     CHECK(client.get("/timer").send().body() == "later");
     CHECK(client.get("/thread").send().body() == "by way of a thread");
 }
@@ -202,7 +202,7 @@ TEST_CASE("kit: what does not come is an exception that says why, and the client
     });
     app.get("/fine", [](Context& c) { c.text("fine"); });
     app.get("/ws", echo);
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     client.patience(10ms);
     auto why = failure([&] { client.get("/never").send(); });
     CHECK(why ==
@@ -227,7 +227,7 @@ TEST_CASE("kit: what does not come is an exception that says why, and the client
 
 TEST_CASE("kit: with nothing left to run, nobody waits") {
     kvolt::App app;
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     auto connection = client.connect();
     CHECK(failure([&] { connection.read(1); }) == "kvolt: no bytes: nothing is left to run");
 }
@@ -238,7 +238,7 @@ TEST_CASE("kit: handlers that never come to rest are told of") {
         for (;;) co_await boost::asio::post(c.executor(), use_awaitable);
     });
     app.logger([](std::string_view) {});
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     client.patience(10ms);
     CHECK(has(failure([&] { client.get("/").send(); }), "no response"));
     CHECK(failure([&] { client.settle(); }) == "kvolt: the handlers do not come to rest");
@@ -247,7 +247,7 @@ TEST_CASE("kit: handlers that never come to rest are told of") {
 TEST_CASE("kit: what leaves a function on the loop comes out where the test runs it") {
     kvolt::App app;
     app.get("/", [](Context& c) { c.text("hi"); });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     auto post_throw = [&] {
         boost::asio::post(app.executor(), [] { throw std::invalid_argument("from a function"); });
     };
@@ -268,7 +268,7 @@ TEST_CASE("kit: a client starts the app, once, and its end is the end of the app
     app.get("/", [](Context&) {});
     std::optional<Connection> connection;
     {
-        Client first = client_of(app), client = std::move(first);
+        TestClient first = client_of(app), client = std::move(first);
         CHECK_THROWS_AS(client_of(app), std::logic_error);
         CHECK_THROWS_AS(app.get("/late", [](Context&) {}), std::logic_error);
         connection = client.connect();
@@ -295,7 +295,7 @@ TEST_CASE("kit: streams are read part by part, and slow down the handler") {
         written = 0;
     });
     app.get("/big", [](Context& c) { c.text(std::string(16 * 1024 * 1024, 'x')); });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     CHECK(client.get("/rows").send().body() == "a\nb\nc\n");
     CHECK(client.get("/big").send().body().size() == 16 * 1024 * 1024);
 
@@ -332,7 +332,7 @@ TEST_CASE("kit: server-sent events") {
         co_await events.send("after " + std::string(events.last_id()));
         if (c.query("stay") == "1") co_await never(c);
     });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     auto events = client.get("/events").header("Last-Event-ID", "6").open();
     auto event = events.read_event();
     REQUIRE(event);
@@ -356,7 +356,7 @@ TEST_CASE("kit: the clock moves deadlines, and nothing else does") {
     kvolt::App app;
     app.post("/", [](Context& c) { c.text(std::string(c.body())); });
     app.get("/slow", kvolt::middleware::timeout(1min), never);
-    Client client = client_of(app);
+    TestClient client = client_of(app);
 
     auto head = client.connect(), body = client.connect(), silent = client.connect();
     head.send("POST / HT");
@@ -387,7 +387,7 @@ TEST_CASE("kit: WebSockets speak both ways, text and binary, of any size") {
     limits.message_size = 1024 * 1024;
     app.limits(limits);
     app.get("/ws", echo);
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     auto socket = client.websocket("/ws").protocol("zero").protocol("two").connect();
     CHECK(socket.response().status() == 101);
     CHECK(socket.protocol() == "two");
@@ -422,7 +422,7 @@ TEST_CASE("kit: how a WebSocket ends, on both sides") {
         throw std::runtime_error("secret");
     });
     app.logger([](std::string_view) {});
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     auto told = client.websocket("/ws").connect();
     told.send("close");
     CHECK_FALSE(told.read());
@@ -451,7 +451,7 @@ TEST_CASE("kit: how a WebSocket ends, on both sides") {
 TEST_CASE("kit: a WebSocket that answers pings lives on, a paused one is dead") {
     kvolt::App app;
     app.get("/ws", echo);
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     auto alive = client.websocket("/ws").connect(), dead = client.websocket("/ws").connect();
     dead.pause();
     client.advance(1h);
@@ -472,7 +472,7 @@ TEST_CASE("kit: all members of a hub see one order") {
         while (auto message = co_await socket.read())
             hub.broadcast(seat.member() + ": " + message->payload, seat.room());
     });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     auto ann = client.websocket("/ws?name=ann&room=red").connect(),
          bob = client.websocket("/ws?name=bob&room=red").connect(),
          cid = client.websocket("/ws?name=cid&room=blue").connect();
@@ -508,7 +508,7 @@ TEST_CASE("kit: a member that stops reading is dealt with by the hub's policy") 
         while (co_await socket.read()) {
         }
     });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     client.socket_buffer(1000);
     auto fast = client.websocket("/ws").connect(), slow = client.websocket("/ws").connect();
     slow.pause();
@@ -552,7 +552,7 @@ TEST_CASE("kit: stopping an app drains it") {
         c.text("done");
     });
     app.get("/never", never);
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     auto socket = client.websocket("/ws").connect();
     auto slow = client.connect();
     slow.send("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -588,7 +588,7 @@ TEST_CASE("kit: a hub that goes before its app ends the clients' server") {
         while (co_await socket.read()) {
         }
     });
-    Client client = client_of(app);
+    TestClient client = client_of(app);
     auto socket = client.websocket("/ws").connect();
     hub.reset();
     CHECK(socket.close_code() == 1001);

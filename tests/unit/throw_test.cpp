@@ -58,7 +58,7 @@ std::string outcome(kvolt::testing::Request request) try {
 
 const std::string error_500 = R"(500 {"error":"Internal Server Error"})";
 
-struct Case {
+struct ThrowCase {
     const char* what;
     int points;  // that are passed
     std::function<void(Throwing&)> prepare;
@@ -67,7 +67,7 @@ struct Case {
 };
 
 // Each point in turn throws; then nothing does.
-void throw_at_each(const Case& each) {
+void throw_at_each(const ThrowCase& each) {
     for (int at = 0; at <= each.points; ++at) {
         INFO(each.what << ", point " << at);
         Throwing t(at);

@@ -25,7 +25,7 @@ std::string complaint(const std::string& certificate, const std::string& key) {
     }
 }
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool tells(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 
@@ -35,34 +35,34 @@ TEST_CASE("a certificate or key that cannot be used is an error that names the f
 
     std::string text = complaint("/nowhere/cert.pem", good.key_file);
     INFO(text);
-    CHECK(has(text, "/nowhere/cert.pem"));
-    CHECK(has(text, "No such file"));
+    CHECK(tells(text, "/nowhere/cert.pem"));
+    CHECK(tells(text, "No such file"));
 
     text = complaint(good.file, "/nowhere/key.pem");
-    CHECK(has(text, "/nowhere/key.pem"));
-    CHECK(has(text, "No such file"));
+    CHECK(tells(text, "/nowhere/key.pem"));
+    CHECK(tells(text, "No such file"));
 
     text = complaint("/tmp", good.key_file);
-    CHECK(has(text, "cannot read /tmp"));
+    CHECK(tells(text, "cannot read /tmp"));
 
     text = complaint(good.file, other.key_file);
-    CHECK(has(text, other.key_file));
-    CHECK(has(text, good.file));
-    CHECK(has(text, "key values mismatch"));
+    CHECK(tells(text, other.key_file));
+    CHECK(tells(text, good.file));
+    CHECK(tells(text, "key values mismatch"));
 
     text = complaint(good.key_file, good.key_file);  // no certificate in it
-    CHECK(has(text, good.key_file));
-    CHECK(has(text, "no start line"));
+    CHECK(tells(text, good.key_file));
+    CHECK(tells(text, "no start line"));
 
     text = complaint(good.file, good.file);
-    CHECK(has(text, good.file));
+    CHECK(tells(text, good.file));
 
     std::ofstream(other.file) << "";
-    CHECK(has(complaint(other.file, other.key_file), other.file));
+    CHECK(tells(complaint(other.file, other.key_file), other.file));
     std::ofstream(other.key_file) << "-----BEGIN ENCRYPTED PRIVATE "
                                      "KEY-----\nMIIBvTBXBgkqhkiG9w0BBQ0wSjApBgkqhkiG9w0BBQwwHAQI\n-----END ENCRYPTED "
                                      "PRIVATE KEY-----\n";
-    CHECK(has(complaint(good.file, other.key_file), other.key_file));
+    CHECK(tells(complaint(good.file, other.key_file), other.key_file));
 }
 
 TEST_CASE("a change that fails changes nothing") {

@@ -8,6 +8,7 @@
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/perform.hpp>
 #include <kvolt/detail/stream.hpp>
+#include <kvolt/detail/timer.hpp>
 #include <kvolt/handler.hpp>
 
 #include <boost/asio/ip/address.hpp>
@@ -57,7 +58,7 @@ Task<std::vector<Endpoint>> resolve(Loop_& loop, std::string host, unsigned shor
     struct Lookup {
         explicit Lookup(Loop_& on) : timer(on.io()) {}
 
-        Loop::Timer timer;  // what the coroutine waits for: its end, or to be cancelled
+        Timer timer;  // what the coroutine waits for: its end, or to be cancelled
         Resolver::results_type results;
         Error error;
         bool done = false;
@@ -119,7 +120,7 @@ Task<PlainStream> connect_to_first(Loop_& loop, std::vector<Endpoint> endpoints,
     struct Race {
         explicit Race(Loop_& on) : timer(on.io()) {}
 
-        Loop::Timer timer;  // what the coroutine waits for: its end, or to be cancelled
+        Timer timer;  // what the coroutine waits for: its end, or to be cancelled
         std::vector<std::unique_ptr<PlainStream>> sockets;
         std::vector<std::optional<Error>> results;
     };

@@ -7,6 +7,7 @@
 #include <kvolt/detail/peer.hpp>
 #include <kvolt/detail/waiter.hpp>
 #include <kvolt/hub_options.hpp>
+#include <kvolt/limits.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -57,6 +58,13 @@ public:
     virtual std::size_t size(std::string_view room) const = 0;
     virtual HubStats stats() const = 0;
 };
+
+template <class>
+class HubStrand;
+
+/// @tparam Strand  Leave it: it is there so that only files which make a hub compile what is behind it.
+template <class Strand = HubStrand<void>>
+std::shared_ptr<HubCore> make_hub(std::shared_ptr<Loops> loops, const Limits& limits, const HubOptions& options);
 
 }  // namespace kvolt::detail
 

@@ -40,9 +40,9 @@ namespace kvolt::detail {
 /// members. Who comes and goes does so at once on its own loop, and enters the roster, which home keeps, at its place
 /// in the order.
 ///
-/// @tparam Member  Makes it a template, so that only files which make a hub compile it.
-template <class Member>
-class HubStrand final : public HubCore, public std::enable_shared_from_this<HubStrand<Member>> {
+/// @tparam Tag  Makes it a template, so that only files which make a hub compile it.
+template <class Tag>
+class HubStrand final : public HubCore, public std::enable_shared_from_this<HubStrand<Tag>> {
     using Kind = HubEntry::Kind;
     using Delivery = HubShard::Delivery;
 

@@ -10,12 +10,9 @@
 #include <kvolt/detail/mailbox.hpp>
 #include <kvolt/detail/outbox.hpp>
 #include <kvolt/detail/reserve.hpp>
-#include <kvolt/detail/undo.hpp>
 #include <kvolt/detail/waiter.hpp>
 
-#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -92,27 +89,17 @@ class Loop {
 public:
     using executor_type = boost::asio::io_context::executor_type;
     using Clock = std::chrono::steady_clock;
-    using Timer = boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>, executor_type>;
 
     static constexpr std::chrono::milliseconds tick_length{100};
 
-    Loop() : mailbox_(std::make_shared<Mailbox>(io_)), ticker_(io_), drain_deadline_(*this) {}
-
-    ~Loop() {
-        close();
-        clear();
-    }
+    Loop();
+    ~Loop();
 
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
 
     /// Run until stop().
-    void run() {
-        OnThisThread scope(*this);
-        advance();
-        while (!attempt([this] { io_.run(); })) {
-        }
-    }
+    void run();
 
     /// Do something on this loop. Lack of memory costs what was under way, not the loop.
     ///
@@ -136,14 +123,7 @@ public:
     }
 
     /// After close(): destroy everything that still waits on this loop, handlers and all, as if on its thread.
-    void clear() {
-        OnThisThread scope(*this);
-        io_.shutdown();
-        fire();
-        // What is left keeps itself alive: a handler that waits for its own connection.
-        for (std::size_t i = links_.size(); i-- > 0;)
-            if (i < links_.size()) links_[i]->abandon();
-    }
+    void clear();
 
     bool cleared() const noexcept { return cleared_; }
 
@@ -151,26 +131,16 @@ public:
     static Loop* current() noexcept { return current_; }
 
     /// Let a deadline come a little later in this turn, instead of when it was armed for. Never fails.
-    void wake(Deadline& deadline) noexcept {
-        due_now_.append(deadline);
-        if (!cleared_ && !std::exchange(firing_, true)) boost::asio::post(io_, fire_room_.bind([this] { fire(); }));
-    }
+    void wake(Deadline& deadline) noexcept;
 
     /// Run `function` later, on this loop. From its thread; others use the mailbox.
-    void post(Waiter<> function) { boost::asio::post(io_, std::move(function)); }
+    void post(Waiter<> function);
 
     /// Call `work` now and in turns to come, until it returns false; a drain comes behind that. `work` does not throw.
     ///
     /// @param room  For the post of one such turn.
     template <class Work>
-    void take_turns(Reserve<>& room, Work work) {
-        if (!work()) return;
-        boost::asio::post(io_, room.bind([this, &room, work = std::move(work)]() mutable {
-            --unfinished_;
-            take_turns(room, std::move(work));
-        }));
-        ++unfinished_;
-    }
+    void take_turns(Reserve<>& room, Work work);
 
     /// Begin nothing new that takes turns, and call `then` when what has begun is done, or after `limit`.
     void end_turns(std::chrono::milliseconds limit, Waiter<> then) {
@@ -317,13 +287,7 @@ private:
     static constexpr std::size_t max_outgoing = 1024 * 1024;
     static constexpr std::size_t scratch_size = 16 * 1024;
 
-    void mark(Link& link) {
-        link.dirty_ = true;
-        dirty_.push_back(&link);
-        if (flush_posted_) return;
-        flush_posted_ = true;
-        boost::asio::post(io_, flush_room_.bind([this] { flush(); }));
-    }
+    void mark(Link& link);
 
     void await_turns(Tick end, Waiter<> then) {
         if (unfinished_ == 0 || now() >= end) return then();
@@ -371,25 +335,13 @@ private:
     }
 
     // Let come what wake() was called for until now.
-    void fire() {
-        firing_ = false;
-        Deadlines woken;
-        woken.take(due_now_);
-        Undo rest([&] {  // if something leaves one of them
-            while (!woken.empty()) wake(woken.take_front());
-        });
-        while (!woken.empty()) Deadlines::fire(woken.take_front());
-    }
+    void fire();
 
-    void advance() {
-        wheel_.advance(now());
-        ticker_.expires_after(tick_length);
-        ticker_.async_wait(ticker_room_.bind([this](boost::system::error_code error) {
-            if (!error) advance();
-        }));
-    }
+    void advance();
 
     static inline thread_local Loop* current_ = nullptr;
+
+    struct Ticker;  // by which time goes on
 
     struct Io : boost::asio::io_context {
         Io() : io_context(1) {}
@@ -420,7 +372,7 @@ private:
     Reserve<> flush_room_, fire_room_, ticker_room_;
     Io io_;  // destroyed before the above, which what waits on it may use
     std::shared_ptr<Mailbox> mailbox_;
-    Timer ticker_;
+    std::unique_ptr<Ticker> ticker_;
     DrainDeadline drain_deadline_;
 };
 
@@ -457,5 +409,9 @@ inline void clear(Loops& loops) {
 }
 
 }  // namespace kvolt::detail
+
+#ifndef KVOLT_COMPILED
+#include <kvolt/src/loop.hpp>
+#endif
 
 #endif

@@ -9,6 +9,7 @@
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/perform.hpp>
 #include <kvolt/detail/stream.hpp>
+#include <kvolt/detail/tls_client_settings.hpp>
 #include <kvolt/detail/tls_context.hpp>
 #include <kvolt/detail/tls_session.hpp>
 #include <kvolt/handler.hpp>
@@ -16,7 +17,6 @@
 
 #include <boost/asio/ip/address.hpp>
 
-#include <functional>
 #include <memory>
 #include <new>
 #include <openssl/err.h>
@@ -25,16 +25,8 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace kvolt::detail {
-
-struct TlsClientSettings {
-    std::vector<std::string> ca_files;  // the system's, if none
-    std::string server_name;            // the URL's host, if empty
-    bool trust_anyone = false;
-    std::function<void(SSL_CTX*)> configure;
-};
 
 template <class Stream>
 class OpenSslConnector final : public TlsConnector {

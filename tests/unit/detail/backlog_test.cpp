@@ -16,7 +16,6 @@ using kvolt::SlowPolicy;
 using kvolt::detail::FrameQueue;
 using kvolt::detail::Pieces;
 using kvolt::detail::Unit;
-using Added = FrameQueue::Added;
 
 namespace {
 
@@ -55,7 +54,7 @@ TEST_CASE("frames leave in their order") {
     FrameQueue queue;
     CHECK(queue.empty());
     for (std::string_view frame : {"one ", "two ", "three"})
-        CHECK(queue.add(frame, Unit::droppable, wide, SlowPolicy::disconnect) == Added::queued);
+        CHECK(queue.add(frame, Unit::droppable, wide, SlowPolicy::disconnect) == FrameQueue::Added::queued);
     CHECK(queue.size() == 13);
     CHECK(queue.frames() == 3);
     CHECK(drain(queue) == "one two three");
@@ -90,28 +89,29 @@ TEST_CASE("more frames than fit into one write leave in several") {
 
 TEST_CASE("the limits hold to the byte and to the message") {
     for (SlowPolicy policy : {SlowPolicy::disconnect, SlowPolicy::drop_newest}) {
-        Added refused = policy == SlowPolicy::disconnect ? Added::overflow : Added::dropped;
+        FrameQueue::Added refused =
+            policy == SlowPolicy::disconnect ? FrameQueue::Added::overflow : FrameQueue::Added::dropped;
         FrameQueue bytes;
-        CHECK(bytes.add("01234", Unit::droppable, {10, 100}, policy) == Added::queued);
+        CHECK(bytes.add("01234", Unit::droppable, {10, 100}, policy) == FrameQueue::Added::queued);
         CHECK(bytes.add("012345", Unit::droppable, {10, 100}, policy) == refused);
-        CHECK(bytes.add("01234", Unit::droppable, {10, 100}, policy) == Added::queued);
+        CHECK(bytes.add("01234", Unit::droppable, {10, 100}, policy) == FrameQueue::Added::queued);
         CHECK(bytes.add("0", Unit::droppable, {10, 100}, policy) == refused);
         CHECK(bytes.size() == 10);
 
         FrameQueue messages;
-        CHECK(messages.add("a", Unit::droppable, {100, 2}, policy) == Added::queued);
-        CHECK(messages.add("b", Unit::droppable, {100, 2}, policy) == Added::queued);
+        CHECK(messages.add("a", Unit::droppable, {100, 2}, policy) == FrameQueue::Added::queued);
+        CHECK(messages.add("b", Unit::droppable, {100, 2}, policy) == FrameQueue::Added::queued);
         CHECK(messages.add("c", Unit::droppable, {100, 2}, policy) == refused);
         CHECK(drain(messages) == "ab");
-        CHECK(messages.add("d", Unit::droppable, {100, 2}, policy) == Added::queued);
+        CHECK(messages.add("d", Unit::droppable, {100, 2}, policy) == FrameQueue::Added::queued);
     }
 }
 
 TEST_CASE("what was pushed beyond a limit is kept, and then nothing fits") {
     FrameQueue queue;
     queue.push(std::string(100, 'x'), Unit::frame);
-    CHECK(queue.add("a", Unit::frame, {10, 10}, SlowPolicy::drop_newest) == Added::dropped);
-    CHECK(queue.add("a", Unit::frame, {10, 10}, SlowPolicy::drop_oldest) == Added::dropped);
+    CHECK(queue.add("a", Unit::frame, {10, 10}, SlowPolicy::drop_newest) == FrameQueue::Added::dropped);
+    CHECK(queue.add("a", Unit::frame, {10, 10}, SlowPolicy::drop_oldest) == FrameQueue::Added::dropped);
     CHECK(queue.size() == 100);
 }
 
@@ -119,10 +119,10 @@ TEST_CASE("drop_oldest makes room with as few of the oldest as it takes") {
     FrameQueue queue;
     for (std::string_view frame : {"aaa", "bbb", "ccc"})
         queue.add(frame, Unit::droppable, {9, 100}, SlowPolicy::drop_oldest);
-    CHECK(queue.add("d", Unit::droppable, {9, 100}, SlowPolicy::drop_oldest) == Added::queued);
+    CHECK(queue.add("d", Unit::droppable, {9, 100}, SlowPolicy::drop_oldest) == FrameQueue::Added::queued);
     CHECK(queue.dropped() == 1);
     CHECK(queue.size() == 7);
-    CHECK(queue.add("eeee", Unit::droppable, {9, 100}, SlowPolicy::drop_oldest) == Added::queued);
+    CHECK(queue.add("eeee", Unit::droppable, {9, 100}, SlowPolicy::drop_oldest) == FrameQueue::Added::queued);
     CHECK(queue.dropped() == 2);
     CHECK(queue.frames() == 3);
     CHECK(drain(queue) == "cccdeeee");
@@ -136,9 +136,9 @@ TEST_CASE("drop_oldest spares frames that have been begun or must not be dropped
     queue.push("first", Unit::droppable);
     queue.push("later", Unit::droppable);
     CHECK(drain(queue, 2) == "be");
-    CHECK(queue.add("newer", Unit::droppable, {23, 100}, SlowPolicy::drop_oldest) == Added::queued);
+    CHECK(queue.add("newer", Unit::droppable, {23, 100}, SlowPolicy::drop_oldest) == FrameQueue::Added::queued);
     CHECK(queue.dropped() == 1);
-    CHECK(queue.add("newest", Unit::droppable, {23, 100}, SlowPolicy::drop_oldest) == Added::queued);
+    CHECK(queue.add("newest", Unit::droppable, {23, 100}, SlowPolicy::drop_oldest) == FrameQueue::Added::queued);
     CHECK(queue.dropped() == 3);
     CHECK(drain(queue) == "gunkept!http!newest");
 }
@@ -146,17 +146,17 @@ TEST_CASE("drop_oldest spares frames that have been begun or must not be dropped
 TEST_CASE("drop_oldest spares a frame whose beginning went before it was queued") {
     FrameQueue queue;
     queue.push("rest", Unit::droppable, true);
-    CHECK(queue.add("new", Unit::droppable, {4, 100}, SlowPolicy::drop_oldest) == Added::dropped);
+    CHECK(queue.add("new", Unit::droppable, {4, 100}, SlowPolicy::drop_oldest) == FrameQueue::Added::dropped);
     CHECK(drain(queue) == "rest");
     queue.push("whole", Unit::droppable, false);
-    CHECK(queue.add("new", Unit::droppable, {5, 100}, SlowPolicy::drop_oldest) == Added::queued);
+    CHECK(queue.add("new", Unit::droppable, {5, 100}, SlowPolicy::drop_oldest) == FrameQueue::Added::queued);
     CHECK(drain(queue) == "new");
 }
 
 TEST_CASE("a frame that can never fit drops no others") {
     FrameQueue queue;
     for (std::string_view frame : {"a", "b", "c"}) queue.push(frame, Unit::droppable);
-    CHECK(queue.add("too long", Unit::droppable, {5, 100}, SlowPolicy::drop_oldest) == Added::dropped);
+    CHECK(queue.add("too long", Unit::droppable, {5, 100}, SlowPolicy::drop_oldest) == FrameQueue::Added::dropped);
     CHECK(queue.dropped() == 0);
     CHECK(drain(queue) == "abc");
 }
@@ -168,14 +168,14 @@ TEST_CASE("a frame for which no room can be made drops no others") {
     queue.push("kept", Unit::frame);
     queue.push("a", Unit::droppable, false, key);
     CHECK(drain(queue, 1) == "b");
-    CHECK(queue.add("x", Unit::droppable, {8, 100}, SlowPolicy::drop_oldest, key) == Added::dropped);
-    CHECK(queue.add("x", Unit::droppable, {100, 2}, SlowPolicy::drop_oldest, key) == Added::dropped);
+    CHECK(queue.add("x", Unit::droppable, {8, 100}, SlowPolicy::drop_oldest, key) == FrameQueue::Added::dropped);
+    CHECK(queue.add("x", Unit::droppable, {100, 2}, SlowPolicy::drop_oldest, key) == FrameQueue::Added::dropped);
     CHECK(queue.dropped() == 0);
     CHECK(queue.coalesced() == 0);
-    CHECK(queue.add("x", Unit::droppable, {9, 3}, SlowPolicy::drop_oldest, key) == Added::queued);
+    CHECK(queue.add("x", Unit::droppable, {9, 3}, SlowPolicy::drop_oldest, key) == FrameQueue::Added::queued);
     CHECK(queue.dropped() + queue.coalesced() == 1);
     CHECK(drain(queue) == "egunkeptx");
-    CHECK(queue.add("y", Unit::droppable, {1, 1}, SlowPolicy::drop_oldest, key) == Added::queued);
+    CHECK(queue.add("y", Unit::droppable, {1, 1}, SlowPolicy::drop_oldest, key) == FrameQueue::Added::queued);
     CHECK(drain(queue) == "y");
 }
 
@@ -201,7 +201,7 @@ TEST_CASE("shed drops all frames but that which was begun, and no HTTP") {
 TEST_CASE("a frame with a key takes the place of those that wait with it, at the end") {
     FrameQueue queue;
     for (auto [frame, key] : {std::pair("a1 ", "a"), {"b1 ", "b"}, {"x ", ""}, {"a2 ", "a"}, {"b2 ", "b"}, {"y ", ""}})
-        CHECK(queue.add(frame, Unit::droppable, wide, SlowPolicy::disconnect, key) == Added::queued);
+        CHECK(queue.add(frame, Unit::droppable, wide, SlowPolicy::disconnect, key) == FrameQueue::Added::queued);
     CHECK(queue.frames() == 4);
     CHECK(queue.size() == 10);
     CHECK(queue.coalesced() == 2);
@@ -224,15 +224,16 @@ TEST_CASE("a frame with a key needs no room beside the one that it replaces") {
     for (SlowPolicy policy : {SlowPolicy::disconnect, SlowPolicy::drop_newest, SlowPolicy::drop_oldest}) {
         FrameQueue queue;
         for (auto [frame, key] : {std::pair("aaaa", "a"), {"bbbb", "b"}})
-            CHECK(queue.add(frame, Unit::droppable, {8, 2}, policy, key) == Added::queued);
-        CHECK(queue.add("AAAA", Unit::droppable, {8, 2}, policy, "a") == Added::queued);
+            CHECK(queue.add(frame, Unit::droppable, {8, 2}, policy, key) == FrameQueue::Added::queued);
+        CHECK(queue.add("AAAA", Unit::droppable, {8, 2}, policy, "a") == FrameQueue::Added::queued);
         CHECK(queue.size() == 8);
-        Added larger = queue.add("BBBBB", Unit::droppable, {8, 2}, policy, "b");
+        FrameQueue::Added larger = queue.add("BBBBB", Unit::droppable, {8, 2}, policy, "b");
         if (policy == SlowPolicy::drop_oldest) {
-            CHECK(larger == Added::queued);
+            CHECK(larger == FrameQueue::Added::queued);
             CHECK(drain(queue) == "BBBBB");
         } else {
-            CHECK(larger == (policy == SlowPolicy::disconnect ? Added::overflow : Added::dropped));
+            CHECK(larger ==
+                  (policy == SlowPolicy::disconnect ? FrameQueue::Added::overflow : FrameQueue::Added::dropped));
             CHECK(drain(queue) == "bbbbAAAA");  // the older one is better than none
         }
     }
@@ -242,7 +243,7 @@ TEST_CASE("dropping for ever takes no more memory than the limit") {
     FrameQueue queue;
     const std::string frame(100, 'x');
     for (int i = 0; i < 100000; ++i)
-        REQUIRE(queue.add(frame, Unit::droppable, {1000, 1000}, SlowPolicy::drop_oldest) == Added::queued);
+        REQUIRE(queue.add(frame, Unit::droppable, {1000, 1000}, SlowPolicy::drop_oldest) == FrameQueue::Added::queued);
     CHECK(queue.size() == 1000);
     CHECK(queue.frames() == 10);
     CHECK(queue.dropped() == 100000 - 10);
@@ -271,7 +272,7 @@ TEST_CASE("what waits stays where it is, whatever comes and goes") {
     }
     for (std::size_t left : {31u, 21u}) {  // what is dropped lies before all others but one
         CHECK(queue.add(std::string(size, 'c'), Unit::droppable, {wide.bytes, left}, SlowPolicy::drop_oldest) ==
-              Added::queued);
+              FrameQueue::Added::queued);
         before = places;
         queue.drain(look);
         REQUIRE(places.size() == left);
@@ -313,18 +314,18 @@ TEST_CASE("a queue does the same as a list of strings") {
                 std::deque<Frame> before = model;
                 std::erase_if(model, stale);
                 auto fits = [&] { return model.size() < limit.messages && size() + bytes.size() <= limit.bytes; };
-                auto expected = Added::queued;
-                if (!fits() && policy == SlowPolicy::disconnect) expected = Added::overflow;
-                if (!fits() && policy == SlowPolicy::drop_newest) expected = Added::dropped;
+                auto expected = FrameQueue::Added::queued;
+                if (!fits() && policy == SlowPolicy::disconnect) expected = FrameQueue::Added::overflow;
+                if (!fits() && policy == SlowPolicy::drop_newest) expected = FrameQueue::Added::dropped;
                 auto replaced = before.size() - model.size();
-                while (!fits() && expected == Added::queued) {
+                while (!fits() && expected == FrameQueue::Added::queued) {
                     auto oldest = std::find_if(model.begin(), model.end(), droppable);
                     if (oldest == model.end())
-                        expected = Added::dropped;
+                        expected = FrameQueue::Added::dropped;
                     else
                         model.erase(oldest);
                 }
-                if (expected == Added::queued) {
+                if (expected == FrameQueue::Added::queued) {
                     coalesced += replaced;
                     dropped += before.size() - replaced - model.size();
                     model.push_back({bytes, unit, false, key});

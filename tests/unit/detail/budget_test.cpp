@@ -13,9 +13,9 @@ using kvolt::detail::Burden;
 
 namespace {
 
-struct Connection final : Burden {
-    Connection(BudgetShare& of, std::string& log, char who) : share(of), shed_ones(log), name(who) {}
-    ~Connection() { share.update(*this, 0); }
+struct Loaded final : Burden {
+    Loaded(BudgetShare& of, std::string& log, char who) : share(of), shed_ones(log), name(who) {}
+    ~Loaded() { share.update(*this, 0); }
 
     void wait(std::size_t bytes) { share.update(*this, bytes); }
 
@@ -32,8 +32,8 @@ struct Connection final : Burden {
 };
 
 // Some loops, whose threads are this one.
-struct Loops {
-    Loops(std::size_t limit, std::size_t count) : budget(std::make_shared<Budget>(limit)), shares(count) {
+struct FewLoops {
+    FewLoops(std::size_t limit, std::size_t count) : budget(std::make_shared<Budget>(limit)), shares(count) {
         for (auto& share : shares) share.join(budget, [&] { calls.push_back(&share); });
     }
 
@@ -50,8 +50,8 @@ struct Loops {
 }  // namespace
 
 TEST_CASE("budget: past it the heaviest connection goes, and the others stay") {
-    Loops loops(100, 1);
-    Connection a(loops.shares[0], loops.shed, 'a'), b(loops.shares[0], loops.shed, 'b'),
+    FewLoops loops(100, 1);
+    Loaded a(loops.shares[0], loops.shed, 'a'), b(loops.shares[0], loops.shed, 'b'),
         c(loops.shares[0], loops.shed, 'c');
     a.wait(30);
     b.wait(40);
@@ -70,8 +70,8 @@ TEST_CASE("budget: past it the heaviest connection goes, and the others stay") {
 }
 
 TEST_CASE("budget: as many go as have to, and what cannot go at once is asked for again") {
-    Loops loops(100, 1);
-    Connection a(loops.shares[0], loops.shed, 'a'), b(loops.shares[0], loops.shed, 'b'),
+    FewLoops loops(100, 1);
+    Loaded a(loops.shares[0], loops.shed, 'a'), b(loops.shares[0], loops.shed, 'b'),
         c(loops.shares[0], loops.shed, 'c');
     b.wait(40);
     c.wait(35);
@@ -90,10 +90,10 @@ TEST_CASE("budget: as many go as have to, and what cannot go at once is asked fo
 }
 
 TEST_CASE("budget: what has been taken counts no more, nor does a connection that is gone") {
-    Loops loops(100, 1);
-    Connection a(loops.shares[0], loops.shed, 'a');
+    FewLoops loops(100, 1);
+    Loaded a(loops.shares[0], loops.shed, 'a');
     {
-        Connection b(loops.shares[0], loops.shed, 'b');
+        Loaded b(loops.shares[0], loops.shed, 'b');
         b.wait(90);
         b.wait(10);
         a.wait(90);
@@ -105,8 +105,8 @@ TEST_CASE("budget: what has been taken counts no more, nor does a connection tha
 }
 
 TEST_CASE("budget: the heaviest connection goes on whatever loop it lives") {
-    Loops loops(100, 3);
-    Connection a(loops.shares[0], loops.shed, 'a'), b(loops.shares[1], loops.shed, 'b'),
+    FewLoops loops(100, 3);
+    Loaded a(loops.shares[0], loops.shed, 'a'), b(loops.shares[1], loops.shed, 'b'),
         c(loops.shares[2], loops.shed, 'c');
     b.wait(50);
     c.wait(40);
@@ -122,8 +122,8 @@ TEST_CASE("budget: the heaviest connection goes on whatever loop it lives") {
 }
 
 TEST_CASE("budget: a loop that was the heaviest once passes the call on") {
-    Loops loops(100, 3);
-    Connection a(loops.shares[0], loops.shed, 'a'), b(loops.shares[1], loops.shed, 'b'),
+    FewLoops loops(100, 3);
+    Loaded a(loops.shares[0], loops.shed, 'a'), b(loops.shares[1], loops.shed, 'b'),
         c(loops.shares[2], loops.shed, 'c');
     b.wait(90);
     b.wait(20);
@@ -139,8 +139,8 @@ TEST_CASE("budget: a loop that was the heaviest once passes the call on") {
 }
 
 TEST_CASE("budget: a loop that has no time is not waited for without end") {
-    Loops loops(800, 2);
-    Connection a(loops.shares[0], loops.shed, 'a'), b(loops.shares[0], loops.shed, 'b'),
+    FewLoops loops(800, 2);
+    Loaded a(loops.shares[0], loops.shed, 'a'), b(loops.shares[0], loops.shed, 'b'),
         c(loops.shares[1], loops.shed, 'c');
     c.wait(500);
     a.wait(150);
@@ -155,7 +155,7 @@ TEST_CASE("budget: a loop that has no time is not waited for without end") {
 TEST_CASE("budget: without one everything may wait") {
     BudgetShare share;
     std::string shed;
-    Connection a(share, shed, 'a');
+    Loaded a(share, shed, 'a');
     a.wait(static_cast<std::size_t>(-1));
     CHECK(shed.empty());
 }

@@ -23,7 +23,7 @@ std::string answer(std::string_view offers, const DeflateOptions& options = {}) 
     }
 }
 
-struct Case {
+struct OfferCase {
     std::string_view offers, answer;
 };
 
@@ -34,7 +34,7 @@ constexpr std::string_view alone = "permessage-deflate; server_no_context_takeov
 TEST_CASE("deflate agreement: without context takeover") {
     const std::string each(alone);
     const std::string window = each + "; server_max_window_bits=";
-    const std::vector<Case> cases = {
+    const std::vector<OfferCase> cases = {
         {"permessage-deflate", each},
         {"permessage-deflate; client_max_window_bits", each},  // of browsers
         {"permessage-deflate; client_max_window_bits=8", each},
@@ -45,7 +45,7 @@ TEST_CASE("deflate agreement: without context takeover") {
         {" \t permessage-deflate \t;\t client_max_window_bits \t= \t 10 ", each},
         {"permessage-deflate; client_max_window_bits=\"10\"", each},
     };
-    for (const Case& c : cases) {
+    for (const OfferCase& c : cases) {
         CAPTURE(c.offers);
         CHECK(answer(c.offers) == c.answer);
     }

@@ -8,7 +8,7 @@ using kvolt::Request;
 using kvolt::detail::joined_fields;
 using kvolt::detail::list_items;
 
-using Items = std::vector<std::string_view>;
+using ItemViews = std::vector<std::string_view>;
 
 namespace {
 
@@ -30,12 +30,12 @@ TEST_CASE("fields of one name are one list") {
     CHECK(joined_fields(request, "a") == "1, 2, , 3 ,");
     CHECK(joined_fields(request, "b") == "x");
     CHECK_FALSE(joined_fields(request, "C"));
-    CHECK(list_items(request, "A") == Items{"1", "2", "3"});
+    CHECK(list_items(request, "A") == ItemViews{"1", "2", "3"});
     CHECK(list_items(request, "C").empty());
 }
 
 TEST_CASE("a quoted string that a client leaves open swallows nothing") {
     Request request = make();
-    CHECK(list_items(request, "Q", true) == Items{"\"4,5\"", "\"6", "7"});
-    CHECK(list_items(request, "Q") == Items{"\"4", "5\"", "\"6", "7"});
+    CHECK(list_items(request, "Q", true) == ItemViews{"\"4,5\"", "\"6", "7"});
+    CHECK(list_items(request, "Q") == ItemViews{"\"4", "5\"", "\"6", "7"});
 }

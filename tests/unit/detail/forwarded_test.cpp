@@ -18,12 +18,12 @@ using kvolt::detail::TrustedPeers;
 
 namespace {
 
-using Fields = std::vector<std::pair<std::string_view, std::string_view>>;
+using FieldViews = std::vector<std::pair<std::string_view, std::string_view>>;
 
 const TrustedPeers trusted({"10.0.0.0/8", "::1", "unix"});
 
 // Such as "https example.com 192.0.2.1:0".
-std::string find(std::string_view peer, const Fields& fields, ProxyHeaders headers) {
+std::string find(std::string_view peer, const FieldViews& fields, ProxyHeaders headers) {
     kvolt::Request request;
     request.start("GET", "/");
     for (const auto& [name, value] : fields) request.add_field(name, value);
@@ -37,7 +37,7 @@ std::string find(std::string_view peer, const Fields& fields, ProxyHeaders heade
 TEST_CASE("X-Forwarded fields are walked from the right, up to the first hop that is not trusted") {
     struct {
         std::string_view peer;
-        Fields fields;
+        FieldViews fields;
         std::string_view client;
     } cases[] = {
         // Nothing is told, or not by somebody who is trusted
@@ -93,7 +93,7 @@ TEST_CASE("X-Forwarded fields are walked from the right, up to the first hop tha
 TEST_CASE("Forwarded is walked from the right, up to the first hop that is not trusted") {
     struct {
         std::string_view peer;
-        Fields fields;
+        FieldViews fields;
         std::string_view client;
     } cases[] = {
         {"10.0.0.1:99", {}, "http own 10.0.0.1:99"},

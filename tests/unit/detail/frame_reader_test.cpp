@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view mask = "\x37\xFA\x21\x3D";
 
 // A client's frame.
-std::string frame(int first, std::string_view payload) {
+std::string raw_frame(int first, std::string_view payload) {
     std::string out;
     append_frame(out, Opcode::text, payload);
     std::size_t head = out.size() - payload.size();
@@ -29,7 +29,7 @@ std::string frame(int first, std::string_view payload) {
 
 std::string close_frame(int code, std::string_view reason = {}) {
     std::string payload{static_cast<char>(code >> 8), static_cast<char>(code & 255)};
-    return frame(0x88, payload.append(reason));
+    return raw_frame(0x88, payload.append(reason));
 }
 
 // What a reader tells of `bytes` that come in steps, as one line.
@@ -73,23 +73,23 @@ TEST_CASE("frame reader: messages and control frames, however they arrive") {
     const std::vector<Case> cases = {
         {"", ""},
         {"\x81\x85\x37\xFA\x21\x3D\x7F\x9F\x4D\x51\x58"s, "text Hello; "},  // RFC 6455, section 5.7
-        {frame(0x81, ""), "text ; "},
-        {frame(0x82, "\xFF\0"s), "binary \xFF\0; "s},
-        {frame(0x81, std::string(125, 'a')), "text " + std::string(125, 'a') + "; "},
-        {frame(0x81, std::string(126, 'a')), "text " + std::string(126, 'a') + "; "},
-        {frame(0x81, std::string(999, 'a')), "text " + std::string(999, 'a') + "; "},
-        {frame(0x01, "Hel") + frame(0x80, "lo"), "text Hello; "},
-        {frame(0x02, "Hel") + frame(0x00, "") + frame(0x80, "lo"), "binary Hello; "},
-        {frame(0x01, "\xE2") + frame(0x00, "\x82") + frame(0x80, "\xAC"), "text \xE2\x82\xAC; "},
-        {frame(0x01, "a") + frame(0x89, "b") + frame(0x80, "c"), "ping b; text ac; "},
-        {frame(0x8A, "") + frame(0x89, std::string(125, 'p')), "pong ; ping " + std::string(125, 'p') + "; "},
-        {frame(0x81, "a") + frame(0x82, "b") + frame(0x81, "c"), "text a; binary b; text c; "},
-        {frame(0x01, "a"), "..."},
-        {frame(0x01, ""), "..."},
-        {frame(0x81, "abc").substr(0, 8), "..."},
-        {frame(0x81, "abc").substr(0, 5), ""},
-        {frame(0x88, "") + frame(0x81, "never"), "close 1005 "},
-        {frame(0x01, "a") + close_frame(1000, "bye"), "close 1000 bye"},
+        {raw_frame(0x81, ""), "text ; "},
+        {raw_frame(0x82, "\xFF\0"s), "binary \xFF\0; "s},
+        {raw_frame(0x81, std::string(125, 'a')), "text " + std::string(125, 'a') + "; "},
+        {raw_frame(0x81, std::string(126, 'a')), "text " + std::string(126, 'a') + "; "},
+        {raw_frame(0x81, std::string(999, 'a')), "text " + std::string(999, 'a') + "; "},
+        {raw_frame(0x01, "Hel") + raw_frame(0x80, "lo"), "text Hello; "},
+        {raw_frame(0x02, "Hel") + raw_frame(0x00, "") + raw_frame(0x80, "lo"), "binary Hello; "},
+        {raw_frame(0x01, "\xE2") + raw_frame(0x00, "\x82") + raw_frame(0x80, "\xAC"), "text \xE2\x82\xAC; "},
+        {raw_frame(0x01, "a") + raw_frame(0x89, "b") + raw_frame(0x80, "c"), "ping b; text ac; "},
+        {raw_frame(0x8A, "") + raw_frame(0x89, std::string(125, 'p')), "pong ; ping " + std::string(125, 'p') + "; "},
+        {raw_frame(0x81, "a") + raw_frame(0x82, "b") + raw_frame(0x81, "c"), "text a; binary b; text c; "},
+        {raw_frame(0x01, "a"), "..."},
+        {raw_frame(0x01, ""), "..."},
+        {raw_frame(0x81, "abc").substr(0, 8), "..."},
+        {raw_frame(0x81, "abc").substr(0, 5), ""},
+        {raw_frame(0x88, "") + raw_frame(0x81, "never"), "close 1005 "},
+        {raw_frame(0x01, "a") + close_frame(1000, "bye"), "close 1000 bye"},
         {close_frame(4999, std::string(123, 'r')), "close 4999 " + std::string(123, 'r')},
     };
     for (const Case& c : cases)
@@ -100,7 +100,7 @@ TEST_CASE("frame reader: messages and control frames, however they arrive") {
 }
 
 TEST_CASE("frame reader: what breaks the protocol, however it arrives") {
-    const std::string part = frame(0x01, "a");
+    const std::string part = raw_frame(0x01, "a");
     struct Case {
         const char* name;
         std::string bytes;
@@ -108,31 +108,32 @@ TEST_CASE("frame reader: what breaks the protocol, however it arrives") {
     };
     const std::vector<Case> cases = {
         {"not masked", "\x81\x01"s + "a", "fault 1002"},
-        {"RSV1", frame(0xC1, "a"), "fault 1002"},
-        {"RSV2", frame(0xA1, "a"), "fault 1002"},
-        {"RSV3 of a ping", frame(0x99, "a"), "fault 1002"},
-        {"opcode 3", frame(0x83, "a"), "fault 1002"},
-        {"opcode 11", frame(0x8B, "a"), "fault 1002"},
-        {"fragmented ping", frame(0x09, "a"), "fault 1002"},
-        {"ping of 126 bytes", frame(0x89, std::string(126, 'a')), "fault 1002"},
-        {"continuation of nothing", frame(0x80, "a"), "fault 1002"},
-        {"text within a message", part + frame(0x81, "b"), "fault 1002"},
+        {"RSV1", raw_frame(0xC1, "a"), "fault 1002"},
+        {"RSV2", raw_frame(0xA1, "a"), "fault 1002"},
+        {"RSV3 of a ping", raw_frame(0x99, "a"), "fault 1002"},
+        {"opcode 3", raw_frame(0x83, "a"), "fault 1002"},
+        {"opcode 11", raw_frame(0x8B, "a"), "fault 1002"},
+        {"fragmented ping", raw_frame(0x09, "a"), "fault 1002"},
+        {"ping of 126 bytes", raw_frame(0x89, std::string(126, 'a')), "fault 1002"},
+        {"continuation of nothing", raw_frame(0x80, "a"), "fault 1002"},
+        {"text within a message", part + raw_frame(0x81, "b"), "fault 1002"},
         {"1 in two bytes", "\x81\xFE\0\x01mask"s, "fault 1002"},
         {"125 in two bytes", "\x81\xFE\0\x7Dmask"s, "fault 1002"},
         {"65535 in eight bytes", "\x81\xFF\0\0\0\0\0\0\xFF\xFFmask"s, "fault 1002"},
         {"2^64 - 1", "\x82\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFFmask"s, "fault 1002"},
         {"2^63 - 1", "\x82\xFF\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFFmask"s, "fault 1009"},
-        {"1001 bytes", frame(0x82, std::string(1001, 'a')).substr(0, 8), "fault 1009"},
+        {"1001 bytes", raw_frame(0x82, std::string(1001, 'a')).substr(0, 8), "fault 1009"},
         {"1001 bytes in two frames",
-         frame(0x02, std::string(500, 'a')) + frame(0x80, std::string(501, 'a')).substr(0, 8), "fault 1009"},
-        {"a wrong byte", frame(0x01, "abc\xFF" + std::string(500, 'a')).substr(0, 12), "fault 1007"},
-        {"a wrong byte in the second frame", frame(0x01, "\xE2") + frame(0x00, "A"), "fault 1007"},
-        {"half a character", frame(0x01, "\xE2") + frame(0x80, ""), "fault 1007"},
-        {"close of one byte", frame(0x88, "\x03"), "fault 1002"},
+         raw_frame(0x02, std::string(500, 'a')) + raw_frame(0x80, std::string(501, 'a')).substr(0, 8), "fault 1009"},
+        {"a wrong byte", raw_frame(0x01, "abc\xFF" + std::string(500, 'a')).substr(0, 12), "fault 1007"},
+        {"a wrong byte in the second frame", raw_frame(0x01, "\xE2") + raw_frame(0x00, "A"), "fault 1007"},
+        {"half a character", raw_frame(0x01, "\xE2") + raw_frame(0x80, ""), "fault 1007"},
+        {"close of one byte", raw_frame(0x88, "\x03"), "fault 1002"},
         {"close 1005", close_frame(1005), "fault 1002"},
         {"close 999", close_frame(999), "fault 1002"},
         {"close with a wrong reason", close_frame(1000, "\xC0"), "fault 1007"},
-        {"good ones before", frame(0x89, "p") + frame(0x81, "t") + frame(0xF1, "x"), "ping p; text t; fault 1002"},
+        {"good ones before", raw_frame(0x89, "p") + raw_frame(0x81, "t") + raw_frame(0xF1, "x"),
+         "ping p; text t; fault 1002"},
     };
     for (const Case& c : cases)
         for (std::size_t step : {1, 2, 3, 64, 100000}) {
@@ -160,11 +161,12 @@ TEST_CASE("frame reader: a fault is told by the first byte that shows it") {
 }
 
 TEST_CASE("frame reader: limits") {
-    CHECK(told(frame(0x82, std::string(10, 'a')), 100, 10) == "binary aaaaaaaaaa; ");
-    CHECK(told(frame(0x82, std::string(11, 'a')), 100, 10) == "fault 1009");
-    CHECK(told(frame(0x01, "") + frame(0x00, "") + frame(0x80, ""), 100, 10, 3) == "text ; ");
-    CHECK(told(frame(0x01, "") + frame(0x00, "") + frame(0x00, "") + frame(0x80, ""), 100, 10, 3) == "fault 1008");
-    std::string two = frame(0x01, "a") + frame(0x80, "b");
+    CHECK(told(raw_frame(0x82, std::string(10, 'a')), 100, 10) == "binary aaaaaaaaaa; ");
+    CHECK(told(raw_frame(0x82, std::string(11, 'a')), 100, 10) == "fault 1009");
+    CHECK(told(raw_frame(0x01, "") + raw_frame(0x00, "") + raw_frame(0x80, ""), 100, 10, 3) == "text ; ");
+    CHECK(told(raw_frame(0x01, "") + raw_frame(0x00, "") + raw_frame(0x00, "") + raw_frame(0x80, ""), 100, 10, 3) ==
+          "fault 1008");
+    std::string two = raw_frame(0x01, "a") + raw_frame(0x80, "b");
     CHECK(told(two + two + two, 1, 2, 2) == "text ab; text ab; text ab; ");
 }
 

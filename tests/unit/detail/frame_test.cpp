@@ -17,7 +17,7 @@ std::string frame(Opcode opcode, std::string_view payload) {
     return out;
 }
 
-std::string close_frame(std::uint16_t code, std::string_view reason) {
+std::string closing_frame(std::uint16_t code, std::string_view reason) {
     std::string out;
     append_close(out, code, reason);
     return out;
@@ -51,9 +51,9 @@ TEST_CASE("a frame is appended behind what is there") {
 }
 
 TEST_CASE("a close frame has code and reason, or neither") {
-    CHECK(close_frame(1000, "") == "\x88\x02\x03\xE8"s);
-    CHECK(close_frame(4999, "own") == "\x88\x05\x13\x87own"s);
-    CHECK(close_frame(1005, "ignored") == "\x88\x00"s);
+    CHECK(closing_frame(1000, "") == "\x88\x02\x03\xE8"s);
+    CHECK(closing_frame(4999, "own") == "\x88\x05\x13\x87own"s);
+    CHECK(closing_frame(1005, "ignored") == "\x88\x00"s);
 }
 
 TEST_CASE("a reason that is too long is cut between characters") {
@@ -72,7 +72,7 @@ TEST_CASE("a reason that is too long is cut between characters") {
              Case{std::string(119, 'x') + "\xF0\x9F\x98\x80", 123},
          }) {
         CAPTURE(c.reason);
-        std::string bytes = close_frame(1001, c.reason);
+        std::string bytes = closing_frame(1001, c.reason);
         CHECK(bytes.size() == 4 + c.kept);
         CHECK(frame_size(bytes) == bytes.size());
         CHECK(bytes.substr(4) == c.reason.substr(0, c.kept));

@@ -14,7 +14,7 @@ using namespace kvolt::detail;
 
 namespace {
 
-struct Fixture {
+struct HistoryFixture {
     HubHistory history;
     std::uint64_t place = 0;
 
@@ -35,7 +35,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("a history keeps so many messages of each room, the latest") {
-    Fixture f{HubHistory(3, 1000)};
+    HistoryFixture f{HubHistory(3, 1000)};
     CHECK(f.replay("red") == "");
     for (const char* frame : {"a", "b", "c", "d"}) f.add("red", frame);
     f.add("blue", "e");
@@ -50,7 +50,7 @@ TEST_CASE("a history keeps so many messages of each room, the latest") {
 }
 
 TEST_CASE("a history keeps so many bytes of each room") {
-    Fixture f{HubHistory(100, 10)};
+    HistoryFixture f{HubHistory(100, 10)};
     f.add("red", "0123456789");
     CHECK(f.replay("red") == "0123456789 ");
     f.add("red", "a");
@@ -62,7 +62,7 @@ TEST_CASE("a history keeps so many bytes of each room") {
 }
 
 TEST_CASE("the histories of two rooms are told in the hub's order") {
-    Fixture f{HubHistory(3, 1000)};
+    HistoryFixture f{HubHistory(3, 1000)};
     f.add("", "1");
     f.add("red", "2");
     f.add("red", "3");
@@ -76,7 +76,7 @@ TEST_CASE("the histories of two rooms are told in the hub's order") {
 }
 
 TEST_CASE("with each message of a history comes how much is left of it") {
-    Fixture f{HubHistory(10, 1000)};
+    HistoryFixture f{HubHistory(10, 1000)};
     f.add("red", "a");
     f.add("blue", "bb");
     f.add("red", "ccc");
@@ -93,7 +93,7 @@ TEST_CASE("with each message of a history comes how much is left of it") {
 }
 
 TEST_CASE("of messages with a key a history keeps the latest") {
-    Fixture f{HubHistory(3, 12)};
+    HistoryFixture f{HubHistory(3, 12)};
     f.add("red", "a1", "a");
     f.add("red", "x");
     f.add("red", "b1", "b");

@@ -22,8 +22,8 @@ using kvolt::detail::MemoryConnection;
 using kvolt::detail::MemoryPipe;
 using kvolt::detail::MemoryStream;
 
-struct Fixture {
-    explicit Fixture(std::size_t room = 10)
+struct StreamFixture {
+    explicit StreamFixture(std::size_t room = 10)
         : client(std::make_shared<MemoryConnection>(io.get_executor(), room)), stream(client) {}
 
     /// Read into 4 bytes; what comes of it is in `got`.
@@ -50,7 +50,7 @@ struct Fixture {
     Got got;
 };
 
-using Got = Fixture::Got;
+using Got = StreamFixture::Got;
 
 std::string message(error::basic_errors code) { return Error(code).message(); }
 
@@ -75,7 +75,7 @@ TEST_CASE("a pipe gives its bytes in order, in any pieces") {
 }
 
 TEST_CASE("what the client sends is read, before or behind the read, and never from within a call") {
-    Fixture f;
+    StreamFixture f;
     f.client->send("hello");
     f.read();
     CHECK(f.got.empty());
@@ -104,7 +104,7 @@ TEST_CASE("what the client sends is read, before or behind the read, and never f
 }
 
 TEST_CASE("how the client ends, as the server sees it") {
-    Fixture f;
+    StreamFixture f;
     Error failure;
     f.read();
     SECTION("it sends nothing more") {
@@ -133,7 +133,7 @@ TEST_CASE("how the client ends, as the server sees it") {
 }
 
 TEST_CASE("a server that sends more than there is room for waits until the client takes some") {
-    Fixture f(10);
+    StreamFixture f(10);
     Error failure;
     f.wait();
     CHECK(f.run() == Got{"room"});
@@ -162,7 +162,7 @@ TEST_CASE("a server that sends more than there is room for waits until the clien
 }
 
 TEST_CASE("how the server ends, as the client sees it") {
-    Fixture f;
+    StreamFixture f;
     Error failure;
     int changes = 0;
     f.client->on_change = [&] { ++changes; };

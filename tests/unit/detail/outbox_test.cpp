@@ -20,7 +20,7 @@ using Added = Outbox::Added;
 namespace {
 
 // A peer that takes so many bytes at once.
-struct Socket {
+struct OutboxSocket {
     std::string got;
     std::size_t room = 1 << 30;
     int calls = 0;
@@ -50,10 +50,10 @@ std::string frame(std::string_view payload) {
 }
 
 // One loop's outgoing buffer and one connection.
-struct Fixture {
+struct OutboxFixture {
     std::string outgoing;
     Outbox outbox;
-    Socket socket;
+    OutboxSocket socket;
 
     Added send(std::string_view bytes, Unit unit = Unit::droppable, const Backlog& limit = Outbox::no_limit,
                SlowPolicy policy = SlowPolicy::disconnect) {
@@ -78,7 +78,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("what was sent in a turn leaves in one call, in order") {
-    Fixture f;
+    OutboxFixture f;
     CHECK(f.outbox.empty());
     CHECK(f.send(frame("one")) == Added::queued);
     f.outgoing += "for another connection";
@@ -94,7 +94,7 @@ TEST_CASE("what was sent in a turn leaves in one call, in order") {
 }
 
 TEST_CASE("a turn in which nothing was sent calls nobody") {
-    Fixture f;
+    OutboxFixture f;
     f.flush();
     CHECK(f.socket.calls == 0);
     CHECK(f.drain() == 0);
@@ -102,7 +102,7 @@ TEST_CASE("a turn in which nothing was sent calls nobody") {
 }
 
 TEST_CASE("one message may be sent to a connection twice in a turn") {
-    Fixture f;
+    OutboxFixture f;
     f.outgoing = frame("again");
     f.outbox.add(f.outgoing, 0, f.outgoing.size(), Unit::droppable);
     f.outbox.add(f.outgoing, 0, f.outgoing.size(), Unit::droppable);
@@ -114,7 +114,7 @@ TEST_CASE("what the socket does not take follows in order, wherever it was cut")
     const std::string all = frame("one") + frame(std::string(300, 'x')) + frame("three") + frame("later");
     for (std::size_t cut = 0; cut < all.size(); ++cut) {
         CAPTURE(cut);
-        Fixture f;
+        OutboxFixture f;
         f.send(frame("one"));
         f.outgoing += "for another connection";
         f.send(frame(std::string(300, 'x')), Unit::frame);
@@ -133,7 +133,7 @@ TEST_CASE("what the socket does not take follows in order, wherever it was cut")
 }
 
 TEST_CASE("more ranges than fit into one write are all sent") {
-    Fixture f;
+    OutboxFixture f;
     std::string all;
     for (int i = 0; i < 200; ++i) {
         std::string bytes = frame(std::to_string(i));
@@ -147,7 +147,7 @@ TEST_CASE("more ranges than fit into one write are all sent") {
 }
 
 TEST_CASE("HTTP is kept whole whatever its bytes look like") {
-    Fixture f;
+    OutboxFixture f;
     const std::string bytes = "HTTP/1.1 200 OK\r\n\r\n" + std::string(1000, '\x7F');
     f.send(bytes, Unit::raw);
     f.flush(5);
@@ -160,7 +160,7 @@ TEST_CASE("HTTP is kept whole whatever its bytes look like") {
 TEST_CASE("limits and policy decide once there is a backlog, not before") {
     const Backlog two{1000, 2};
     for (SlowPolicy policy : {SlowPolicy::disconnect, SlowPolicy::drop_newest, SlowPolicy::drop_oldest}) {
-        Fixture f;
+        OutboxFixture f;
         for (int i = 0; i < 5; ++i) CHECK(f.send(frame("turn"), Unit::droppable, two, policy) == Added::queued);
         f.flush(5 * frame("turn").size() - 1);  // a peer that takes all but one byte
         CHECK(f.send(frame("a"), Unit::droppable, two, policy) == Added::backpressure);
@@ -183,7 +183,7 @@ TEST_CASE("limits and policy decide once there is a backlog, not before") {
 }
 
 TEST_CASE("the number of dropped messages outlives the backlog") {
-    Fixture f;
+    OutboxFixture f;
     for (std::uint64_t round = 1; round <= 3; ++round) {
         f.send(frame("x"), Unit::frame);
         f.flush(0);
@@ -199,7 +199,7 @@ TEST_CASE("the number of dropped messages outlives the backlog") {
 }
 
 TEST_CASE("frames with keys replace each other in the backlog, and keys are never sent") {
-    Fixture f;
+    OutboxFixture f;
     auto send = [&](std::string_view payload, std::string_view key) {
         std::size_t begin = f.outgoing.size();
         f.outgoing += frame(payload);
@@ -228,7 +228,7 @@ TEST_CASE("frames with keys replace each other in the backlog, and keys are neve
 }
 
 TEST_CASE("behind a close frame nothing is taken, and the close frame is the last that leaves") {
-    Fixture f;
+    OutboxFixture f;
     f.send(frame("message"));
     std::string close;
     append_close(close, 1000, "bye");
@@ -244,7 +244,7 @@ TEST_CASE("behind a close frame nothing is taken, and the close frame is the las
 }
 
 TEST_CASE("a slow member that is shed gets the frame that was begun and the close frame") {
-    Fixture f;
+    OutboxFixture f;
     f.send(frame("begun"));
     f.send(frame("waits"));
     f.flush(3);
@@ -258,7 +258,7 @@ TEST_CASE("a slow member that is shed gets the frame that was begun and the clos
 }
 
 TEST_CASE("shedding all that waits leaves no backlog") {
-    Fixture f;
+    OutboxFixture f;
     f.send(frame("waits"));
     f.flush(0);
     f.outbox.shed();
@@ -270,7 +270,7 @@ TEST_CASE("shedding all that waits leaves no backlog") {
 }
 
 TEST_CASE("clear forgets everything for good") {
-    Fixture f;
+    OutboxFixture f;
     f.send(frame("a"));
     f.flush(1);
     f.send(frame("b"));
@@ -294,7 +294,7 @@ TEST_CASE("every peer gets whole frames, in order, each at most once, and all th
         std::string outgoing;
         struct Peer {
             Outbox outbox;
-            Socket socket;
+            OutboxSocket socket;
             std::deque<std::string> taken;  // frames that the outbox has taken
         };
         std::vector<Peer> peers(3);

@@ -8,7 +8,7 @@
 
 using kvolt::detail::PathPattern;
 using kvolt::detail::segment_equals;
-using Kind = PathPattern::Segment::Kind;
+using SegmentKind = PathPattern::Segment::Kind;
 
 namespace {
 
@@ -16,9 +16,9 @@ namespace {
 std::vector<std::string> taken_apart(std::string_view pattern) {
     std::vector<std::string> result;
     for (const auto& segment : PathPattern::parse(pattern).segments)
-        result.push_back((segment.kind == Kind::parameter ? ":"
-                          : segment.kind == Kind::rest    ? "*"
-                                                          : "") +
+        result.push_back((segment.kind == SegmentKind::parameter ? ":"
+                          : segment.kind == SegmentKind::rest    ? "*"
+                                                                 : "") +
                          segment.text);
     return result;
 }

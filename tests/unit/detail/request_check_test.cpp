@@ -12,7 +12,7 @@ namespace {
 
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
-struct Case {
+struct RequestCase {
     std::string what;
     int status;  // 0: good
     Fields fields;
@@ -21,7 +21,7 @@ struct Case {
     int version = 11;
 };
 
-int status_of(const Case& c, const std::string& head_of_case = {}) {
+int status_of(const RequestCase& c, const std::string& head_of_case = {}) {
     Request request;
     request.start(c.method, c.target, c.version);
     std::string head = c.method + ' ' + c.target + " HTTP/1.1\r\n";
@@ -33,8 +33,8 @@ int status_of(const Case& c, const std::string& head_of_case = {}) {
     return refusal ? refusal->status : 0;
 }
 
-void check_all(const std::vector<Case>& cases) {
-    for (const Case& c : cases) {
+void check_all(const std::vector<RequestCase>& cases) {
+    for (const RequestCase& c : cases) {
         CAPTURE(c.what, c.fields, c.target);
         CHECK(status_of(c) == c.status);
     }
@@ -162,7 +162,7 @@ TEST_CASE("nothing but 100-continue can be expected (RFC 9110, section 10.1.1)")
 
 // Obsolete line folding shows in the raw bytes only: RFC 9112, section 5.2.
 TEST_CASE("a folded header line is refused") {
-    Case c{"", 0, {host}};
+    RequestCase c{"", 0, {host}};
     CHECK(status_of(c, "GET / HTTP/1.1\r\nHost: h\r\nX: a\r\n") == 0);
     CHECK(status_of(c, "GET / HTTP/1.1\r\nHost: h\r\nX: a\r\n b\r\n") == 400);
     CHECK(status_of(c, "GET / HTTP/1.1\r\nHost: h\r\nX: a\r\n\tb\r\n") == 400);

@@ -19,8 +19,8 @@ namespace {
 
 const std::string post = "POST /a HTTP/1.1\r\nHost: h\r\n";
 
-struct Fixture {
-    explicit Fixture(const Limits& its_limits = {}) : limits(its_limits) {}
+struct ReaderFixture {
+    explicit ReaderFixture(const Limits& its_limits = {}) : limits(its_limits) {}
 
     // As a connection does: hand over bytes as there is room, and parse. Returns the bytes that found none.
     std::string_view feed(std::string_view bytes, std::uint64_t body_limit = RequestReader::unlimited) {
@@ -54,7 +54,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("a reader tells how far a request has come") {
-    Fixture f;
+    ReaderFixture f;
     CHECK(f.reader.stage() == Stage::idle);
     for (std::string_view nothing : {"\r\n", "\r", "\n", "\r\n"}) {
         f.feed(nothing);
@@ -80,7 +80,7 @@ TEST_CASE("a reader tells how far a request has come") {
 }
 
 TEST_CASE("requests that come at once are made one by one") {
-    Fixture f;
+    ReaderFixture f;
     std::string all;
     for (int i = 0; i < 15; ++i)
         all += "POST /" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc";
@@ -101,7 +101,7 @@ TEST_CASE("requests that come at once are made one by one") {
 TEST_CASE("a body of any size takes little room if it is taken part by part") {
     const std::string text(100000, 'x');
     for (bool chunked : {false, true}) {
-        Fixture f;
+        ReaderFixture f;
         f.feed(post + (chunked ? "Transfer-Encoding: chunked\r\n\r\n186a0\r\n" : "Content-Length: 100000\r\n\r\n"));
         REQUIRE(f.reader.stage() == Stage::body);
         std::string wire = text + (chunked ? "\r\n0\r\n\r\n" : ""), body;
@@ -133,7 +133,7 @@ TEST_CASE("a body past its limit is refused, when it is announced or when it com
     };
     for (const Case& c : cases) {
         INFO(c.bytes);
-        Fixture f;
+        ReaderFixture f;
         f.feed(c.bytes, 10);
         CHECK(f.status == c.status);
     }
@@ -156,7 +156,7 @@ TEST_CASE("the body is invited once, if the client waits for that") {
     };
     for (const Case& c : cases) {
         INFO(c.fields << c.behind);
-        Fixture f;
+        ReaderFixture f;
         f.feed("POST / HTTP/" + c.version + "\r\nHost: h\r\n" + c.fields + "\r\n" + c.behind);
         CHECK(f.status == 0);
         CHECK(f.reader.invite() == c.invited);
@@ -167,7 +167,7 @@ TEST_CASE("the body is invited once, if the client waits for that") {
 TEST_CASE("a head or a chunk's head without end is refused within the limit") {
     Limits limits;
     limits.header_size = 1000;
-    Fixture head(limits), chunk(limits);
+    ReaderFixture head(limits), chunk(limits);
     head.feed("GET / HTTP/1.1\r\nX: " + std::string(100000, 'x'));
     CHECK(head.status == 431);
     chunk.feed(post + "Transfer-Encoding: chunked\r\n\r\n1;" + std::string(100000, 'x'));
@@ -180,7 +180,7 @@ TEST_CASE("a version is judged when it is whole, however the line is cut") {
         const int status = version.size() == 3 && version.find('x') == version.npos ? 505 : 400;
         for (std::size_t cut = 1; cut < request.size(); ++cut) {
             INFO(version << " cut at " << cut);
-            Fixture f;
+            ReaderFixture f;
             f.feed(request.substr(0, cut));
             CHECK((f.status == 0 || f.status == status));
             if (f.status == 0) f.feed(request.substr(cut));
@@ -190,7 +190,7 @@ TEST_CASE("a version is judged when it is whole, however the line is cut") {
 }
 
 TEST_CASE("what comes behind a request can be taken out") {
-    Fixture f;
+    ReaderFixture f;
     f.feed("GET / HTTP/1.1\r\nHost: h\r\n\r\nframes");
     REQUIRE(f.reader.stage() == Stage::done);
     CHECK(f.reader.take_rest() == "frames");
@@ -201,7 +201,7 @@ TEST_CASE("what comes behind a request can be taken out") {
 TEST_CASE("an empty chunked body may come in any pieces") {
     // Beast 1.81 ended the process, where asserts are on.
     for (const std::string end : {"0\r\n\r\n", "00\r\n\r\n", "0;a=b\r\nX: y\r\n\r\n"}) {
-        Fixture f;
+        ReaderFixture f;
         for (char byte : post + "Transfer-Encoding: chunked\r\n\r\n" + end) f.feed({&byte, 1});
         CHECK(f.reader.stage() == Stage::done);
         CHECK(f.request.body().empty());
@@ -209,7 +209,7 @@ TEST_CASE("an empty chunked body may come in any pieces") {
 }
 
 TEST_CASE("a head is refused before its end has come, if it cannot become a good one") {
-    Fixture f;
+    ReaderFixture f;
     std::string junk = GENERATE("\x16\x03\x01", "GET / HTTP/1.1\nHost: h\n\n", "GET / HTTP/1.1\r\nX: a\r\n b");
     for (char byte : junk)
         if (f.status == 0) f.feed({&byte, 1});
@@ -219,7 +219,7 @@ TEST_CASE("a head is refused before its end has come, if it cannot become a good
 TEST_CASE("a head is as large as its limit allows, however it is cut") {
     for (std::size_t step : {1u, 100u, 100000u})
         for (std::size_t size : {1024u, 1025u}) {
-            Fixture f;
+            ReaderFixture f;
             f.limits.header_size = 1024;
             std::string bytes = post + "X: ";
             bytes += std::string(size - bytes.size() - 4, 'x') + "\r\n\r\n";

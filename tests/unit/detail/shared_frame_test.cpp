@@ -25,8 +25,8 @@ struct FakeDeflater final : Deflater {
     int calls = 0;
 };
 
-struct Fixture {
-    explicit Fixture(std::string_view payload, Opcode opcode = Opcode::text) {
+struct FrameFixture {
+    explicit FrameFixture(std::string_view payload, Opcode opcode = Opcode::text) {
         loop.outgoing() = "before";
         append_frame(bytes, opcode, payload);
         frame.emplace(loop, bytes);
@@ -44,7 +44,7 @@ struct Fixture {
 TEST_CASE("shared frame: compressed once, for those who can take it, by the first of them") {
     for (std::size_t size : {3, 125, 126, 65535, 65536})
         for (Opcode opcode : {Opcode::text, Opcode::binary}) {
-            Fixture f("abc" + std::string(size - 3, 'x'), opcode);
+            FrameFixture f("abc" + std::string(size - 3, 'x'), opcode);
             FakeDeflater first(15, 12), small(11, 9), same(12, 15);
             const std::string compressed = (opcode == Opcode::text ? "\xC1"s : "\xC2"s) + "\x09small abc";
             CHECK(f.loop.outgoing() == "before");  // nothing before it is needed
@@ -66,7 +66,7 @@ TEST_CASE("shared frame: compressed once, for those who can take it, by the firs
 }
 
 TEST_CASE("shared frame: what does not get smaller goes as it is, and is tried once") {
-    Fixture f("message");
+    FrameFixture f("message");
     FakeDeflater first(15, std::nullopt), second(15, 9);
     CHECK(f.at(f.frame->for_one(&first)) == f.bytes);
     CHECK(f.at(f.frame->for_one(&second)) == f.bytes);

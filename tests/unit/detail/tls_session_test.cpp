@@ -19,12 +19,12 @@ using Result = TlsSession::Result;
 namespace {
 
 // OpenSSL's client between two memory buffers.
-struct Peer {
-    Peer() : context(SSL_CTX_new(TLS_client_method())), ssl(SSL_new(context)) {
+struct TlsPeer {
+    TlsPeer() : context(SSL_CTX_new(TLS_client_method())), ssl(SSL_new(context)) {
         SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
         SSL_set_connect_state(ssl);
     }
-    ~Peer() {
+    ~TlsPeer() {
         SSL_free(ssl);
         SSL_CTX_free(context);
     }
@@ -52,8 +52,8 @@ struct Peer {
     SSL* ssl;
 };
 
-struct Fixture {
-    Fixture() : context({certificate.file, certificate.key_file}), session(context.connection({})) {}
+struct TlsFixture {
+    TlsFixture() : context({certificate.file, certificate.key_file}), session(context.connection({})) {}
 
     // What the server has to say.
     std::string output() {
@@ -86,7 +86,7 @@ struct Fixture {
     test::Certificate certificate;
     TlsContext context;
     std::unique_ptr<TlsSession> session;
-    Peer peer;
+    TlsPeer peer;
     std::string plaintext;
 };
 
@@ -95,7 +95,7 @@ struct Fixture {
 TEST_CASE("bytes go both ways, however they are cut") {
     auto version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
     auto cut = GENERATE(std::size_t(1), std::size_t(100), std::size_t(100000));
-    Fixture f;
+    TlsFixture f;
     SSL_set_max_proto_version(f.peer.ssl, version);
     REQUIRE(f.handshake(cut));
     CHECK(SSL_version(f.peer.ssl) == version);
@@ -116,7 +116,7 @@ TEST_CASE("bytes go both ways, however they are cut") {
 }
 
 TEST_CASE("what does not fit is there for the next read") {
-    Fixture f;
+    TlsFixture f;
     REQUIRE(f.handshake());
     std::string sent = std::string(20000, 'a') + std::string(20000, 'b');
     SSL_write(f.peer.ssl, sent.data(), static_cast<int>(sent.size()));
@@ -131,7 +131,7 @@ TEST_CASE("what does not fit is there for the next read") {
 }
 
 TEST_CASE("bytes that came before the session are read first") {
-    Fixture f;
+    TlsFixture f;
     SSL_do_handshake(f.peer.ssl);
     std::string hello = f.peer.output();
     f.session = f.context.connection(hello.substr(0, 50));
@@ -141,7 +141,7 @@ TEST_CASE("bytes that came before the session are read first") {
 }
 
 TEST_CASE("nothing can be written before the handshake is over, or after it has failed") {
-    Fixture f;
+    TlsFixture f;
     CHECK(f.session->write("x", 1) == 0);
     CHECK(f.read({"\x16\x03\x01\x00\x05hello", 10}) == Result::failed);
     CHECK(f.session->write("x", 1) == 0);
@@ -152,14 +152,14 @@ TEST_CASE("nothing can be written before the handshake is over, or after it has 
 }
 
 TEST_CASE("what is no TLS at all is not answered") {
-    Fixture f;
+    TlsFixture f;
     CHECK(f.read("this is no TLS, whatever it is") == Result::failed);
     CHECK(f.session->output().empty());
 }
 
 TEST_CASE("plain HTTP is told so in plain text") {
     for (std::string method : {"GET", "POST", "HEAD", "PUT"}) {
-        Fixture f;
+        TlsFixture f;
         CHECK(f.read(method + " / HTTP/1.1\r\nHost: localhost\r\n\r\n") == Result::failed);
         CHECK(f.output().starts_with("HTTP/1.1 400 Bad Request\r\n"));
     }
@@ -167,7 +167,7 @@ TEST_CASE("plain HTTP is told so in plain text") {
 
 TEST_CASE("both sides say when they have said all, and may go on reading") {
     auto version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
-    Fixture f;
+    TlsFixture f;
     SSL_set_max_proto_version(f.peer.ssl, version);
     REQUIRE(f.handshake());
     SECTION("the server first") {
@@ -197,7 +197,7 @@ TEST_CASE("both sides say when they have said all, and may go on reading") {
 }
 
 TEST_CASE("a record that was changed on its way ends the connection with an alert") {
-    Fixture f;
+    TlsFixture f;
     REQUIRE(f.handshake());
     SSL_write(f.peer.ssl, "hello", 5);
     std::string ciphertext = f.peer.output();
@@ -209,7 +209,7 @@ TEST_CASE("a record that was changed on its way ends the connection with an aler
 }
 
 TEST_CASE("TLS 1.1 and weak ciphers are refused") {
-    Fixture f;
+    TlsFixture f;
     SECTION("TLS 1.1") {
         SSL_CTX_set_security_level(f.peer.context, 0);
         SSL_set_security_level(f.peer.ssl, 0);
@@ -234,7 +234,7 @@ TEST_CASE("ALPN agrees on HTTP/1.1 or on nothing") {
     };
     for (const auto& [offer, agreed, succeeds] : cases) {
         INFO(offer);
-        Fixture f;
+        TlsFixture f;
         SSL_set_alpn_protos(f.peer.ssl, reinterpret_cast<const unsigned char*>(offer.data()),
                             static_cast<unsigned>(offer.size()));
         CHECK(f.handshake() == succeeds);
@@ -246,7 +246,7 @@ TEST_CASE("ALPN agrees on HTTP/1.1 or on nothing") {
 }
 
 TEST_CASE("a client cannot renegotiate") {
-    Fixture f;
+    TlsFixture f;
     SSL_set_max_proto_version(f.peer.ssl, TLS1_2_VERSION);
     REQUIRE(f.handshake());
     SSL_renegotiate(f.peer.ssl);
@@ -258,7 +258,7 @@ TEST_CASE("a client cannot renegotiate") {
 
 TEST_CASE("a session is resumed by its ticket, until the certificates are read anew") {
     auto version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
-    Fixture f;
+    TlsFixture f;
     SSL_set_max_proto_version(f.peer.ssl, version);
     REQUIRE(f.handshake());
     f.peer.read();  // the tickets of TLS 1.3
@@ -266,7 +266,7 @@ TEST_CASE("a session is resumed by its ticket, until the certificates are read a
     REQUIRE(SSL_SESSION_is_resumable(ticket));
     for (bool reloaded : {false, true}) {
         if (reloaded) f.context.reload();
-        Peer again;
+        TlsPeer again;
         SSL_set_max_proto_version(again.ssl, version);
         SSL_set_session(again.ssl, ticket);
         std::swap(again.ssl, f.peer.ssl);
@@ -280,7 +280,7 @@ TEST_CASE("a session is resumed by its ticket, until the certificates are read a
 }
 
 TEST_CASE("output that is taken only in part is kept only in part") {
-    Fixture f;
+    TlsFixture f;
     REQUIRE(f.handshake());
     auto in_use = [] {
         auto memory = ::mallinfo2();
@@ -296,7 +296,7 @@ TEST_CASE("output that is taken only in part is kept only in part") {
 }
 
 TEST_CASE("updates of the keys without end neither fail nor pile up") {
-    Fixture f;
+    TlsFixture f;
     REQUIRE(f.handshake());
     for (int i = 0; i < 1000; ++i) {
         SSL_key_update(f.peer.ssl, SSL_KEY_UPDATE_REQUESTED);

@@ -25,9 +25,9 @@ namespace {
 
 // A server's stream, which reads all the time, and OpenSSL's client. Between them is a socket that hands out one piece
 // at a time, however much there is.
-class Connection {
+class TlsConnection {
 public:
-    Connection(boost::asio::io_context& io, const TlsContext& server) : io_(io), bytes_(20000, '\0') {
+    TlsConnection(boost::asio::io_context& io, const TlsContext& server) : io_(io), bytes_(20000, '\0') {
         int pair[2];
         REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
         socket_ = pair[0];
@@ -45,14 +45,14 @@ public:
         REQUIRE(SSL_is_init_finished(ssl_));
     }
 
-    ~Connection() {
+    ~TlsConnection() {
         SSL_free(ssl_);
         SSL_CTX_free(context_);
         ::close(socket_);
     }
 
-    Connection(const Connection&) = delete;
-    Connection& operator=(const Connection&) = delete;
+    TlsConnection(const TlsConnection&) = delete;
+    TlsConnection& operator=(const TlsConnection&) = delete;
 
     /// Send one record, in so many bytes at a time.
     void send(const std::string& record, std::size_t piece) {
@@ -106,7 +106,7 @@ TEST_CASE("TLS stream: a record in many pieces is whole, whatever comes for othe
     test::Certificate certificate;
     TlsContext server({certificate.file, certificate.key_file});
     boost::asio::io_context io(1);
-    Connection dripping(io, server), other(io, server);
+    TlsConnection dripping(io, server), other(io, server);
     const std::string first(10000, 'a'), second(15000, 'b');
     dripping.send(first, 500);
     for (int i = 0; i < 5; ++i) other.send(second, 16000);

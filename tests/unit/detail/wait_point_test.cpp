@@ -19,7 +19,7 @@ using namespace boost::asio::experimental::awaitable_operators;
 
 namespace {
 
-struct Fixture {
+struct WaitFixture {
     // What became of the wait: "waits", "woken" or an error's text.
     void wait() {
         boost::asio::co_spawn(loop.executor(), waiting(), [this](std::exception_ptr failure) {
@@ -48,7 +48,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("a wait ends when it is woken, now or later, and can be had again") {
-    Fixture f;
+    WaitFixture f;
     f.point->wake_now();  // nobody
     f.point->wake_later(f.loop);
     for (bool now : {true, false}) {
@@ -65,7 +65,7 @@ TEST_CASE("a wait ends when it is woken, now or later, and can be had again") {
 }
 
 TEST_CASE("a wait can be woken with an error") {
-    Fixture f;
+    WaitFixture f;
     f.wait();
     f.point->wake_now(boost::asio::error::operation_aborted);
     f.run();
@@ -73,7 +73,7 @@ TEST_CASE("a wait can be woken with an error") {
 }
 
 TEST_CASE("a wait that is cancelled leaves the place for the next one") {
-    Fixture f;
+    WaitFixture f;
     boost::asio::steady_timer timer(f.loop.executor(), std::chrono::milliseconds(1));
     boost::asio::co_spawn(
         f.loop.executor(),

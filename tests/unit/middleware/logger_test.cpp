@@ -23,7 +23,7 @@ LoggerOptions to(std::vector<std::string>& lines) {
     return LoggerOptions().sink([&lines](std::string_view line) { lines.emplace_back(line); });
 }
 
-bool has(const std::string& line, const std::string& part) { return line.find(part) != line.npos; }
+bool line_has(const std::string& line, const std::string& part) { return line.find(part) != line.npos; }
 
 }  // namespace
 
@@ -45,7 +45,7 @@ TEST_CASE("the logger tells the status that is sent, whatever was thrown") {
         Fixture f("/a?b=1", c.method);
         f.serve(logger(to(lines)), c.handler);
         REQUIRE(lines.size() == 1);
-        CHECK(has(lines[0], " 192.0.2.1:1234 \"" + c.method + " /a?b=1\" " + c.logged));
+        CHECK(line_has(lines[0], " 192.0.2.1:1234 \"" + c.method + " /a?b=1\" " + c.logged));
     }
 }
 
@@ -57,7 +57,7 @@ TEST_CASE("the logger sees what recovery made of it, wherever that stands") {
     inner.serve(logger(to(lines)), teapot, fail);
     outer.serve(teapot, logger(to(lines)), fail);
     REQUIRE(lines.size() == 2);
-    for (const std::string& line : lines) CHECK(has(line, "\" 418 0B "));
+    for (const std::string& line : lines) CHECK(line_has(line, "\" 418 0B "));
 }
 
 TEST_CASE("the logger knows the request's id, whether it was given before or after") {
@@ -68,8 +68,8 @@ TEST_CASE("the logger knows the request's id, whether it was given before or aft
         auto id = kvolt::middleware::request_id();
         auto log = logger(to(lines).json());
         before ? f.serve(id, log) : f.serve(log, id);
-        CHECK(has(lines.back(), R"("id":"7f3a")"));
-        CHECK(has(lines.back(), R"("status":200)"));
+        CHECK(line_has(lines.back(), R"("id":"7f3a")"));
+        CHECK(line_has(lines.back(), R"("status":200)"));
     }
 }
 
@@ -83,7 +83,7 @@ TEST_CASE("a stream is logged at its end, with the bytes that were sent") {
         co_await stream.write("678");
     });
     REQUIRE(lines.size() == 1);
-    CHECK(has(lines[0], "\" 200 8B "));
+    CHECK(line_has(lines[0], "\" 200 8B "));
 }
 
 TEST_CASE("an upgrade is logged when it happens and when it ends") {
@@ -96,8 +96,8 @@ TEST_CASE("an upgrade is logged when it happens and when it ends") {
         socket.close(4001, "line\nbreak");
     });
     REQUIRE(lines.size() == 2);
-    CHECK(has(lines[0], "\"GET /ws\" 101 0B "));
-    CHECK(has(lines[1], "\"GET /ws\" closed 4001 \"line\\x0abreak\" "));
+    CHECK(line_has(lines[0], "\"GET /ws\" 101 0B "));
+    CHECK(line_has(lines[1], "\"GET /ws\" closed 4001 \"line\\x0abreak\" "));
 }
 
 TEST_CASE("what a client sends is escaped, and stays in its line") {
@@ -111,10 +111,10 @@ TEST_CASE("what a client sends is escaped, and stays in its line") {
         const std::string text = R"(/\x0d\x0aGET \"\\\x1b[2K\x7f\xff\x00)",
                           quoted = R"("/\u000d\u000aGET \"\\\u001b[2K\u007f\u00ff\u0000")";
         if (json) {
-            CHECK(has(lines[0], R"(,"client":)" + quoted + R"(,"method":"G\"\u000a","target":)" + quoted + ','));
+            CHECK(line_has(lines[0], R"(,"client":)" + quoted + R"(,"method":"G\"\u000a","target":)" + quoted + ','));
             CHECK(lines[0].ends_with(R"(,"id":)" + quoted + '}'));
         } else {
-            CHECK(has(lines[0], ' ' + text + R"( "G\"\x0a )" + text + R"(" 200 0B )"));
+            CHECK(line_has(lines[0], ' ' + text + R"( "G\"\x0a )" + text + R"(" 200 0B )"));
             CHECK(lines[0].ends_with(" id=" + text));
         }
     }

@@ -23,7 +23,7 @@ namespace {
 
 const std::vector<std::string> no_names;
 
-bool has(const std::string& text, const std::string& line) { return text.find('\n' + line + '\n') != text.npos; }
+bool lists(const std::string& text, const std::string& line) { return text.find('\n' + line + '\n') != text.npos; }
 
 struct FakeHub {
     std::size_t size() const { return 3; }
@@ -81,26 +81,26 @@ TEST_CASE("requests are counted by pattern, method and the status that is sent")
     ask("GRIND", "/any", ok);
     std::string text = text_of(app, metrics);
     CHECK(text.starts_with("# HELP kvolt_requests_total "));
-    CHECK(has(text, "# TYPE kvolt_requests_total counter"));
-    CHECK(has(text, R"(kvolt_requests_total{route="/users/:id",method="GET",status="200"} 2)"));
-    CHECK(has(text, R"(kvolt_requests_total{route="/users/:id",method="GET",status="404"} 1)"));
-    CHECK(has(text, R"(kvolt_requests_total{route="/users/:id",method="GET",status="500"} 1)"));
-    CHECK(has(text, R"(kvolt_requests_total{route="/users/:id",method="POST",status="201"} 1)"));
-    CHECK(has(text, R"(kvolt_requests_total{route="",method="GET",status="404"} 1)"));
-    CHECK(has(text, R"(kvolt_requests_total{route="/any",method="other",status="200"} 2)"));
-    CHECK(has(text, "# TYPE kvolt_request_duration_seconds histogram"));
-    CHECK(has(text, R"(kvolt_request_duration_seconds_bucket{route="/users/:id",method="GET",le="3600"} 4)"));
-    CHECK(has(text, R"(kvolt_request_duration_seconds_bucket{route="/users/:id",method="GET",le="+Inf"} 4)"));
-    CHECK(has(text, R"(kvolt_request_duration_seconds_count{route="/users/:id",method="GET"} 4)"));
+    CHECK(lists(text, "# TYPE kvolt_requests_total counter"));
+    CHECK(lists(text, R"(kvolt_requests_total{route="/users/:id",method="GET",status="200"} 2)"));
+    CHECK(lists(text, R"(kvolt_requests_total{route="/users/:id",method="GET",status="404"} 1)"));
+    CHECK(lists(text, R"(kvolt_requests_total{route="/users/:id",method="GET",status="500"} 1)"));
+    CHECK(lists(text, R"(kvolt_requests_total{route="/users/:id",method="POST",status="201"} 1)"));
+    CHECK(lists(text, R"(kvolt_requests_total{route="",method="GET",status="404"} 1)"));
+    CHECK(lists(text, R"(kvolt_requests_total{route="/any",method="other",status="200"} 2)"));
+    CHECK(lists(text, "# TYPE kvolt_request_duration_seconds histogram"));
+    CHECK(lists(text, R"(kvolt_request_duration_seconds_bucket{route="/users/:id",method="GET",le="3600"} 4)"));
+    CHECK(lists(text, R"(kvolt_request_duration_seconds_bucket{route="/users/:id",method="GET",le="+Inf"} 4)"));
+    CHECK(lists(text, R"(kvolt_request_duration_seconds_count{route="/users/:id",method="GET"} 4)"));
     CHECK(text.find(R"(kvolt_request_duration_seconds_sum{route="/users/:id",method="GET"} )") != text.npos);
-    CHECK(has(text, "kvolt_requests_in_flight 0"));
+    CHECK(lists(text, "kvolt_requests_in_flight 0"));
 }
 
 TEST_CASE("a request is in flight until it is answered, upgraded or forgotten") {
     App app;
     Metrics metrics(app);
     auto in_flight = [&](int count) {
-        return has(text_of(app, metrics), "kvolt_requests_in_flight " + std::to_string(count));
+        return lists(text_of(app, metrics), "kvolt_requests_in_flight " + std::to_string(count));
     };
     Fixture answered, upgraded;
     answered.serve(metrics.count(), [&](Context&) { CHECK(in_flight(1)); });
@@ -112,7 +112,7 @@ TEST_CASE("a request is in flight until it is answered, upgraded or forgotten") 
         co_await c.upgrade();
         CHECK(in_flight(0));
     });
-    CHECK(has(text_of(app, metrics), R"(kvolt_requests_total{route="/ws",method="GET",status="101"} 1)"));
+    CHECK(lists(text_of(app, metrics), R"(kvolt_requests_total{route="/ws",method="GET",status="101"} 1)"));
     {
         Fixture forgotten;
         metrics.count()(forgotten.context());
@@ -133,15 +133,15 @@ TEST_CASE("hubs and loops are shown") {
     loop.outgoing().assign(100, 'x');
     websocket.send(0, 100, kvolt::detail::Unit::raw);
     std::string text = text_of(app, metrics);
-    CHECK(has(text, "kvolt_connections 2"));
-    CHECK(has(text, "kvolt_websockets 1"));
-    CHECK(has(text, "kvolt_queued_bytes 100"));
-    CHECK(has(text, "kvolt_connections_shed_total 0"));
-    CHECK(has(text, R"(kvolt_hub_members{hub="a \"b\""} 3)"));
-    CHECK(has(text, R"(kvolt_hub_messages_total{hub="a \"b\""} 10)"));
-    CHECK(has(text, R"(kvolt_hub_refused_total{hub="a \"b\""} 4)"));
-    CHECK(has(text, R"(kvolt_hub_deliveries_total{hub="a \"b\""} 30)"));
-    CHECK(has(text, R"(kvolt_hub_dropped_total{hub="a \"b\""} 2)"));
-    CHECK(has(text, R"(kvolt_hub_disconnected_total{hub="a \"b\""} 1)"));
+    CHECK(lists(text, "kvolt_connections 2"));
+    CHECK(lists(text, "kvolt_websockets 1"));
+    CHECK(lists(text, "kvolt_queued_bytes 100"));
+    CHECK(lists(text, "kvolt_connections_shed_total 0"));
+    CHECK(lists(text, R"(kvolt_hub_members{hub="a \"b\""} 3)"));
+    CHECK(lists(text, R"(kvolt_hub_messages_total{hub="a \"b\""} 10)"));
+    CHECK(lists(text, R"(kvolt_hub_refused_total{hub="a \"b\""} 4)"));
+    CHECK(lists(text, R"(kvolt_hub_deliveries_total{hub="a \"b\""} 30)"));
+    CHECK(lists(text, R"(kvolt_hub_dropped_total{hub="a \"b\""} 2)"));
+    CHECK(lists(text, R"(kvolt_hub_disconnected_total{hub="a \"b\""} 1)"));
     CHECK(text.ends_with("\n"));
 }

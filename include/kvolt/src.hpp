@@ -1,0 +1,33 @@
+#ifndef KVOLT_SRC_HPP
+#define KVOLT_SRC_HPP
+
+// What takes long to compile, for a program all of whose files are compiled with KVOLT_COMPILED: one file of it, which
+// holds nothing else, includes this. The others then know kvolt/*.hpp alone, and nothing of kvolt/src/. The CMake
+// target kvolt::compiled does all of that.
+
+#include <kvolt/app.hpp>
+#include <kvolt/src/app.hpp>
+#include <kvolt/src/hub.hpp>
+#include <kvolt/src/loop.hpp>
+#include <kvolt/src/server.hpp>
+#include <kvolt/src/websocket_client.hpp>
+
+#ifdef KVOLT_COMPILED
+
+namespace kvolt {
+
+template unsigned short App::listen<App>(std::string_view, const ListenOptions&);
+template void App::run<App>(std::function<void(std::string_view)>);
+template void App::start<App>();
+
+template std::shared_ptr<detail::HubCore> detail::make_hub<detail::HubStrand<void>>(std::shared_ptr<detail::Loops>,
+                                                                                    const Limits&, const HubOptions&);
+
+template Task<WebSocket> WebSocketClient::connect<WebSocketClient>() const;
+template Task<WebSocket> WebSocketClient::reconnect<WebSocketClient>();
+
+}  // namespace kvolt
+
+#endif
+
+#endif

@@ -1,0 +1,96 @@
+#ifndef KVOLT_SRC_LOOP_HPP
+#define KVOLT_SRC_LOOP_HPP
+
+#include <kvolt/config.hpp>
+#include <kvolt/detail/deadline_wheel.hpp>
+#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/mailbox.hpp>
+#include <kvolt/detail/reserve.hpp>
+#include <kvolt/detail/timer.hpp>
+#include <kvolt/detail/undo.hpp>
+#include <kvolt/detail/waiter.hpp>
+
+#include <boost/asio/post.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+namespace kvolt::detail {
+
+struct Loop::Ticker {
+    explicit Ticker(boost::asio::io_context& io) : timer(io) {}
+
+    Timer timer;
+};
+
+KVOLT_INLINE Loop::Loop()
+    : mailbox_(std::make_shared<Mailbox>(io_)), ticker_(std::make_unique<Ticker>(io_)), drain_deadline_(*this) {}
+
+KVOLT_INLINE Loop::~Loop() {
+    close();
+    clear();
+}
+
+KVOLT_INLINE void Loop::run() {
+    OnThisThread scope(*this);
+    advance();
+    while (!attempt([this] { io_.run(); })) {
+    }
+}
+
+KVOLT_INLINE void Loop::clear() {
+    OnThisThread scope(*this);
+    io_.shutdown();
+    fire();
+    // What is left keeps itself alive: a handler that waits for its own connection.
+    for (std::size_t i = links_.size(); i-- > 0;)
+        if (i < links_.size()) links_[i]->abandon();
+}
+
+KVOLT_INLINE void Loop::wake(Deadline& deadline) noexcept {
+    due_now_.append(deadline);
+    if (!cleared_ && !std::exchange(firing_, true)) boost::asio::post(io_, fire_room_.bind([this] { fire(); }));
+}
+
+KVOLT_INLINE void Loop::post(Waiter<> function) { boost::asio::post(io_, std::move(function)); }
+
+template <class Work>
+void Loop::take_turns(Reserve<>& room, Work work) {
+    if (!work()) return;
+    boost::asio::post(io_, room.bind([this, &room, work = std::move(work)]() mutable {
+        --unfinished_;
+        take_turns(room, std::move(work));
+    }));
+    ++unfinished_;
+}
+
+KVOLT_INLINE void Loop::mark(Link& link) {
+    link.dirty_ = true;
+    dirty_.push_back(&link);
+    if (flush_posted_) return;
+    flush_posted_ = true;
+    boost::asio::post(io_, flush_room_.bind([this] { flush(); }));
+}
+
+KVOLT_INLINE void Loop::fire() {
+    firing_ = false;
+    Deadlines woken;
+    woken.take(due_now_);
+    Undo rest([&] {  // if something leaves one of them
+        while (!woken.empty()) wake(woken.take_front());
+    });
+    while (!woken.empty()) Deadlines::fire(woken.take_front());
+}
+
+KVOLT_INLINE void Loop::advance() {
+    wheel_.advance(now());
+    ticker_->timer.expires_after(tick_length);
+    ticker_->timer.async_wait(ticker_room_.bind([this](boost::system::error_code error) {
+        if (!error) advance();
+    }));
+}
+
+}  // namespace kvolt::detail
+
+#endif

@@ -1,0 +1,29 @@
+#ifndef KVOLT_SRC_TLS_HPP
+#define KVOLT_SRC_TLS_HPP
+
+#include <kvolt/app.hpp>
+#include <kvolt/detail/listener.hpp>
+#include <kvolt/detail/stream.hpp>
+#include <kvolt/detail/tls_context.hpp>
+#include <kvolt/detail/tls_stream.hpp>
+#include <kvolt/tls.hpp>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace kvolt {
+
+template <class Stream>
+unsigned short App::listen_tls(std::string_view address, const Tls& tls, const ListenOptions& options) {
+    auto encrypt = [context = tls.context()](detail::PlainStream stream, std::string& early) {
+        return Stream(std::move(stream), context->connection(std::exchange(early, {})));
+    };
+    return add_listener(
+        [&] { return std::make_shared<detail::Listener<Stream>>(*this, address, options, std::move(encrypt)); });
+}
+
+}  // namespace kvolt
+
+#endif
