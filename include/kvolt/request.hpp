@@ -135,7 +135,7 @@ private:
         if (begin > 0) begin = target().find('/', begin);
         if (begin >= end) return begin == 0 ? Place() : keep("/");
         std::string_view path = target().substr(begin, end - begin);
-        if (detail::may_have_dot_segments(path))
+        if (path.starts_with('/') && detail::may_have_dot_segments(path))
             if (auto clean = remove_dot_segments(path)) return keep(*clean);
         return {target_.begin + static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(path.size())};
     }

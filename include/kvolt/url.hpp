@@ -59,7 +59,7 @@ inline bool has_good_escapes(std::string_view text) noexcept {
 /// False if a path has no segments `.` and `..`, also escaped ones.
 constexpr bool may_have_dot_segments(std::string_view path) noexcept {
     for (std::size_t i = 0; i + 1 < path.size(); ++i)
-        if (path[i] == '/' && (path[i + 1] == '.' || path[i + 1] == '%')) return true;
+        if (path[i] == '/' && (path[i + 1] == '.' || path.substr(i + 1, 2) == "%2")) return true;
     return false;
 }
 

@@ -3,6 +3,8 @@
 #include <kvolt/app.hpp>
 #include <kvolt/hub.hpp>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
@@ -10,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -274,6 +277,61 @@ TEST_CASE("hub: what its loop adds to a flood comes behind it") {
     bob.reset();
     client.settle();
     CHECK(news == "+ann+bob-bob");
+}
+
+TEST_CASE("hub: who asks for the members during a flood runs on at his place in it, and goes on behind it") {
+    App app;
+    Hub<std::string> hub(app);
+    std::size_t before = 0, after = 0;
+    auto ask = [&](kvolt::WebSocket socket) -> Task<> {
+        before = (co_await hub.members()).size();
+        hub.broadcast("asked");
+        auto second = hub.join(socket);
+        after = (co_await hub.members()).size();
+    };
+    app.get("/ws", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        auto seat = hub.join(socket);
+        co_await socket.read();
+        boost::asio::co_spawn(c.executor(), ask(socket), boost::asio::detached);
+        hub.broadcast("meanwhile");
+        co_await socket.read();
+    });
+    auto client = test::client_of(app);
+    auto ann = client.websocket("/ws").connect();
+    send_flood(hub);
+    ann.send("ask");
+    read_flood(ann);
+    for (const char* text : {"meanwhile", "meanwhile", "asked", "asked"}) CHECK(ann.read_text() == text);  // by two seats
+    client.settle();
+    CHECK(before == 1);
+    CHECK(after == 2);
+}
+
+TEST_CASE("hub: a call during a flood may move members whose coming is not told of yet") {
+    App app;
+    Hub<std::string> hub(app);
+    std::map<std::string, Seat*> seats;
+    std::string news;
+    hub.on_join([&](const auto& who) {
+        news += '+' + who.member;
+        if (who.member == "bob") seats["carl"]->leave();
+    });
+    hub.on_leave([&](const auto& who) { news += '-' + who.member; });
+    app.get("/ws", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        auto seat = hub.join(socket, std::string(c.query("name")));
+        seats[std::string(c.query("name"))] = &seat;
+        co_await socket.read();
+    });
+    auto client = test::client_of(app);
+    for (int i = 0; i < 10; ++i) send_flood(hub);
+    auto bob = client.websocket("/ws?name=bob").connect();
+    auto carl = client.websocket("/ws?name=carl").connect();
+    REQUIRE(news.empty());  // so that both came in it
+    client.settle();
+    CHECK(news == "+bob+carl-carl");
+    CHECK(hub.size() == 1);
 }
 
 TEST_CASE("hub: what it was told before a stop reaches its members, and nothing later") {

@@ -234,6 +234,7 @@ TEST_CASE("an error that nobody answers is a 500 and is logged, wherever it come
     const std::vector<Case> cases = {
         {"/plain", 500, internal, "kvolt: GET /plain: secret"},
         {"/at-once", 500, internal, "kvolt: GET /at-once: secret"},
+        {"/no-coroutine", 500, internal, "kvolt: GET /no-coroutine: secret"},
         {"/later", 500, internal, "kvolt: GET /later: secret"},
         {"/nested", 500, internal, "kvolt: GET /nested: secret"},
         {"/answered", 500, internal, "kvolt: GET /answered: secret"},
@@ -257,6 +258,7 @@ TEST_CASE("an error that nobody answers is a 500 and is logged, wherever it come
         throw std::runtime_error("secret");
     };
     app.get("/plain", [](Context&) { throw std::runtime_error("secret"); });
+    app.get("/no-coroutine", [](Context&) -> Task<> { throw std::runtime_error("secret"); });
     app.get("/at-once", [](Context& c) -> Task<> {
         if (c.method() == "GET") throw std::runtime_error("secret");
         co_return;

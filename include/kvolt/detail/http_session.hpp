@@ -291,7 +291,15 @@ private:
             handled_ = true;
             return;
         }
-        boost::asio::co_spawn(executor(), run(*chain_, 0, *context_), Handled(this->shared_from_this()));
+        std::optional<Task<>> task;
+        try {
+            task = run(*chain_, 0, *context_);  // which may be a function that makes a task
+        } catch (...) {
+            failure_ = std::current_exception();
+            handled_ = true;
+            return;
+        }
+        boost::asio::co_spawn(executor(), *std::move(task), Handled(this->shared_from_this()));
     }
 
     // What the handler ends with. One that there is no memory to end, or that the loop outlives, ends the connection.

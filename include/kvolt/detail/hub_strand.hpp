@@ -130,8 +130,9 @@ public:
 
     bool submit(HubEntry entry) override {
         if (entry.kind == Kind::message && !takes_messages()) return false;
-        if (home_.mailbox()->closed()) return false;  // the app has stopped
-        if (reached()) {
+        if (home_.mailbox()->closed()) return false;            // the app has stopped
+        bool of_hook = dealing_here() && !moves_member(entry);  // comes right behind what it was called for
+        if (of_hook || reached()) {
             order(std::move(entry));
             return true;
         }
@@ -140,7 +141,7 @@ public:
     }
 
     bool list(std::string_view room, Values& values) override {
-        if (!reached()) return false;
+        if (!dealing_here() && !reached()) return false;
         values = listed(room);
         return true;
     }
@@ -261,7 +262,14 @@ private:
     }
 
     // Whether this is where the order is given, and all that came before has its place.
-    bool reached() const { return Loop::current() == &home_ && (dealing_ || incoming_.empty()); }
+    bool reached() const { return Loop::current() == &home_ && incoming_.empty(); }
+
+    bool dealing_here() const { return Loop::current() == &home_ && dealing_; }
+
+    // What must not overtake what was said of the same member before.
+    static bool moves_member(const HubEntry& entry) noexcept {
+        return entry.kind == Kind::enter || entry.kind == Kind::leave || entry.kind == Kind::change;
+    }
 
     static HubEntry about(std::shared_ptr<HubMember> member, Kind kind, std::string_view room = {},
                           std::unique_ptr<HubEntry::More> more = nullptr) {
@@ -342,7 +350,12 @@ private:
             self->deal_in_turn(std::move(entry));
         };
         boost::asio::dispatch(strand_, order_room_.bind(std::move(turn)));
-        if (std::exchange(failed_, false)) throw std::bad_alloc();  // what left the strand would end the loop's turn
+        bool failed = std::exchange(failed_, false);
+        if (!dealing_ && answered_) {  // whoever asked runs on here, where nothing is being dealt
+            auto question = std::move(answered_);
+            question->answer(std::move(question->values));
+        }
+        if (failed) throw std::bad_alloc();  // what left the strand would end the loop's turn
     }
 
     // On the strand: whatever gets here first is first for everybody. What a hook submits meanwhile comes next.
@@ -492,8 +505,10 @@ private:
     void answer(std::shared_ptr<HubQuestion> question, std::string_view room) {
         question->values = listed(room);
         HubShard* asker = question->asker;
-        if (asker == nullptr) return question->answer(std::move(question->values));
-        send(*asker, {nullptr, nullptr, std::move(question)});
+        if (asker == nullptr)
+            answered_ = std::move(question);
+        else
+            send(*asker, {nullptr, nullptr, std::move(question)});
     }
 
     Values listed(std::string_view room) const {
@@ -529,7 +544,8 @@ private:
 
     // Of the home loop
     bool dealing_ = false;
-    bool failed_ = false;    // to deal, for want of memory
+    bool failed_ = false;  // to deal, for want of memory
+    std::shared_ptr<HubQuestion> answered_;
     std::size_t dealt_ = 0;  // how much there was to do, in members
     Reserve<512> order_room_;
     std::deque<HubEntry> waiting_;

@@ -145,7 +145,9 @@ public:
     /// Begin nothing new that takes turns, and call `then` when what has begun is done, or after `limit`.
     void end_turns(std::chrono::milliseconds limit, Waiter<> then) {
         ending_.store(true, std::memory_order_relaxed);
-        await_turns(now() + ticks(limit), std::move(then));
+        turns_end_.due = now() + ticks(limit);
+        turns_end_.then = std::move(then);
+        turns_end_.on_deadline();
     }
 
     /// True after end_turns(). Any thread.
@@ -289,10 +291,21 @@ private:
 
     void mark(Link& link);
 
-    void await_turns(Tick end, Waiter<> then) {
-        if (unfinished_ == 0 || now() >= end) return then();
-        post([this, end, then = std::move(then)]() mutable { await_turns(end, std::move(then)); });
-    }
+    // Looks after every turn whether there will be another one.
+    struct TurnsEnd : Deadline {
+        explicit TurnsEnd(Loop& owner) : loop(owner) {}
+        void on_deadline() override {
+            if (loop.cleared_) return;
+            if (loop.unfinished_ > 0 && loop.now() < due)
+                loop.wake(*this);
+            else
+                then();
+        }
+
+        Loop& loop;
+        Tick due = 0;
+        Waiter<> then;
+    };
 
     struct DrainDeadline : Deadline {
         explicit DrainDeadline(Loop& owner) : loop(owner) {}
@@ -352,6 +365,7 @@ private:
     BudgetShare share_;
     Deadlines due_now_;
     Drained told_drained_{*this};
+    TurnsEnd turns_end_{*this};
     std::vector<Link*> links_;
     std::vector<Link*> dirty_;
     std::size_t websockets_ = 0;

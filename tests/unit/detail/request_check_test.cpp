@@ -97,6 +97,8 @@ TEST_CASE("the target is a path, an absolute URL, or * for OPTIONS (RFC 9112, se
         {"climbing with every character escaped", 400, {host}, "/a/%2e%2e%2f%2e%2e%2fb"},
         {"GET *", 400, {host}, "*"},
         {"no slash", 400, {host}, "a/b"},
+        {"no slash, with dot segments", 400, {host}, "ab/./c"},
+        {"no slash, with an escape", 400, {host}, "ab/%61"},
         {"only a query", 400, {host}, "?a=b"},
         {"another scheme", 400, {host}, "ftp://h/a"},
         {"the authority form without CONNECT", 400, {host}, "h:443"},
