@@ -234,7 +234,7 @@ kvolt::ConnectOptions options() {
     return options;
 }
 
-void no_more(Clients&) {}
+void nothing_more(Clients&) {}
 
 }  // namespace
 
@@ -244,7 +244,7 @@ TEST_CASE("a client without memory says so, and connects again once there is som
         bool tls = GENERATE(false, true);
         auto how = options();
         if (tls) how.tls(kvolt::TlsClient().trust_anyone());
-        test::fail_each<Clients>(no_more, [&](Clients& clients) {
+        test::fail_each<Clients>(nothing_more, [&](Clients& clients) {
             const kvolt::WebSocketClient client(Clients::server(tls).url(target), how);
             clients.talk([&] { return client.connect(); });
             clients.check();
@@ -252,7 +252,7 @@ TEST_CASE("a client without memory says so, and connects again once there is som
         });
     }
     SECTION("after a wait") {
-        test::fail_each<Clients>(no_more, [&](Clients& clients) {
+        test::fail_each<Clients>(nothing_more, [&](Clients& clients) {
             kvolt::WebSocketClient client(Clients::server().url("/"), options());
             for (int i = 0; i < 2; ++i) clients.talk([&] { return client.reconnect(); });
             clients.check();
@@ -260,7 +260,7 @@ TEST_CASE("a client without memory says so, and connects again once there is som
         });
     }
     SECTION("by name") {
-        test::fail_each<Clients>(no_more, [&](Clients& clients) {
+        test::fail_each<Clients>(nothing_more, [&](Clients& clients) {
             kvolt::WebSocketClient client(Clients::server().url("/", "localhost"), options());
             clients.talk([&] { return client.connect(); });
             clients.check();
@@ -268,7 +268,7 @@ TEST_CASE("a client without memory says so, and connects again once there is som
         });
     }
     SECTION("when it is refused") {
-        test::fail_each<Clients>(no_more, [&](Clients& clients) {
+        test::fail_each<Clients>(nothing_more, [&](Clients& clients) {
             kvolt::WebSocketClient gone(Clients::server().url("/gone"), options());
             clients.talk([&] { return gone.reconnect(); }, true);
             clients.check();
