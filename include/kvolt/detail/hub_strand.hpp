@@ -255,7 +255,7 @@ private:
     bool wake_home() { return Call::post({this->shared_from_this(), nullptr}); }
 
     bool takes_messages() {
-        if (home_.ending()) return false;
+        if (home_.ending() && !dealing_here()) return false;  // what its hooks say belongs to what was taken on
         if (under_way_.load(std::memory_order_relaxed) <= options_.queue()) return true;
         refused_.fetch_add(1, std::memory_order_relaxed);
         return false;
@@ -499,7 +499,7 @@ private:
     void send(HubShard& shard, Delivery delivery) {
         bool wake = true;
         if (!Loop::attempt([&] { wake = shard.inbox().push(std::move(delivery)); })) shard.miss();
-        if (wake) Call::post({this->shared_from_this(), &shard});
+        if (wake) Loop::attempt([&] { Call::post({this->shared_from_this(), &shard}); });  // or one waits already
     }
 
     void answer(std::shared_ptr<HubQuestion> question, std::string_view room) {
