@@ -264,18 +264,8 @@ public:
     ///
     /// @throws HttpError         if the handshake is refused: 400, 403 or 426. Leave it to the server to answer.
     /// @throws std::logic_error  if the request was answered or upgraded already.
-    Task<WebSocket> upgrade() {
-        static const UpgradeOptions same_origin;
-        return upgrade(same_origin);
-    }
-    Task<WebSocket> upgrade(UpgradeOptions options) {
-        if (answered_) throw std::logic_error("kvolt: upgrade() of a request that was answered already");
-        WebSocket socket(exchange_.upgrade(request_, options));
-        answered_ = upgraded_ = true;
-        socket_ = socket;
-        announce(Phase::upgraded);
-        co_return socket;
-    }
+    Task<WebSocket> upgrade();
+    Task<WebSocket> upgrade(UpgradeOptions options);
 
     bool upgraded() const noexcept { return upgraded_; }
 
@@ -390,33 +380,15 @@ inline void run_plain(const Chain& chain, Context& context) {
     }
 }
 
-inline Task<> run_steps(const Chain& chain, std::size_t first, Context& context) {
-    for (std::size_t i = first; i < chain.steps().size(); ++i) {
-        const Step& step = chain.steps()[i];
-        if (step.around) {
-            Task<> task = step.around(context, Next(chain, i + 1, context));
-            co_await std::move(task);
-            co_return;
-        }
-        if (step.plain) {
-            step.plain(context);
-        } else {
-            Task<> task = step.coroutine(context);
-            co_await std::move(task);
-        }
-        if (context.answered()) co_return;
-    }
-}
-
 /// Run a chain from one of its steps on.
-inline Task<> run(const Chain& chain, std::size_t first, Context& context) {
-    bool last = first + 1 == chain.steps().size();  // then no coroutine is needed around it
-    if (last && chain.steps()[first].coroutine) return chain.steps()[first].coroutine(context);
-    return run_steps(chain, first, context);
-}
+Task<> run(const Chain& chain, std::size_t first, Context& context);
 
 }  // namespace detail
 
 }  // namespace kvolt
+
+#ifndef KVOLT_COMPILED
+#include <kvolt/src/context.hpp>
+#endif
 
 #endif

@@ -7,6 +7,8 @@
 
 #include <kvolt/app.hpp>
 #include <kvolt/src/app.hpp>
+#include <kvolt/src/context.hpp>
+#include <kvolt/src/files.hpp>
 #include <kvolt/src/hub.hpp>
 #include <kvolt/src/loop.hpp>
 #include <kvolt/src/server.hpp>

@@ -1,4 +1,5 @@
-// A server, and a client that hears from its hub: what an outside project uses, by headers alone or compiled once.
+// A server, and a client that hears from its hub: what an outside project uses, by headers alone (add_subdirectory) or
+// compiled once (find_package).
 
 #include <kvolt.hpp>
 #include <kvolt/run.hpp>

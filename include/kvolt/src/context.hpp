@@ -1,0 +1,50 @@
+#ifndef KVOLT_SRC_CONTEXT_HPP
+#define KVOLT_SRC_CONTEXT_HPP
+
+#include <kvolt/config.hpp>
+#include <kvolt/context.hpp>
+#include <kvolt/handler.hpp>
+#include <kvolt/upgrade_options.hpp>
+#include <kvolt/websocket.hpp>
+
+#include <cstddef>
+#include <stdexcept>
+#include <utility>
+
+namespace kvolt {
+
+KVOLT_INLINE Task<WebSocket> Context::upgrade() {
+    static const UpgradeOptions same_origin;
+    return upgrade(same_origin);
+}
+
+KVOLT_INLINE Task<WebSocket> Context::upgrade(UpgradeOptions options) {
+    if (answered_) throw std::logic_error("kvolt: upgrade() of a request that was answered already");
+    WebSocket socket(exchange_.upgrade(request_, options));
+    answered_ = upgraded_ = true;
+    socket_ = socket;
+    announce(Phase::upgraded);
+    co_return socket;
+}
+
+KVOLT_INLINE Task<> detail::run(const Chain& chain, std::size_t first, Context& context) {
+    for (std::size_t i = first; i < chain.steps().size(); ++i) {
+        const Step& step = chain.steps()[i];
+        if (step.around) {
+            Task<> task = step.around(context, Next(chain, i + 1, context));
+            co_await std::move(task);
+            co_return;
+        }
+        if (step.plain) {
+            step.plain(context);
+        } else {
+            Task<> task = step.coroutine(context);
+            co_await std::move(task);
+        }
+        if (context.answered()) co_return;
+    }
+}
+
+}  // namespace kvolt
+
+#endif

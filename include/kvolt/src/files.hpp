@@ -1,0 +1,175 @@
+#ifndef KVOLT_SRC_FILES_HPP
+#define KVOLT_SRC_FILES_HPP
+
+#include <kvolt/app.hpp>
+#include <kvolt/config.hpp>
+#include <kvolt/context.hpp>
+#include <kvolt/detail/accept_encoding.hpp>
+#include <kvolt/detail/content_disposition.hpp>
+#include <kvolt/detail/fields.hpp>
+#include <kvolt/detail/file_answer.hpp>
+#include <kvolt/detail/file_path.hpp>
+#include <kvolt/detail/media_type.hpp>
+#include <kvolt/detail/open_file.hpp>
+#include <kvolt/error.hpp>
+#include <kvolt/files_options.hpp>
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <fcntl.h>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace kvolt {
+
+namespace detail {
+
+/// A folder that is served. It is looked up by its name for every request, so that it can be replaced at any time.
+class ServedFolder {
+public:
+    ServedFolder(const std::string& folder, FilesOptions options)
+        : folder_(absolute(folder)), options_(std::move(options)), cache_control_(options_.cache_control()) {
+        std::string what = "files(\"" + folder + "\")";
+        Descriptor opened = open_folder(folder_, what);
+        if (options_.fallback().empty()) return;
+        Opened fallback = open_beneath(opened.number(), options_.fallback());
+        if (!fallback.file)
+            throw std::system_error(fallback.error == 0 ? EINVAL : fallback.error, std::generic_category(),
+                                    "kvolt: " + what + ": the fallback file \"" + options_.fallback() + '"');
+    }
+
+    /// Answer with what the rest of the path names.
+    void serve(Context& c, std::string_view rest) const {
+        auto wanted = parse_file_path(rest, options_.serves_dot_files());
+        if (!wanted) throw HttpError(404, "Not Found");
+        Descriptor folder(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (!folder) throw_unopened(errno, folder_);
+        if (wanted->is_folder) return serve_folder(c, folder.number(), wanted->path, rest);
+        Opened opened = open(folder.number(), wanted->path);
+        if (opened.file) return answer(c, folder.number(), wanted->path, std::move(opened.file), cache_control_);
+        if (opened.is_folder && has_index(folder.number(), wanted->path)) return redirect(c);
+        serve_fallback(c, folder.number(), rest);
+    }
+
+    /// Send the client to the same path with a slash behind it. Relative to what it has asked for, so that it works
+    /// behind proxies which change the path, and leads nowhere else.
+    static void redirect(Context& c) {
+        std::string_view path = c.request().raw_path(), query = c.request().raw_query();
+        std::string location = "./" + std::string(path.substr(path.rfind('/') + 1)) + '/';
+        if (!query.empty()) (location += '?') += query;
+        c.redirect(location, 301);
+    }
+
+private:
+    // Also where the working folder changes. Links stay what they are.
+    static std::string absolute(const std::string& folder) {
+        if (folder.starts_with('/')) return folder;
+        std::string here(4097, '\0');
+        if (::getcwd(here.data(), here.size()) == nullptr)
+            throw std::system_error(errno, std::generic_category(), "kvolt: the working folder");
+        here.resize(here.find('\0'));
+        return here + '/' + folder;
+    }
+
+    Opened open(int folder, const std::string& path) const {
+        Opened opened = open_beneath(folder, path);
+        bool absent = means_absent(opened.error) || opened.error == EACCES || opened.error == EPERM;
+        if (!opened.file && !absent) throw_unopened(opened.error, folder_ + '/' + path);
+        return opened;
+    }
+
+    std::string index_of(const std::string& path) const {
+        return path.empty() ? options_.index() : path + '/' + options_.index();
+    }
+
+    bool has_index(int folder, const std::string& path) const {
+        return !options_.index().empty() && open(folder, index_of(path)).file != nullptr;
+    }
+
+    void serve_folder(Context& c, int folder, const std::string& path, std::string_view rest) const {
+        if (!options_.index().empty())
+            if (Opened opened = open(folder, index_of(path)); opened.file)
+                return answer(c, folder, index_of(path), std::move(opened.file), cache_control_);
+        serve_fallback(c, folder, rest);
+    }
+
+    void serve_fallback(Context& c, int folder, std::string_view rest) const {
+        std::string_view name = rest.substr(rest.rfind('/') + 1);
+        bool page = name.find('.') == name.npos ||
+                    joined_fields(c.request(), "Accept").value_or("").find("text/html") != std::string::npos;
+        if (options_.fallback().empty() || !page) throw HttpError(404, "Not Found");
+        Opened opened = open(folder, options_.fallback());
+        if (!opened.file) throw HttpError(404, "Not Found");
+        answer(c, folder, options_.fallback(), std::move(opened.file), "no-cache");
+    }
+
+    void answer(Context& c, int folder, const std::string& path, std::shared_ptr<const File> file,
+                std::string_view cache_control) const {
+        FileFields fields;
+        fields.content_type = media_type(path);
+        fields.cache_control = cache_control;
+        if (options_.looks_for_precompressed() && is_compressible(fields.content_type)) {
+            std::string_view codings[2];
+            std::shared_ptr<const File> variants[2];
+            std::size_t count = 0;
+            for (auto [coding, suffix] : {std::pair("br", ".br"), std::pair("gzip", ".gz")}) {
+                variants[count] = open(folder, path + suffix).file;
+                if (variants[count]) codings[count++] = coding;
+            }
+            std::string accepted = joined_fields(c.request(), "Accept-Encoding").value_or("");
+            std::string_view chosen = choose_encoding(accepted, std::span(codings, count));
+            for (std::size_t i = 0; i < count; ++i) {
+                if (codings[i] != chosen) continue;
+                file = std::move(variants[i]);
+                fields.content_encoding = chosen;
+            }
+            fields.varies = count > 0;
+        }
+        answer_file(c.request(), c.response(), std::move(file), fields);
+        c.status(c.response().status());  // which says that it is answered
+    }
+
+    const std::string folder_;
+    const FilesOptions options_;
+    const std::string cache_control_;
+};
+
+}  // namespace detail
+
+KVOLT_INLINE void Group::files(std::string_view prefix, const std::string& folder, const FilesOptions& options) const {
+    auto served = std::make_shared<const detail::ServedFolder>(folder, options);
+    std::string base(prefix.ends_with('/') ? prefix.substr(0, prefix.size() - 1) : prefix);
+    add("GET", base + "/*path", [served](Context& c) { served->serve(c, c.raw_param("path")); });
+    if (!base.empty() || index_ != 0) add("GET", base, [](Context& c) { detail::ServedFolder::redirect(c); });
+}
+
+KVOLT_INLINE void Group::files(std::string_view prefix, const std::string& folder) const {
+    files(prefix, folder, FilesOptions());
+}
+
+KVOLT_INLINE void Context::file(const std::string& path) {
+    check_head();
+    detail::Opened opened;
+    if (path.find('\0') == path.npos) opened = detail::open_file(path);
+    if (!opened.file) detail::throw_unopened(opened.error, path);
+    detail::FileFields fields;
+    fields.content_type = detail::media_type(path);
+    detail::answer_file(request_, response_, std::move(opened.file), fields);
+    answered_ = true;
+}
+
+KVOLT_INLINE void Context::attachment(const std::string& path, std::string_view name) {
+    if (name.empty()) name = std::string_view(path).substr(path.rfind('/') + 1);
+    header("Content-Disposition", detail::attachment_disposition(name));
+    file(path);
+}
+
+}  // namespace kvolt
+
+#endif
