@@ -27,7 +27,9 @@ KVOLT_INLINE Task<WebSocket> Context::upgrade(UpgradeOptions options) {
     co_return socket;
 }
 
-KVOLT_INLINE Task<> detail::run(const Chain& chain, std::size_t first, Context& context) {
+namespace detail {
+
+inline Task<> run_steps(const Chain& chain, std::size_t first, Context& context) {
     for (std::size_t i = first; i < chain.steps().size(); ++i) {
         const Step& step = chain.steps()[i];
         if (step.around) {
@@ -44,6 +46,14 @@ KVOLT_INLINE Task<> detail::run(const Chain& chain, std::size_t first, Context& 
         if (context.answered()) co_return;
     }
 }
+
+KVOLT_INLINE Task<> run(const Chain& chain, std::size_t first, Context& context) {
+    bool last = first + 1 == chain.steps().size();  // then no coroutine is needed around it
+    if (last && chain.steps()[first].coroutine) return chain.steps()[first].coroutine(context);
+    return run_steps(chain, first, context);
+}
+
+}  // namespace detail
 
 }  // namespace kvolt
 
