@@ -100,8 +100,8 @@ private:
     };
 
     struct Node {
-        std::string text;  // what leads here
-        std::vector<std::unique_ptr<Node>> texts;
+        std::string text;                          // what leads here
+        std::vector<std::unique_ptr<Node>> texts;  // in their order
         std::unique_ptr<Node> parameter;
         std::vector<Entry> here;  // routes that end at this segment
         std::vector<Entry> rest;  // routes whose `*rest` begins behind it
@@ -109,12 +109,28 @@ private:
 
     static std::string name(const Route& route) { return route.method + ' ' + route.pattern; }
 
+    static auto place_of(const Node& node, std::string_view text) {
+        auto before = [](const auto& child, std::string_view other) { return child->text < other; };
+        return std::lower_bound(node.texts.begin(), node.texts.end(), text, before);
+    }
+
     static Node& child(Node& node, const std::string& text) {
+        auto place = place_of(node, text);
+        if (place != node.texts.end() && (*place)->text == text) return **place;
+        auto made = std::make_unique<Node>();
+        made->text = text;
+        return **node.texts.insert(place, std::move(made));
+    }
+
+    // What a segment, escapes and all, leads to; nullptr if that is no text.
+    static const Node* find_text(const Node& node, std::string_view segment) {
+        if (segment.find('%') == segment.npos) {
+            auto place = place_of(node, segment);
+            return place != node.texts.end() && (*place)->text == segment ? place->get() : nullptr;
+        }
         for (const auto& child : node.texts)
-            if (child->text == text) return *child;
-        node.texts.push_back(std::make_unique<Node>());
-        node.texts.back()->text = text;
-        return *node.texts.back();
+            if (detail::segment_equals(segment, child->text)) return child.get();
+        return nullptr;
     }
 
     std::vector<Entry>& place(const detail::PathPattern& pattern) {
@@ -156,10 +172,8 @@ private:
         std::string_view behind = path.substr(1);
         std::string_view segment = behind.substr(0, behind.find('/'));
         std::string_view further = behind.substr(segment.size());
-        for (const auto& child : node.texts)
-            if (detail::segment_equals(segment, child->text) &&
-                search(*child, method, further, match, neighbour, result))
-                return true;
+        const Node* text = find_text(node, segment);
+        if (text && search(*text, method, further, match, neighbour, result)) return true;
         if (node.parameter && !segment.empty()) {
             match.values[match.size++] = segment;
             if (search(*node.parameter, method, further, match, neighbour, result)) return true;
@@ -187,8 +201,7 @@ private:
         std::string_view behind = path.substr(1);
         std::string_view segment = behind.substr(0, behind.find('/'));
         std::string_view further = behind.substr(segment.size());
-        for (const auto& child : node.texts)
-            if (detail::segment_equals(segment, child->text)) collect(*child, further, nearest, result);
+        if (const Node* text = find_text(node, segment)) collect(*text, further, nearest, result);
         if (node.parameter && !segment.empty()) collect(*node.parameter, further, nearest, result);
         take(node.rest);
     }

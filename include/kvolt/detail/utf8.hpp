@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_UTF8_HPP
 #define KVOLT_DETAIL_UTF8_HPP
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -8,18 +9,48 @@
 
 namespace kvolt::detail {
 
+/// What the first byte of a character tells: how many there are, and what the second may be, so that there are no
+/// overlong forms, no surrogates, and nothing above U+10FFFF.
+struct Utf8Lead {
+    std::uint8_t size, low, high;
+};
+
+/// Of 0x80 and the bytes above it.
+inline constexpr std::array<Utf8Lead, 128> utf8_leads = [] {
+    std::array<Utf8Lead, 128> leads;
+    leads.fill({0, 0x80, 0xBF});  // none begins so
+    for (std::size_t first = 0xC2; first <= 0xF4; ++first) {
+        Utf8Lead& lead = leads[first - 0x80];
+        lead.size = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+        if (first == 0xE0) lead.low = 0xA0;
+        if (first == 0xED) lead.high = 0x9F;
+        if (first == 0xF0) lead.low = 0x90;
+        if (first == 0xF4) lead.high = 0x8F;
+    }
+    return leads;
+}();
+
 /// Checks UTF-8 (RFC 3629) that comes in pieces. It fails at the first byte that cannot be right.
 class Utf8Check {
 public:
     /// False if the text so far is wrong; it stays wrong.
     bool feed(std::string_view text) noexcept {
         const char* at = text.data();
-        const char* end = at + text.size();
+        const char* const end = at + text.size();
+        while (at != end && left_ > 0)
+            if (!go_on(byte(*at++))) return false;
         while (at != end) {
-            if (left_ == 0) at = skip_ascii(at, end);
-            if (at == end) break;
-            auto byte = static_cast<unsigned char>(*at++);
-            if (!(left_ == 0 ? begin(byte) : go_on(byte))) return false;
+            if (byte(*at) < 0x80) {
+                at = skip_ascii(at, end);
+                continue;
+            }
+            const Utf8Lead lead = utf8_leads[byte(*at) - 0x80u];
+            if (lead.size == 0) return false;
+            if (end - at < lead.size) return begin(lead, at + 1, end);
+            bool right = lead.low <= byte(at[1]) && byte(at[1]) <= lead.high;
+            for (int i = 2; i < lead.size; ++i) right = right && (byte(at[i]) & 0xC0) == 0x80;
+            if (!right) return false;
+            at += lead.size;
         }
         return true;
     }
@@ -38,22 +69,20 @@ private:
         return at;
     }
 
-    // The first byte tells how many follow, and narrows what the second may be: no overlong forms, no surrogates,
-    // nothing above U+10FFFF.
-    bool begin(unsigned char byte) noexcept {
-        low_ = 0x80;
-        high_ = 0xBF;
-        if (byte < 0xC2 || byte > 0xF4) return false;
-        left_ = byte < 0xE0 ? 1 : byte < 0xF0 ? 2 : 3;
-        if (byte == 0xE0) low_ = 0xA0;
-        if (byte == 0xED) high_ = 0x9F;
-        if (byte == 0xF0) low_ = 0x90;
-        if (byte == 0xF4) high_ = 0x8F;
+    static unsigned char byte(char c) noexcept { return static_cast<unsigned char>(c); }
+
+    // A character that ends in a further piece.
+    bool begin(Utf8Lead lead, const char* at, const char* end) noexcept {
+        left_ = static_cast<std::uint8_t>(lead.size - 1);
+        low_ = lead.low;
+        high_ = lead.high;
+        while (at != end)
+            if (!go_on(byte(*at++))) return false;
         return true;
     }
 
-    bool go_on(unsigned char byte) noexcept {
-        bool right = byte >= low_ && byte <= high_;
+    bool go_on(unsigned char next) noexcept {
+        bool right = next >= low_ && next <= high_;
         low_ = 0x80;
         high_ = 0xBF;
         --left_;
