@@ -208,6 +208,7 @@ private:
     }
 
     void take_frame(Connection& connection, char opcode, const char* masked, std::size_t size) {
+        if (opcode == 9) opcode = 10;  // a ping
         if (opcode > 2 || !connection.room) return append_frame(reply_, opcode, masked + 4, size, masked);
         if (connection.room->turn.empty()) busy_.push_back(connection.room);
         append_frame(connection.room->turn, opcode, masked + 4, size, masked);
