@@ -44,12 +44,15 @@ public:
                 at = skip_ascii(at, end);
                 continue;
             }
+            // two bytes, as most alphabets take
+            while (end - at >= 2 && byte(*at) >= 0xC2 && byte(*at) < 0xE0 && follows(at[1])) at += 2;
+            if (at == end || byte(*at) < 0x80) continue;
             const Utf8Lead lead = utf8_leads[byte(*at) - 0x80u];
             if (lead.size == 0) return false;
             if (end - at < lead.size) return begin(lead, at + 1, end);
-            bool right = lead.low <= byte(at[1]) && byte(at[1]) <= lead.high;
-            for (int i = 2; i < lead.size; ++i) right = right && (byte(at[i]) & 0xC0) == 0x80;
-            if (!right) return false;
+            if (byte(at[1]) < lead.low || byte(at[1]) > lead.high) return false;
+            if (lead.size > 2 && !follows(at[2])) return false;
+            if (lead.size > 3 && !follows(at[3])) return false;
             at += lead.size;
         }
         return true;
@@ -68,6 +71,8 @@ private:
         while (at != end && static_cast<unsigned char>(*at) < 0x80) ++at;
         return at;
     }
+
+    static bool follows(char c) noexcept { return (byte(c) & 0xC0) == 0x80; }
 
     static unsigned char byte(char c) noexcept { return static_cast<unsigned char>(c); }
 
