@@ -94,8 +94,9 @@ public:
     template <class Self = App>
     unsigned short listen(std::string_view address, const ListenOptions& options = {});
 
-    /// Serve on all addresses of listen(), until SIGINT, SIGTERM or stop(). The file that calls this includes
-    /// `kvolt.hpp` or `kvolt/server.hpp`, and compiles the server unless KVOLT_COMPILED says that another one does.
+    /// Serve on all addresses of listen(), until SIGINT, SIGTERM or stop(); a second signal does not wait for those who
+    /// are still there. The file that calls this includes `kvolt.hpp` or `kvolt/server.hpp`, and compiles the server
+    /// unless KVOLT_COMPILED says that another one does.
     ///
     /// Then no connection is accepted any more, requests that are being handled are answered, WebSockets are closed
     /// with 1001, and what is left after `Limits::drain_timeout` is cut off. Handlers have ended when it returns.

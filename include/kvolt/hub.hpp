@@ -44,7 +44,8 @@ namespace kvolt {
 ///                 on any thread. See Keyed for members that have a key.
 ///
 /// @note Thread safety: all functions may be called from any thread, but join(), which is for the handler of the
-/// socket.
+/// socket. On a loop of the app, each may call on_join() and the like before it returns: hold no lock then that those
+/// take, too.
 /// @note Lifetime: a hub stops its app when it is destroyed before it, since handlers may still use the hub. Declare
 /// before it what those handlers use.
 template <class Member = std::monostate>
@@ -208,7 +209,8 @@ public:
     ///
     /// Both have their place in the hub's order, and what the function broadcasts comes right behind it: before all
     /// that the one who enters broadcasts from then on, behind all that the one who leaves has broadcast. A list of
-    /// members() together with the news behind it always tells who is there.
+    /// members() together with the news behind it always tells who is there; size() is of the moment, and ahead of
+    /// them.
     ///
     /// @param call  `void(const Presence&)`. What it throws is logged.
     /// @throws std::logic_error  once somebody has joined.
@@ -277,6 +279,9 @@ public:
         return core_->submit(to_room(message, room, options));
     }
 
+    /// The same to everyone.
+    bool broadcast(MessageView message, const BroadcastOptions& options) { return broadcast(message, {}, options); }
+
     /// Send a message to those members of a room that satisfy a predicate. Else like broadcast().
     ///
     /// @param where  `bool(const Member&)`; called later, on several loops at once, for each member of the room. It
@@ -311,7 +316,7 @@ public:
 
     /// Close the connections of all members of a room, of the empty one everybody's: they get what was broadcast
     /// before, then a close frame, and leave as their handlers end. The room's history is forgotten; who enters it
-    /// later is welcome.
+    /// later is welcome, so one who shall not be has to be told so by his handler, behind its join().
     ///
     /// @param code, reason  Like WebSocket::close().
     /// @throws std::length_error      if `room` is too long.

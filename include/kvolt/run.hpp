@@ -37,6 +37,14 @@ private:
 /// Run a coroutine in this thread, on a loop of its own, until it ends: `kvolt::run(talk());`. What it has spawned on
 /// its executor ends with it. WebSockets that are still open then are closed with 1001, within 5 s.
 ///
+/// Signals are left to the caller. What closes a WebSocket also ends the `read()` of whoever waits there:
+///
+///     boost::asio::signal_set signals(co_await boost::asio::this_coro::executor, SIGINT, SIGTERM);
+///     signals.async_wait([socket](auto error, int) mutable {
+///         if (!error) socket.close(kvolt::close_code::going_away);
+///     });
+///     while (auto message = co_await socket.read()) ...
+///
 /// @returns  what the coroutine returns.
 /// @throws   what the coroutine throws.
 /// @throws std::bad_alloc  also where Asio has destroyed the coroutine for lack of memory.

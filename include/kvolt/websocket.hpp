@@ -45,7 +45,8 @@ public:
     ///
     /// Completes with nothing when the connection is over, which close_code() explains; from then on always at once.
     /// While nobody reads, at most one message is read ahead and the peer is slowed down by TCP.
-    /// Cancelling the wait loses no message: `co_await (socket.read() || timer.async_wait(use_awaitable))` works.
+    /// Cancelling the wait loses no message: `co_await (socket.read() || timer.async_wait(use_awaitable))` works. Mind
+    /// that Asio's `||` waits for one that succeeds: what the other throws before that is lost.
     ///
     /// @throws std::logic_error  if another read of this connection is waiting.
     Task<std::optional<Message>> read() const { return peer_->read(); }

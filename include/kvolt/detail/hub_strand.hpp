@@ -2,11 +2,14 @@
 #define KVOLT_DETAIL_HUB_STRAND_HPP
 
 #include <kvolt/detail/hub_core.hpp>
+#include <kvolt/detail/hub_departures.hpp>
 #include <kvolt/detail/hub_roster.hpp>
 #include <kvolt/detail/hub_shard.hpp>
+#include <kvolt/detail/hub_shards.hpp>
 #include <kvolt/detail/inbox.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/reserve.hpp>
+#include <kvolt/detail/room_sizes.hpp>
 #include <kvolt/detail/token_bucket.hpp>
 #include <kvolt/detail/undo.hpp>
 #include <kvolt/hub_options.hpp>
@@ -21,7 +24,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -66,8 +68,8 @@ public:
         member->shard = &shard(loop);
         member->value = value;
         HubEntry entry = about(member, Kind::enter, room, known(std::move(value), std::move(key)));
-        if (!room.empty()) count_in(room);
-        Undo uncounted([&] { count_out(room); });
+        if (!room.empty()) sizes_.enter(room);
+        Undo uncounted([&] { sizes_.leave(room); });
         auto replayed = member->shard->join(*member, room);
         uncounted.done();
         Undo undo([&] { depart(member); });
@@ -82,8 +84,8 @@ public:
         auto replayed = member->shard->enter(*member, room);
         if (!replayed) return false;
         Undo undo([&] { member->shard->leave(*member, room); });
-        count_in(room);
-        Undo uncounted([&] { count_out(room); });
+        sizes_.enter(room);
+        Undo uncounted([&] { sizes_.leave(room); });
         submit(std::move(entry));
         uncounted.done();
         undo.done();
@@ -94,7 +96,7 @@ public:
     bool leave(const std::shared_ptr<HubMember>& member, std::string_view room) override {
         HubEntry entry = about(member, Kind::leave, room);  // `room` may be the room's own name
         if (!member->shard->leave(*member, entry.room)) return false;
-        count_out(entry.room);
+        sizes_.leave(entry.room);
         submit(std::move(entry));
         return true;
     }
@@ -115,8 +117,7 @@ public:
     }
 
     HubHooks& hooks() override {
-        if (made_.load(std::memory_order_acquire) > 0)
-            throw std::logic_error("kvolt: tell a hub what to call before anybody joins");
+        if (shards_.size() > 0) throw std::logic_error("kvolt: tell a hub what to call before anybody joins");
         return hooks_;
     }
 
@@ -159,13 +160,9 @@ public:
     }
 
     std::size_t size(std::string_view room) const override {
-        if (!room.empty()) {
-            std::lock_guard lock(mutex_);
-            auto found = sizes_.find(room);
-            return found == sizes_.end() ? 0 : found->second;
-        }
+        if (!room.empty()) return sizes_.of(room);
         std::size_t sum = 0;
-        for (const HubShard* shard : shards()) sum += shard->size();
+        for (const HubShard* shard : shards_.all()) sum += shard->size();
         return sum;
     }
 
@@ -174,7 +171,7 @@ public:
         stats.messages = messages_.load(std::memory_order_relaxed);
         stats.refused = refused_.load(std::memory_order_relaxed);
         stats.limited = limited_.load(std::memory_order_relaxed);
-        for (const HubShard* shard : shards()) {
+        for (const HubShard* shard : shards_.all()) {
             stats.deliveries += shard->deliveries();
             stats.dropped += shard->dropped();
             stats.coalesced += shard->coalesced();
@@ -202,16 +199,11 @@ private:
     void depart(std::shared_ptr<HubMember> member) noexcept {
         {
             std::lock_guard leaving(leaving_);
-            for (const HubPlace& place : member->places) count_out(place.room->name);
+            for (const HubPlace& place : member->places) sizes_.leave(place.room->name);
             member->shard->leave(*member);
         }
         if (Loop::attempt([&] { submit(about(member, Kind::leave)); })) return;
-        {
-            std::lock_guard lock(mutex_);
-            member->next = std::move(departed_);
-            departed_ = std::move(member);
-            departures_.store(true, std::memory_order_release);
-        }
+        departures_.add(std::move(member));
         Loop::attempt([&] { wake_home(); });
     }
 
@@ -288,60 +280,26 @@ private:
         return more;
     }
 
-    void count_in(std::string_view room) {
-        std::lock_guard lock(mutex_);
-        ++sizes_[std::string(room)];
-    }
-
-    void count_out(std::string_view room) {
-        std::lock_guard lock(mutex_);
-        auto size = sizes_.find(room);
-        if (size != sizes_.end() && --size->second == 0) sizes_.erase(size);
-    }
-
     bool is_own(const Loop& loop) const {
         return std::any_of(loops_->begin(), loops_->end(), [&](const auto& own) { return own.get() == &loop; });
     }
 
-    // The shard of a loop, made when it is first needed.
+    // Made when it is first needed.
     HubShard& shard(Loop& loop) {
-        std::lock_guard lock(mutex_);
-        for (const auto& shard : shards_)
-            if (&shard->loop() == &loop) return *shard;
-        made_.fetch_add(1, std::memory_order_release);
-        return *shards_.emplace_back(
-            std::make_unique<HubShard>(loop, options_.history(), hooks_, this->weak_from_this()));
-    }
-
-    // They live as long as this.
-    std::vector<HubShard*> shards() const {
-        std::lock_guard lock(mutex_);
-        std::vector<HubShard*> result;
-        for (const auto& shard : shards_) result.push_back(shard.get());
-        return result;
+        return shards_.of(
+            loop, [&] { return std::make_unique<HubShard>(loop, options_.history(), hooks_, this->weak_from_this()); });
     }
 
     // On the home loop
 
     bool take_turn() {
-        hooks_.guard([&] { order_departures(); });
+        auto tell = [&](auto member) { hooks_.guard([&] { order(about(std::move(member), Kind::leave)); }); };
+        departures_.take(tell);
         return incoming_.take_turn([&](HubEntry& next) {
             dealt_ = 0;
             hooks_.guard([&] { order(std::move(next)); });
             return dealt_;
         });
-    }
-
-    void order_departures() {
-        if (!departures_.exchange(false, std::memory_order_acquire)) return;
-        std::unique_lock lock(mutex_);
-        auto departed = std::exchange(departed_, nullptr);
-        lock.unlock();
-        while (departed) {
-            auto next = std::move(departed->next);
-            order(about(std::move(departed), Kind::leave));
-            departed = std::move(next);
-        }
     }
 
     void order(HubEntry entry) {
@@ -446,7 +404,7 @@ private:
         bool kept = entry.kind == Kind::message && keeps_history() &&
                     !(entry.more && (entry.more->where || !entry.more->options.history()));
         if (!kept) return;
-        if (made_.load(std::memory_order_relaxed) < loops_->size())
+        if (shards_.size() < loops_->size())
             for (const auto& loop : *loops_) shard(*loop);
         SeatId except = entry.more ? entry.more->options.except() : SeatId::none;
         std::string key = entry.more ? entry.more->options.coalesce() : std::string();
@@ -465,7 +423,7 @@ private:
 
     void deal_to_room(HubEntry& entry) {
         keep(entry);
-        if (seen_.size() != made_.load(std::memory_order_acquire)) seen_ = shards();
+        if (seen_.size() != shards_.size()) seen_ = shards_.all();
         std::shared_ptr<const HubEntry> shared;
         HubShard* own = nullptr;
         for (HubShard* shard : seen_) {
@@ -531,16 +489,13 @@ private:
     std::atomic<std::size_t> under_way_{0};  // bytes
     Inbox<HubEntry> incoming_;
     Reserve<> incoming_room_;
-    mutable std::mutex mutex_;
     std::mutex leaving_;  // when the loops have ended, several threads may leave one shard
-    std::vector<std::unique_ptr<HubShard>> shards_;
-    std::map<std::string, std::size_t, std::less<>> sizes_;  // of rooms
-    std::atomic<std::size_t> made_{0};                       // shards
+    HubShards shards_;
+    RoomSizes sizes_;
     std::atomic<std::uint64_t> messages_{0}, refused_{0}, limited_{0};
 
     HubHooks hooks_;
-    std::shared_ptr<HubMember> departed_;  // whose departures have still to be dealt
-    std::atomic<bool> departures_{false};
+    HubDepartures departures_;
 
     // Of the home loop
     bool dealing_ = false;
