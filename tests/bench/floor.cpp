@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -151,7 +152,7 @@ private:
     void receive(int fd, Connection& connection) {
         for (ssize_t size = static_cast<ssize_t>(buffer_.size()); size == static_cast<ssize_t>(buffer_.size());) {
             size = recv(fd, buffer_.data(), buffer_.size(), 0);
-            if (size == 0) return close(fd, connection);
+            if (size == 0 || (size < 0 && errno != EAGAIN)) return close(fd, connection);
             if (size < 0) return;
             std::string_view bytes(buffer_.data(), static_cast<std::size_t>(size));
             if (!connection.in.empty()) bytes = connection.in += bytes;
