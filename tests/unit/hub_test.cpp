@@ -352,6 +352,32 @@ TEST_CASE("hub: what it was told before a stop reaches its members, and nothing 
     CHECK_FALSE(later);
 }
 
+TEST_CASE("hub: a seat that has left one of its rooms is still known by its number and its key") {
+    struct Known {
+        std::string key;
+    };
+    App app;
+    Hub<Known> hub(app);
+    kvolt::SeatId number = kvolt::SeatId::none;
+    app.get("/ws", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        auto seat = hub.join(socket, Known{"ann"}, "red");
+        number = seat.id();
+        seat.enter("blue");
+        seat.leave("red");
+        co_await socket.read();
+    });
+    auto client = test::client_of(app);
+    auto ann = client.websocket("/ws").connect();
+    client.settle();
+    hub.send("by key", "ann");
+    hub.send("by number", number);
+    hub.broadcast("to all");
+    CHECK(ann.read_text() == "by key");
+    CHECK(ann.read_text() == "by number");
+    CHECK(ann.read_text() == "to all");
+}
+
 TEST_CASE("hub: a socket of another app does not join") {
     App app, other;
     Hub<std::string> hub(other);

@@ -99,13 +99,13 @@ public:
 
     /// Leave all rooms.
     void leave(HubMember& member) {
-        leave(member, [](const HubRoom&) {});
+        leave_all(member, [](const HubRoom&) {});
     }
 
     /// The same, and when it has left them all call `told(const HubRoom&)` for each.
     template <class Told>
     requires std::invocable<Told&, const HubRoom&>
-    void leave(HubMember& member, Told told) {
+    void leave_all(HubMember& member, Told told) {
         HubPlaces places = std::exchange(member.*places_, {});
         for (HubPlace& place : places) vacate(place);
         for (; !places.empty(); places.pop_back()) {

@@ -30,10 +30,10 @@ public:
 
     /// Leave for good, and call `told(const HubRoom&)` for each room that was left. Never fails.
     template <class Told>
-    void leave(HubMember& member, Told told) {
+    void remove(HubMember& member, Told told) {
         forget_key(member);
         auto seat = seats_.extract(member.id);  // which may be all that keeps it
-        rooms_.leave(member, told);
+        rooms_.leave_all(member, told);
     }
 
     /// What is known of a member from now on.

@@ -382,7 +382,7 @@ private:
     }
 
     void leave_roster(HubMember& member) noexcept {
-        roster_.leave(member, [&](const HubRoom& room) {
+        roster_.remove(member, [&](const HubRoom& room) {
             if (!room.name.empty() || member.roomless)
                 hooks_.call(hooks_.left, member.id, member.listed_value.get(), std::string_view(room.name));
         });
