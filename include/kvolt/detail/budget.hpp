@@ -4,6 +4,8 @@
 // How much may wait for all slow connections of an app together. Past that, the one for which the most waits goes
 // first, on whatever loop it lives.
 
+#include <kvolt/detail/undo.hpp>
+
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
@@ -45,16 +47,30 @@ public:
 private:
     friend class BudgetShare;
 
-    bool exceeded() const noexcept { return used() > limit_; }
+    // Even when those have let go who do so now.
+    bool exceeded(std::size_t slack = 0) const noexcept {
+        std::size_t relief = relief_.load(std::memory_order_acquire);
+        return used() > limit_ + slack + relief;
+    }
 
     // Too far to wait until another loop has the time to let go of something.
-    bool far_exceeded() const noexcept { return used() > limit_ + limit_ / 8; }
+    bool far_exceeded() const noexcept { return exceeded(limit_ / 8); }
+
+    // False if others do so already, and that will do.
+    bool begin_relief(std::size_t bytes) noexcept {
+        std::size_t others = relief_.fetch_add(bytes, std::memory_order_acq_rel);
+        if (used() > limit_ + others) return true;
+        end_relief(bytes);
+        return false;
+    }
+    void end_relief(std::size_t bytes) noexcept { relief_.fetch_sub(bytes, std::memory_order_release); }
 
     BudgetShare& worst() const noexcept;
 
     const std::size_t limit_;
     std::atomic<std::size_t> used_{0};
-    std::vector<BudgetShare*> shares_;  // complete before the first update
+    std::atomic<std::size_t> relief_{0};  // bytes that are being let go of
+    std::vector<BudgetShare*> shares_;    // complete before the first update
 };
 
 /// What waits for the connections of one loop. Touched by its thread alone, but for what it says of itself.
@@ -95,6 +111,8 @@ public:
             bool known = heaviest_.exchange(bytes, std::memory_order_relaxed) == bytes;
             if (elsewhere && bytes == 0) return worst.call();
             if (!elsewhere && !known) continue;
+            if (!budget_->begin_relief(bytes)) return;
+            Undo over([&] { budget_->end_relief(bytes); });
             if (!std::exchange((*heaviest)->shed_, true)) ++shed_;
             (*heaviest)->shed();
         }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 using kvolt::detail::Budget;
@@ -21,6 +22,7 @@ struct Loaded final : Burden {
 
     void shed() override {
         shed_ones += name;
+        if (meanwhile) std::exchange(meanwhile, {})();
         wait(rest);
         rest = 0;
     }
@@ -28,7 +30,8 @@ struct Loaded final : Burden {
     BudgetShare& share;
     std::string& shed_ones;
     char name;
-    std::size_t rest = 0;  // what it cannot let go of at once
+    std::size_t rest = 0;             // what it cannot let go of at once
+    std::function<void()> meanwhile;  // on another loop
 };
 
 // Some loops, whose threads are this one.
@@ -150,6 +153,25 @@ TEST_CASE("budget: a loop that has no time is not waited for without end") {
     a.wait(151);
     CHECK(loops.shed == "b");
     CHECK(loops.calls.size() == 1);
+}
+
+TEST_CASE("budget: what one loop lets go of is not let go of by another one, too") {
+    FewLoops loops(1000, 2);
+    Loaded a(loops.shares[0], loops.shed, 'a'), b(loops.shares[1], loops.shed, 'b');
+    b.wait(500);
+    a.meanwhile = [&] {
+        loops.shares[1].relieve();
+        b.wait(501);
+    };
+    a.wait(700);
+    loops.run();
+    CHECK(loops.shed == "a");
+    CHECK(loops.budget->used() == 501);
+    a.meanwhile = [&] { b.wait(1100); };  // for that is too much, whatever the other one lets go of
+    a.wait(600);
+    loops.run();
+    CHECK(loops.shed == "aab");
+    CHECK(loops.budget->used() == 0);
 }
 
 TEST_CASE("budget: without one everything may wait") {
