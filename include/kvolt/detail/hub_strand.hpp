@@ -222,15 +222,10 @@ private:
             Mailbox& mailbox = *call.loop().mailbox();
             Reserve<>& room = call.room();
             return mailbox.post(room, [call = std::move(call)]() mutable {
-                Call taken = std::move(call);
-                taken.take_turns();
+                Loop& here = call.loop();
+                Reserve<>& next = call.room();
+                here.take_turns(next, std::move(call));
             });
-        }
-
-        void take_turns() {
-            Loop& home = loop();
-            Reserve<>& post_room = room();
-            home.take_turns(post_room, std::move(*this));
         }
 
         bool operator()() {

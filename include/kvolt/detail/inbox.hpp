@@ -21,7 +21,9 @@ public:
     bool push(T item) {
         std::lock_guard lock(mutex_);
         items_.push_back(std::move(item));
-        return !filled_.exchange(true, std::memory_order_relaxed);
+        bool was_empty = empty();
+        filled_.store(true, std::memory_order_relaxed);
+        return was_empty;
     }
 
     /// True if all has been read that the caller knows to have been pushed.
