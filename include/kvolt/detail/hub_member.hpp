@@ -39,10 +39,15 @@ using HubPlaces = std::vector<HubPlace>;
 struct HubMember : std::enable_shared_from_this<HubMember> {
     HubMember(SeatId number, std::shared_ptr<Peer> whose, const Backlog& may_wait, SlowPolicy when_full,
               bool joined_no_room)
-        : id(number), peer(std::move(whose)), roomless(joined_no_room), limit(may_wait), policy(when_full) {}
+        : id(number), peer(std::move(whose)), limit(may_wait), policy(when_full), roomless(joined_no_room) {}
 
+    // What a broadcast looks at comes first: a cache line.
     const SeatId id;
     const std::shared_ptr<Peer> peer;
+    Backlog limit;  // this and the next two: on the loop of its connection
+    SlowPolicy policy;
+    bool behind = false;
+
     const bool roomless;  // joined in no room
 
     std::shared_ptr<HubMember> next;  // of those who have left
@@ -51,9 +56,6 @@ struct HubMember : std::enable_shared_from_this<HubMember> {
     HubShard* shard = nullptr;
     HubPlaces places;                   // in the shard
     std::shared_ptr<const void> value;  // what the hub's user knows of it
-    Backlog limit;
-    SlowPolicy policy;
-    bool behind = false;
     std::optional<TokenBucket> bucket;  // for what it broadcasts
 
     // On the loop that gives the order

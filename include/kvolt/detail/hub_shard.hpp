@@ -8,6 +8,7 @@
 #include <kvolt/detail/inbox.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/peer.hpp>
+#include <kvolt/detail/prefetch.hpp>
 #include <kvolt/detail/reserve.hpp>
 #include <kvolt/detail/shared_frame.hpp>
 #include <kvolt/detail/undo.hpp>
@@ -171,10 +172,19 @@ private:
         Tally tally;
         std::string_view key = more ? more->options.coalesce() : std::string_view();
         SharedFrame frame(loop_, entry.message(), key);
-        for (HubMember* member : members)
-            if (!more || member->id != more->options.except()) send(*member, frame, key.size(), tally);
+        for (std::size_t i = 0; i < members.size(); ++i) {
+            fetch_ahead(members.subspan(i));
+            if (!more || members[i]->id != more->options.except()) send(*members[i], frame, key.size(), tally);
+        }
         settle(std::move(tally));
         return count;
+    }
+
+    // They lie far apart in memory.
+    static void fetch_ahead(std::span<HubMember* const> members) {
+        if (members.size() > 6) prefetch(members[6], 64);
+        if (members.size() > 4) prefetch(members[4]->peer.get(), 64);
+        if (members.size() > 2) prefetch(members[2]->peer->link(), sizeof(Link));
     }
 
     void send(HubMember& member, SharedFrame& frame, std::size_t key, Tally& tally) {

@@ -9,6 +9,7 @@
 #include <kvolt/detail/deadline_wheel.hpp>
 #include <kvolt/detail/mailbox.hpp>
 #include <kvolt/detail/outbox.hpp>
+#include <kvolt/detail/prefetch.hpp>
 #include <kvolt/detail/reserve.hpp>
 #include <kvolt/detail/waiter.hpp>
 
@@ -201,9 +202,10 @@ public:
     void flush() {
         flush_posted_ = false;
         // A flush may find a connection broken, but it never destroys one and never adds to the list.
-        for (Link* link : dirty_) {
-            link->dirty_ = false;
-            link->flush();
+        for (std::size_t i = 0; i < dirty_.size(); ++i) {
+            if (i + 1 < dirty_.size()) prefetch(dirty_[i + 1], link_size);
+            dirty_[i]->dirty_ = false;
+            dirty_[i]->flush();
         }
         dirty_.clear();
         if (outgoing_.capacity() > 2 * max_outgoing)
@@ -286,6 +288,7 @@ public:
 private:
     friend class Link;
 
+    static constexpr std::size_t link_size = 256;  // bytes of a connection, or more than that, which a flush looks at
     static constexpr std::size_t max_outgoing = 1024 * 1024;
     static constexpr std::size_t scratch_size = 16 * 1024;
 

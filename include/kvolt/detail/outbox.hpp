@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -47,11 +48,12 @@ public:
                    : added == FrameQueue::Added::dropped ? Added::dropped
                                                          : Added::overflow;
         }
-        if (key == 0 && !ranges_.empty() && ranges_.back().end == begin && ranges_.back().unit == unit &&
-            ranges_.back().key == 0)
-            ranges_.back().end = end;
-        else
-            ranges_.push_back({begin, end, static_cast<std::uint32_t>(key), unit});
+        if (pending_ > 0 && last_.end == begin && last_.unit == unit && last_.key == 0 && key == 0) {
+            last_.end = end;
+        } else {
+            if (pending_ > 0) earlier_.push_back(last_);
+            last_ = {begin, end, static_cast<std::uint32_t>(key), unit};
+        }
         pending_ += end - begin;
         return Added::queued;
     }
@@ -82,24 +84,25 @@ public:
         if (pending_ == 0) return;
         std::string_view all = outgoing;
         std::size_t taken = 0;
-        if (ranges_.size() == 1) {
-            taken = send(boost::asio::const_buffer(all.data() + ranges_[0].begin, pending_));
+        if (earlier_.empty()) {
+            taken = send(boost::asio::const_buffer(all.data() + last_.begin, pending_));
         } else {
+            earlier_.push_back(last_);
             std::size_t offered = 0;
-            for (auto range = ranges_.begin(); range != ranges_.end() && taken == offered;) {
+            for (auto range = earlier_.begin(); range != earlier_.end() && taken == offered;) {
                 Pieces pieces;
-                for (; range != ranges_.end() && !pieces.full(); ++range) {
-                    pieces.add(all.substr(range->begin, range->end - range->begin));
-                    offered += range->end - range->begin;
+                for (; range != earlier_.end() && !pieces.full(); ++range) {
+                    pieces.add(range->of(all));
+                    offered += range->size();
                 }
                 taken += send(pieces);
             }
         }
         if (taken < pending_) keep_rest(all, taken);
-        if (ranges_.capacity() > 64)
-            std::vector<Range>().swap(ranges_);  // a connection at rest keeps little
+        if (earlier_.capacity() > 64)
+            std::vector<Range>().swap(earlier_);  // a connection at rest keeps little
         else
-            ranges_.clear();
+            earlier_.clear();
         pending_ = 0;
     }
 
@@ -124,7 +127,7 @@ public:
 
     /// Forget everything: the connection is gone.
     void clear() noexcept {
-        ranges_.clear();
+        earlier_.clear();
         pending_ = 0;
         if (backlog_) drop_backlog();
         unsent_ = 0;
@@ -141,6 +144,9 @@ public:
 
 private:
     struct Range {
+        std::size_t size() const noexcept { return end - begin; }
+        std::string_view of(std::string_view outgoing) const { return outgoing.substr(begin, size()); }
+
         std::size_t begin, end;
         std::uint32_t key;  // bytes behind it
         Unit unit;
@@ -148,8 +154,8 @@ private:
 
     void keep_rest(std::string_view outgoing, std::size_t taken) {
         backlog_ = std::make_unique<FrameQueue>();
-        for (const Range& range : ranges_) {
-            std::string_view bytes = outgoing.substr(range.begin, range.end - range.begin);
+        for (const Range& range : earlier_.empty() ? std::span(&last_, 1) : std::span(earlier_)) {
+            std::string_view bytes = range.of(outgoing);
             while (!bytes.empty()) {
                 std::size_t size = range.unit == Unit::raw ? bytes.size() : frame_size(bytes);
                 if (taken < size)
@@ -167,13 +173,14 @@ private:
         backlog_.reset();
     }
 
-    std::vector<Range> ranges_;
+    Range last_{};  // of this turn, if anything is pending: mostly the only one
+    std::vector<Range> earlier_;
     std::size_t pending_ = 0;
     std::size_t unsent_ = 0;
     std::unique_ptr<FrameQueue> backlog_;
+    bool finished_ = false;
     std::uint64_t dropped_ = 0;
     std::uint64_t coalesced_ = 0;
-    bool finished_ = false;
 };
 
 }  // namespace kvolt::detail

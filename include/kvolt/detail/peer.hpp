@@ -75,12 +75,12 @@ public:
 
 protected:
     Peer(Link& link, std::string protocol, Role role = Role::server, std::unique_ptr<Deflater> deflater = {})
-        : loop_(link.loop()),
+        : link_(&link),
+          deflater_(std::move(deflater)),
+          loop_(link.loop()),
           mailbox_(loop_.mailbox()),
-          link_(&link),
           protocol_(std::move(protocol)),
-          role_(role),
-          deflater_(std::move(deflater)) {}
+          role_(role) {}
 
     void set_over(std::uint16_t code, std::string_view reason) {
         close_code_ = code;
@@ -97,12 +97,12 @@ protected:
     void forget_drained() noexcept { drained_.clear(); }
 
 private:
-    Loop& loop_;
-    std::shared_ptr<Mailbox> mailbox_;
     Link* link_;
+    const std::unique_ptr<Deflater> deflater_;
+    Loop& loop_;
+    const std::shared_ptr<Mailbox> mailbox_;
     const std::string protocol_;
     const Role role_;
-    const std::unique_ptr<Deflater> deflater_;
     std::atomic<std::int64_t> round_trip_time_{-1};
     std::atomic<bool> over_{false};
     std::uint16_t close_code_ = 0;

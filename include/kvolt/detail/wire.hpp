@@ -291,9 +291,6 @@ private:
 
     Stream stream_;
     Protocol* protocol_;
-    std::weak_ptr<void> owner_;
-    int queued_ = 0;  // in the socket, when the peer was last looked at
-    std::chrono::milliseconds finish_limit_{0};
     bool reading_ = false;
     bool waiting_ = false;    // for writability
     bool lost_ = false;       // a write failed
@@ -302,6 +299,9 @@ private:
     bool said_end_ = false;  // and the peer was told
     bool peer_ended_ = false;
     bool closed_ = false;
+    std::weak_ptr<void> owner_;
+    int queued_ = 0;  // in the socket, when the peer was last looked at
+    std::chrono::milliseconds finish_limit_{0};
 };
 
 }  // namespace kvolt::detail
