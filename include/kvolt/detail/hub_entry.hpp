@@ -60,6 +60,17 @@ struct HubEntry {
     Charge charge;                            // while it is on its way between loops
 
     const std::string& message() const noexcept { return kept ? kept->frame : frame; }
+
+    More& need_more() {
+        if (!more) more = std::make_unique<More>();
+        return *more;
+    }
+
+    /// Count it, while it is on its way, to a sum of bytes.
+    void charge_to(std::atomic<std::size_t>& sum) {
+        static constexpr std::size_t overhead = 128;  // of an empty one, about
+        charge = Charge(sum, message().size() + overhead);
+    }
 };
 
 }  // namespace kvolt::detail

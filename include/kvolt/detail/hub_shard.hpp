@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_HUB_SHARD_HPP
 #define KVOLT_DETAIL_HUB_SHARD_HPP
 
+#include <kvolt/detail/hub_call.hpp>
 #include <kvolt/detail/hub_entry.hpp>
 #include <kvolt/detail/hub_history.hpp>
 #include <kvolt/detail/hub_hooks.hpp>
@@ -118,13 +119,18 @@ public:
 
     // Any thread
 
-    Inbox<Delivery>& inbox() noexcept { return inbox_; }
+    /// Deliver this on the loop, behind what was sent before. Never fails: for want of memory, those who would miss it
+    /// are let go.
+    void send(Delivery delivery) noexcept {
+        bool wake = true;
+        if (!Loop::attempt([&] { wake = inbox_.push(std::move(delivery)); }))
+            missed_.store(true, std::memory_order_relaxed);
+        if (wake) Loop::attempt([&] { HubCall<HubShard>::post({owner_.lock(), this}); });  // or one waits already
+    }
 
-    /// For the post that wakes this up.
+    // For HubCall
+
     Reserve<>& room() noexcept { return room_; }
-
-    /// Something will not come: let go of those who would miss it, when this is woken up.
-    void miss() noexcept { missed_.store(true, std::memory_order_relaxed); }
 
     // On its loop
 
@@ -139,6 +145,8 @@ public:
             return overhead + members;
         });
     }
+
+    void clear() noexcept { inbox_.clear(); }
 
     // Any thread
 

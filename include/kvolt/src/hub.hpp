@@ -14,7 +14,9 @@ namespace kvolt::detail {
 
 template <class Strand>
 std::shared_ptr<HubCore> make_hub(std::shared_ptr<Loops> loops, const Limits& limits, const HubOptions& options) {
-    return std::make_shared<Strand>(std::move(loops), limits, options);
+    auto hub = std::make_shared<Strand>(std::move(loops), limits, options);
+    hub->start();
+    return hub;
 }
 
 }  // namespace kvolt::detail

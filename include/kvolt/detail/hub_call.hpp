@@ -1,0 +1,49 @@
+#ifndef KVOLT_DETAIL_HUB_CALL_HPP
+#define KVOLT_DETAIL_HUB_CALL_HPP
+
+#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/mailbox.hpp>
+#include <kvolt/detail/reserve.hpp>
+
+#include <memory>
+#include <utility>
+
+namespace kvolt::detail {
+
+/// A call, from any thread, of whoever reads a queue on a loop. If the loop ends before, so does what waits there.
+///
+/// @tparam Reader  Has `loop()`, `room()` for the post, `take_turn()` and `clear()`.
+template <class Reader>
+class HubCall {
+public:
+    /// @returns  false if the loop has ended.
+    static bool post(std::shared_ptr<Reader> reader) {
+        Mailbox& mailbox = *reader->loop().mailbox();
+        Reserve<>& room = reader->room();
+        return mailbox.post(room, [call = HubCall(std::move(reader))]() mutable {
+            Loop& loop = call.reader_->loop();
+            Reserve<>& next = call.reader_->room();
+            loop.take_turns(next, std::move(call));
+        });
+    }
+
+    HubCall(HubCall&&) noexcept = default;
+    ~HubCall() {
+        if (reader_ && reader_->loop().mailbox()->closed()) reader_->clear();
+    }
+
+    bool operator()() {
+        if (reader_->take_turn()) return true;
+        reader_.reset();
+        return false;
+    }
+
+private:
+    explicit HubCall(std::shared_ptr<Reader> reader) noexcept : reader_(std::move(reader)) {}
+
+    std::shared_ptr<Reader> reader_;
+};
+
+}  // namespace kvolt::detail
+
+#endif

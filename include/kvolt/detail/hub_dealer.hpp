@@ -1,0 +1,199 @@
+#ifndef KVOLT_DETAIL_HUB_DEALER_HPP
+#define KVOLT_DETAIL_HUB_DEALER_HPP
+
+#include <kvolt/detail/hub_entry.hpp>
+#include <kvolt/detail/hub_history.hpp>
+#include <kvolt/detail/hub_hooks.hpp>
+#include <kvolt/detail/hub_member.hpp>
+#include <kvolt/detail/hub_roster.hpp>
+#include <kvolt/detail/hub_shard.hpp>
+#include <kvolt/detail/hub_shards.hpp>
+#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/undo.hpp>
+#include <kvolt/hub_options.hpp>
+#include <kvolt/message.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kvolt::detail {
+
+/// What the entries of a hub do, one after another in their order. All but the count of messages belongs to the loop
+/// that gives the order, home.
+///
+/// @tparam Tag  Makes it a template, so that only files which make a hub compile it.
+template <class Tag>
+class HubDealer {
+    using Kind = HubEntry::Kind;
+
+public:
+    /// @param loops  Of the app; home is the first one.
+    /// @param under_way  Bytes of what is on its way between loops.
+    HubDealer(const Loops& loops, const HubOptions& options, const HubHooks& hooks, HubShards& shards,
+              std::atomic<std::size_t>& under_way)
+        : loops_(loops),
+          home_(*loops.front()),
+          hooks_(hooks),
+          shards_(shards),
+          under_way_(under_way),
+          keeps_history_(options.history().messages > 0),
+          history_rooms_(options.history().rooms) {}
+
+    /// @returns  how much there was to do, in members.
+    std::size_t deal(HubEntry& entry) { return HubShard::overhead + act(entry); }
+
+    /// Let whoever asked on no loop have the answer. He runs on within this call.
+    void tell_answer() {
+        if (auto question = std::move(answered_)) question->answer(std::move(question->values));
+    }
+
+    HubValues listed(std::string_view room) const {
+        HubValues result;
+        for (const HubMember* member : roster_.in(room)) result.push_back(member->listed_value);
+        return result;
+    }
+
+    /// How many messages have had their place. Any thread.
+    std::uint64_t messages() const noexcept { return messages_.load(std::memory_order_relaxed); }
+
+private:
+    // The number of members that were dealt with.
+    std::size_t act(HubEntry& entry) {
+        switch (entry.kind) {
+            case Kind::message:
+                messages_.store(messages_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+                return address(entry);
+            case Kind::close:
+                history_rooms_.forget(entry.room);
+                entry.need_more().forget = entry.room;
+                return deal_to_room(entry);
+            case Kind::enter: enter_roster(entry); break;
+            case Kind::leave: leave_roster(entry); break;
+            case Kind::change:
+                roster_.change(*entry.member, std::move(entry.more->value), std::move(entry.more->key));
+                break;
+            case Kind::ask: answer(std::move(entry.more->question), entry.room); break;
+        }
+        return 0;
+    }
+
+    void enter_roster(HubEntry& entry) {
+        HubMember& member = *entry.member;
+        Undo undo([&] {
+            if (entry.more) refuse(entry);
+        });
+        if (entry.more) roster_.change(member, std::move(entry.more->value), std::move(entry.more->key));
+        roster_.enter(entry.member, entry.room);
+        undo.done();
+        hooks_.call(hooks_.joined, member.id, member.listed_value.get(), std::string_view(entry.room));
+    }
+
+    void leave_roster(HubEntry& entry) {
+        HubMember& member = *entry.member;
+        if (!entry.room.empty()) {
+            roster_.leave(member, entry.room);
+            return hooks_.call(hooks_.left, member.id, member.listed_value.get(), std::string_view(entry.room));
+        }
+        leave_roster(member);
+    }
+
+    // A member cannot be taken in. If it had to wait for that, its join() has told it otherwise.
+    void refuse(HubEntry& entry) noexcept {
+        leave_roster(*entry.member);
+        if (entry.charge) hooks_.guard([&] { entry.member->peer->close(close_code::internal_error, {}); });
+    }
+
+    void leave_roster(HubMember& member) noexcept {
+        roster_.remove(member, [&](const HubRoom& room) {
+            if (!room.name.empty() || member.roomless)
+                hooks_.call(hooks_.left, member.id, member.listed_value.get(), std::string_view(room.name));
+        });
+    }
+
+    std::size_t address(HubEntry& entry) {
+        if (entry.member) return deal_to(entry.member, entry);
+        if (entry.more && entry.more->to != SeatId::none) return deal_to(roster_.find(entry.more->to), entry);
+        if (!entry.more || entry.more->key.empty()) return deal_to_room(entry);
+        std::size_t members = 0;
+        for (const auto& member : roster_.find(entry.more->key)) members += deal_to(member, entry);
+        return members;
+    }
+
+    // Messages of a history go to all loops, which keep them for those who come later.
+    void keep(HubEntry& entry) {
+        bool kept = entry.kind == Kind::message && keeps_history_ &&
+                    !(entry.more && (entry.more->where || !entry.more->options.history()));
+        if (!kept) return;
+        if (shards_.size() < loops_.size())
+            for (const auto& loop : loops_) shards_.of(*loop);
+        SeatId except = entry.more ? entry.more->options.except() : SeatId::none;
+        std::string key = entry.more ? entry.more->options.coalesce() : std::string();
+        entry.kept = std::make_shared<const KeptMessage>(
+            KeptMessage{messages_.load(std::memory_order_relaxed), std::move(entry.frame), std::move(key), except});
+        auto in_use = [this](std::string_view room) { return !roster_.in(room).empty(); };
+        if (auto forget = history_rooms_.use(entry.room, in_use)) entry.need_more().forget = std::move(forget);
+    }
+
+    std::size_t deal_to_room(HubEntry& entry) {
+        keep(entry);
+        if (seen_.size() != shards_.size()) seen_ = shards_.all();
+        std::shared_ptr<const HubEntry> shared;
+        HubShard* own = nullptr;
+        for (HubShard* shard : seen_) {
+            if (!shard->listens() && !keeps_history_) continue;
+            if (&shard->loop() == &home_) {
+                own = shard;
+                continue;
+            }
+            if (!shared) shared = share(entry);
+            shard->send({shared, nullptr, {}});
+        }
+        return own ? own->deliver(shared ? *shared : entry) : 0;
+    }
+
+    std::size_t deal_to(const std::shared_ptr<HubMember>& member, const HubEntry& entry) {
+        if (!member) return 0;
+        if (&member->shard->loop() == &home_) return member->shard->deliver(entry, member.get());
+        HubEntry copy;
+        copy.frame = entry.frame;
+        member->shard->send({share(copy), member, {}});
+        return 0;
+    }
+
+    std::shared_ptr<const HubEntry> share(HubEntry& entry) {
+        entry.charge_to(under_way_);
+        return std::make_shared<const HubEntry>(std::move(entry));
+    }
+
+    void answer(std::shared_ptr<HubQuestion> question, std::string_view room) {
+        question->values = listed(room);
+        HubShard* asker = question->asker;
+        if (asker == nullptr)
+            answered_ = std::move(question);
+        else
+            asker->send({nullptr, nullptr, std::move(question)});
+    }
+
+    const Loops& loops_;
+    Loop& home_;
+    const HubHooks& hooks_;
+    HubShards& shards_;
+    std::atomic<std::size_t>& under_way_;
+    const bool keeps_history_;
+    std::atomic<std::uint64_t> messages_{0};
+    std::shared_ptr<HubQuestion> answered_;
+    std::vector<HubShard*> seen_;
+    HubRoster roster_;
+    HubHistoryRooms history_rooms_;
+};
+
+}  // namespace kvolt::detail
+
+#endif
