@@ -1,6 +1,7 @@
 #ifndef KVOLT_REQUEST_HPP
 #define KVOLT_REQUEST_HPP
 
+#include <kvolt/detail/character_set.hpp>
 #include <kvolt/detail/list.hpp>
 #include <kvolt/url.hpp>
 
@@ -31,6 +32,9 @@ public:
     /// means another place than it seems to. A path that climbs above the root stays as it was sent, and the server
     /// refuses it.
     std::string_view raw_path() const noexcept { return view(path_); }
+
+    /// True if the path means what it says: there are no escapes in it, and no dots.
+    bool has_plain_path() const noexcept { return plain_path_; }
 
     /// The host, with its port if there is one, that the request is for: of the absolute form, otherwise of the Host
     /// field (RFC 9112, section 3.2.2).
@@ -83,16 +87,27 @@ public:
     // What the parser, or a test, fills it with.
 
     void clear() noexcept {
+        if (head_.capacity() > kept_capacity) head_ = std::string();
         head_.clear();
+        release();
         fields_.clear();
         if (body_.capacity() > kept_capacity) body_ = std::string();
         body_.clear();
         method_ = target_ = path_ = Place();
+        plain_path_ = false;
         version_ = 11;
     }
 
-    void start(std::string_view method, std::string_view target, int version = 11) {
+    /// Keep the raw bytes of a head, for a parser: until release(), start() and add_field() do not copy parts of them.
+    void hold(std::string_view head) {
         clear();
+        head_ = head;
+        held_ = head;
+    }
+    void release() noexcept { held_ = {}; }
+
+    void start(std::string_view method, std::string_view target, int version = 11) {
+        if (!holds(method)) clear();
         method_ = keep(method);
         target_ = keep(target);
         path_ = find_path();
@@ -114,10 +129,23 @@ private:
         Place name, value;
     };
 
+    // Where a text begins in held_; somewhere beyond its end if it is no part of it.
+    std::size_t offset(std::string_view text) const noexcept {
+        return reinterpret_cast<std::uintptr_t>(text.data()) - reinterpret_cast<std::uintptr_t>(held_.data());
+    }
+
+    bool holds(std::string_view text) const noexcept {
+        std::size_t begin = offset(text);
+        return begin < held_.size() && text.size() <= held_.size() - begin;
+    }
+
     Place keep(std::string_view text) {
-        Place place{static_cast<std::uint32_t>(head_.size()), static_cast<std::uint32_t>(text.size())};
-        head_ += text;
-        return place;
+        std::size_t begin = offset(text);
+        if (!holds(text)) {
+            begin = head_.size();
+            head_ += text;
+        }
+        return {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(text.size())};
     }
 
     // Where the host begins in the absolute form; 0 in the others.
@@ -131,6 +159,11 @@ private:
     }
 
     Place find_path() {
+        static constexpr detail::CharacterSet plain(
+            "/-_~!$&'()*+,;=:@0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+        std::size_t size = plain.span(target());
+        plain_path_ = target().starts_with('/') && (size == target().size() || target()[size] == '?');
+        if (plain_path_) return {target_.begin, static_cast<std::uint32_t>(size)};
         std::size_t begin = authority_begin(), end = std::min(target().find('?'), target().size());
         if (begin > 0) begin = target().find('/', begin);
         if (begin >= end) return begin == 0 ? Place() : keep("/");
@@ -140,9 +173,7 @@ private:
         return {target_.begin + static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(path.size())};
     }
 
-    std::string_view view(Place place) const noexcept {
-        return std::string_view(head_).substr(place.begin, place.size);
-    }
+    std::string_view view(Place place) const noexcept { return {head_.data() + place.begin, place.size}; }
 
     static bool list_has(std::string_view list, std::string_view token) noexcept {
         while (!list.empty())
@@ -150,12 +181,14 @@ private:
         return false;
     }
 
-    static constexpr std::size_t kept_capacity = 4096;  // of a body, for the next one
+    static constexpr std::size_t kept_capacity = 4096;  // of a head and a body, for the next ones
 
     std::string head_;
+    std::string_view held_;  // the bytes that head_ begins with, where they came from
     std::vector<Field> fields_;
     std::string body_;
     Place method_, target_, path_;
+    bool plain_path_ = false;
     int version_ = 11;
 };
 

@@ -32,7 +32,7 @@ constexpr char to_lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_
 constexpr bool iequals(std::string_view a, std::string_view b) noexcept {
     if (a.size() != b.size()) return false;
     for (std::size_t i = 0; i < a.size(); ++i)
-        if (to_lower(a[i]) != to_lower(b[i])) return false;
+        if (a[i] != b[i] && to_lower(a[i]) != to_lower(b[i])) return false;
     return true;
 }
 
@@ -173,27 +173,24 @@ inline std::optional<Authority> parse_authority(std::string_view text, unsigned 
         static constexpr CharacterSet address("0123456789abcdefABCDEF:.");
         if (!address.has_all(text.substr(1, end - 2))) return std::nullopt;
     } else {
-        end = std::min(text.find(':'), text.size());
         static constexpr CharacterSet name(
             "-._~!$&'()*+;=%0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
-        std::string_view host = text.substr(0, end);
-        if (!name.has_all(host) || !has_good_escapes(host)) return std::nullopt;
+        end = name.span(text);
+        if (!has_good_escapes({text.data(), end})) return std::nullopt;
     }
     if (end == 0) return std::nullopt;
-    unsigned port = default_port;
-    std::string_view rest = text.substr(end);
-    if (!rest.empty()) {
-        if (rest.front() != ':' || rest.size() > 6) return std::nullopt;
-        rest.remove_prefix(1);
-        unsigned number = 0;
-        for (char c : rest) {
-            if (c < '0' || c > '9') return std::nullopt;
-            number = number * 10 + static_cast<unsigned>(c - '0');
-        }
-        if (number > 65535) return std::nullopt;
-        if (!rest.empty()) port = number;
+    const Authority authority{{text.data(), end}, default_port};
+    text.remove_prefix(end);
+    if (text.empty()) return authority;
+    if (text.front() != ':' || text.size() > 6) return std::nullopt;
+    text.remove_prefix(1);
+    unsigned port = 0;
+    for (char c : text) {
+        if (c < '0' || c > '9') return std::nullopt;
+        port = port * 10 + static_cast<unsigned>(c - '0');
     }
-    return Authority{text.substr(0, end), port};
+    if (port > 65535) return std::nullopt;
+    return text.empty() ? authority : Authority{authority.host, port};
 }
 
 }  // namespace detail

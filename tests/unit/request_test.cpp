@@ -53,6 +53,46 @@ TEST_CASE("views stay right however many fields follow") {
     CHECK(request.header("NAME-999") == "value 999");
 }
 
+TEST_CASE("a head is kept once, and what is made of its parts stays right when it is gone") {
+    Request request;
+    std::string head = "GET /a/../b HTTP/1.1\r\nHost: h\r\nEmpty:\r\n\r\n";
+    const std::string_view bytes = head;
+    request.hold(bytes);
+    request.start(bytes.substr(0, 3), bytes.substr(4, 7));
+    request.add_field(bytes.substr(22, 4), bytes.substr(28, 1));
+    request.add_field(bytes.substr(31, 5), bytes.substr(37, 0));
+    request.add_field("Other", "from elsewhere");
+    request.release();
+    head.assign(head.size(), '?');
+    CHECK(request.method() == "GET");
+    CHECK(request.target() == "/a/../b");
+    CHECK(request.raw_path() == "/b");
+    CHECK(request.header("Host") == "h");
+    CHECK(request.find("Empty") == "");
+    CHECK(request.header("Other") == "from elsewhere");
+    request.add_field(bytes.substr(0, 3), "no part any more");
+    CHECK(request.header("???") == "no part any more");
+    request.start("PUT", "/");
+    CHECK(request.field_count() == 0);
+}
+
+TEST_CASE("a path is plain if it has neither escapes nor dots") {
+    Request request;
+    for (const char* target : {"/", "/a/b-c_d", "/a?b=%2F..", "//a", "/@:;,"}) {
+        CAPTURE(target);
+        request.start("GET", target);
+        CHECK(request.has_plain_path());
+    }
+    for (const char* target : {"", "*", "a", "http://h/a", "/a.b", "/..", "/%41", "/a#b", "/a b", "/\xC3", "?a"}) {
+        CAPTURE(target);
+        request.start("GET", target);
+        CHECK_FALSE(request.has_plain_path());
+    }
+    request.start("GET", "/");
+    request.clear();
+    CHECK_FALSE(request.has_plain_path());
+}
+
 TEST_CASE("path and query of a target") {
     struct Case {
         std::string_view target, path, query;

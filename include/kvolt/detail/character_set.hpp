@@ -2,6 +2,7 @@
 #define KVOLT_DETAIL_CHARACTER_SET_HPP
 
 #include <array>
+#include <cstddef>
 #include <string_view>
 
 namespace kvolt::detail {
@@ -15,10 +16,13 @@ public:
 
     constexpr bool has(char c) const noexcept { return has_[static_cast<unsigned char>(c)]; }
 
-    constexpr bool has_all(std::string_view text) const noexcept {
-        for (char c : text)
-            if (!has(c)) return false;
-        return true;
+    constexpr bool has_all(std::string_view text) const noexcept { return span(text) == text.size(); }
+
+    /// How many characters at the front of a text are members.
+    constexpr std::size_t span(std::string_view text) const noexcept {
+        std::size_t size = 0;
+        while (size < text.size() && has(text[size])) ++size;
+        return size;
     }
 
     constexpr bool has_any(std::string_view text) const noexcept {

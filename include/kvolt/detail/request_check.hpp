@@ -9,6 +9,7 @@
 #include <kvolt/url.hpp>
 
 #include <cstddef>
+#include <cstring>
 #include <optional>
 #include <string_view>
 
@@ -28,14 +29,16 @@ inline bool is_target(std::string_view text) noexcept {
 
 inline std::optional<Refusal> check_target(const Request& request) {
     std::string_view target = request.target(), path = request.raw_path();
-    if (!is_target(target)) return Refusal{400, "bad character in the request target"};
+    // What makes a path plain is good in a target.
+    std::string_view unknown = request.has_plain_path() ? target.substr(path.size()) : target;
+    if (!unknown.empty() && !is_target(unknown)) return Refusal{400, "bad character in the request target"};
     if (request.method() == "CONNECT") {
         // Its bytes behind the head would be no requests, so it is not left to the routes.
         auto authority = parse_authority(target, 0);
         return authority && authority->port != 0 ? Refusal{501, "this server is no proxy"}
                                                  : Refusal{400, "bad request target"};
     }
-    if (target == "*" && request.method() == "OPTIONS") return std::nullopt;
+    if (request.has_plain_path() || (target == "*" && request.method() == "OPTIONS")) return std::nullopt;
     if (!path.starts_with('/')) return Refusal{400, "bad request target"};
     if (!target.starts_with('/') && !parse_authority(request.host(), 80)) return Refusal{400, "bad request target"};
     if (may_have_dot_segments(path) && !remove_dot_segments(path))
@@ -49,23 +52,39 @@ inline std::optional<Refusal> check_target(const Request& request) {
     return std::nullopt;
 }
 
+/// True if a line of a head continues the one before it (RFC 9112, section 5.2).
+inline bool has_folded_line(std::string_view head) noexcept {
+    while (const void* end = std::memchr(head.data(), '\n', head.size())) {
+        head.remove_prefix(static_cast<std::size_t>(static_cast<const char*>(end) + 1 - head.data()));
+        if (head.starts_with(' ') || head.starts_with('\t')) return true;
+    }
+    return false;
+}
+
 /// @param head  The raw bytes of the request line and the fields, with the line ends.
 /// @returns  why the request must be refused and its connection closed; nothing if it is good.
 inline std::optional<Refusal> check_request(const Request& request, std::string_view head) {
-    for (std::size_t at = head.find("\r\n"); at != head.npos && at + 2 < head.size(); at = head.find("\r\n", at + 2))
-        if (head[at + 2] == ' ' || head[at + 2] == '\t') return Refusal{400, "folded header line"};
+    if (has_folded_line(head)) return Refusal{400, "folded header line"};
 
     if (auto refusal = check_target(request)) return refusal;
 
     struct Known {
-        std::string_view name, value = {};
+        std::string_view value;
         std::size_t count = 0;
     };
-    Known host{"Host"}, length{"Content-Length"}, encoding{"Transfer-Encoding"}, expectation{"Expect"};
+    Known host, length, encoding, expectation;
+    auto find_known = [&](std::string_view name) -> Known* {
+        switch (name.size()) {
+            case 4: return iequals(name, "Host") ? &host : nullptr;
+            case 6: return iequals(name, "Expect") ? &expectation : nullptr;
+            case 14: return iequals(name, "Content-Length") ? &length : nullptr;
+            case 17: return iequals(name, "Transfer-Encoding") ? &encoding : nullptr;
+            default: return nullptr;
+        }
+    };
     for (std::size_t i = 0; i < request.field_count(); ++i)
-        for (Known* known : {&host, &length, &encoding, &expectation})
-            if (iequals(request.field_name(i), known->name) && known->count++ == 0)
-                known->value = request.field_value(i);
+        if (Known* known = find_known(request.field_name(i)); known && known->count++ == 0)
+            known->value = request.field_value(i);
 
     // RFC 9112, section 3.2
     if (host.count > 1 || (host.count == 0 && request.version() >= 11))

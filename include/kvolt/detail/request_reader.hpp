@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,34 +57,23 @@ public:
     /// @returns  why the request must be refused and its connection closed, if it must.
     std::optional<Refusal> parse_head() {
         if (!parser_) {
-            while (bytes().starts_with("\r\n")) buffer_.consume(2);  // RFC 9112, section 2.2
+            // Empty lines are skipped (RFC 9112, section 2.2).
+            while (buffer_.size() >= 2 && std::memcmp(bytes().data(), "\r\n", 2) == 0) buffer_.consume(2);
             if (buffer_.size() == 0 && buffer_.capacity() > read_size)
                 buffer_ = boost::beast::flat_buffer(buffer_.max_size());  // what is idle holds little
             if (buffer_.size() == 0 || bytes() == "\r") return std::nullopt;
             parser_.emplace(request_, limits_);
-            parsed_ = body_received_ = 0;
+            body_received_ = 0;
             invited_ = false;
         }
         Error error;
-        if (parsed_ < buffer_.size()) parsed_ += parser_->put(buffer_.data() + parsed_, error);
-        if (error == boost::beast::http::error::bad_version) {
-            if (auto refusal = parser_->check_unfinished(bytes())) return refusal;
-            parser_.emplace(request_, limits_);  // Beast judges a version before it is whole
-            parsed_ = 0;
-            return std::nullopt;
-        }
-        if (error && error != boost::beast::http::error::need_more) return parser_->refusal(error, bytes());
-        if (parser_->is_header_done()) {
-            std::string_view head = bytes().substr(0, parsed_ - 2);
-            if (head.size() + 2 > limits_.header_size)
-                return parser_->refusal(boost::beast::http::error::header_limit, head);
-            if (auto refusal = check_request(request_, head)) return refusal;
-            buffer_.consume(parsed_);
-        } else if (auto refusal = parser_->check_unfinished(bytes())) {
-            return refusal;
-        } else if (buffer_.size() >= limits_.header_size) {
-            return parser_->refusal(boost::beast::http::error::header_limit, bytes());
-        }
+        request_.hold(bytes());
+        std::size_t size = parser_->put(buffer_.data(), error);
+        request_.release();
+        if (error) return judge(error);
+        if (size > limits_.header_size) return parser_->refusal(http_error::header_limit, bytes());
+        if (auto refusal = check_request(request_, bytes().substr(0, size - 2))) return refusal;
+        buffer_.consume(size);
         return std::nullopt;
     }
 
@@ -108,7 +98,7 @@ public:
         std::size_t used = parser_->put(buffer_.data(), error);
         body_received_ += used;
         buffer_.consume(used);
-        if (error && error != boost::beast::http::error::need_more) return parser_->refusal(error, {});
+        if (error && error != http_error::need_more) return parser_->refusal(error, {});
         if (stage() == Stage::body && buffer_.size() > limits_.header_size)
             return Refusal{400, "Bad Request"};  // a chunk head without end
         return std::nullopt;
@@ -143,9 +133,20 @@ public:
 
 private:
     using Error = boost::system::error_code;
+    using http_error = boost::beast::http::error;
 
     // The first suffices for most requests; who only holds connections gets no more.
     static constexpr std::size_t first_read_size = 1024, read_size = 4096;
+
+    // A head that was not parsed up to its end.
+    std::optional<Refusal> judge(Error error) {
+        // Beast judges a version before it is whole.
+        if (error != http_error::need_more && error != http_error::bad_version) return parser_->refusal(error, bytes());
+        if (auto refusal = parser_->check_unfinished(bytes())) return refusal;
+        if (buffer_.size() >= limits_.header_size) return parser_->refusal(http_error::header_limit, bytes());
+        parser_.emplace(request_, limits_);  // for another try when more has come
+        return std::nullopt;
+    }
 
     std::string_view bytes() const noexcept {
         auto data = buffer_.data();
@@ -157,8 +158,7 @@ private:
     boost::beast::flat_buffer buffer_;
     std::optional<RequestParser> parser_;
     std::size_t read_size_ = first_read_size;
-    std::size_t room_ = 0;    // for the read under way
-    std::size_t parsed_ = 0;  // bytes at the front of buffer_ that the parser has seen, of a head
+    std::size_t room_ = 0;  // for the read under way
     std::uint64_t body_received_ = 0;
     bool invited_ = false;
 };

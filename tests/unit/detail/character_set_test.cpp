@@ -15,6 +15,10 @@ TEST_CASE("a text may be made of a set, or have some of it") {
     CHECK(digits.has_all("2026"));
     CHECK(digits.has_all(""));
     CHECK_FALSE(digits.has_all("20x6"));
+    CHECK(digits.span("12x3") == 2);
+    CHECK(digits.span("12") == 2);
+    CHECK(digits.span("x") == 0);
+    CHECK(digits.span("") == 0);
     CHECK(digits.has_any("x6"));
     CHECK_FALSE(digits.has_any(""));
     CHECK_FALSE(digits.has_any("x"));
