@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <list>
 #include <memory>
 #include <stdexcept>
@@ -61,11 +62,19 @@ public:
     /// @param path  As it was sent, escapes and all: an escaped slash separates nothing.
     Found find(std::string_view method, std::string_view path) const {
         Found found;
-        if (path.starts_with('/') && search(root_, method, path, found.match, found.neighbour, &found.route)) {
-            found.match.names = &found.route->names;
-            found.match.route = found.route->pattern;
-        }
+        found.route = find(method, path, found.match, found.neighbour);
         return found;
+    }
+
+    /// The same without a copy of the match.
+    const Route* find(std::string_view method, std::string_view path, detail::PathMatch& match,
+                      const Route*& neighbour) const {
+        const Route* route = nullptr;
+        match.size = 0;
+        bool found = path.starts_with('/') && search(root_, method, path, match, neighbour, &route);
+        match.route = found ? std::string_view(route->pattern) : std::string_view();
+        match.names = found ? &route->names : nullptr;
+        return route;
     }
 
     /// The methods that a path has routes for, as the Allow field lists them (RFC 9110, section 10.2.1).
@@ -101,7 +110,7 @@ private:
 
     struct Node {
         std::string text;                          // what leads here
-        std::vector<std::unique_ptr<Node>> texts;  // in their order
+        std::vector<std::unique_ptr<Node>> texts;  // the shorter ones first
         std::unique_ptr<Node> parameter;
         std::vector<Entry> here;  // routes that end at this segment
         std::vector<Entry> rest;  // routes whose `*rest` begins behind it
@@ -110,7 +119,10 @@ private:
     static std::string name(const Route& route) { return route.method + ' ' + route.pattern; }
 
     static auto place_of(const Node& node, std::string_view text) {
-        auto before = [](const auto& child, std::string_view other) { return child->text < other; };
+        auto before = [](const auto& child, std::string_view other) {
+            std::size_t size = child->text.size();
+            return size == other.size() ? std::memcmp(child->text.data(), other.data(), size) < 0 : size < other.size();
+        };
         return std::lower_bound(node.texts.begin(), node.texts.end(), text, before);
     }
 

@@ -14,7 +14,7 @@ namespace kvolt::detail {
 ///
 /// @param begun  A part of the answer, a stream, has been sent: it cannot be another one any more.
 /// @returns  what is to be logged; empty if nothing.
-inline std::string conclude(Context& context, std::exception_ptr failure, bool begun = false) {
+inline std::string conclude(Context& context, const std::exception_ptr& failure, bool begun = false) {
     std::string fault;
     bool open = !context.upgraded() && !begun;  // to an answer
     if (failure && open) context.forget_stream();

@@ -248,14 +248,12 @@ private:
 
     // Parse what is there. True if a request can be handled; false if more bytes are needed or it was refused.
     bool parse() {
-        if (http_->reader.stage() == Stage::idle || http_->reader.stage() == Stage::head) {
-            bool new_one = http_->reader.stage() == Stage::idle;
+        if (Stage before = http_->reader.stage(); before < Stage::body) {
             auto refusal = http_->reader.parse_head();
-            if (new_one && http_->reader.stage() != Stage::idle) since_ = wire_.loop().now();
+            Stage stage = http_->reader.stage();
+            if (stage != before && stage != Stage::done) since_ = unread_since_ = wire_.loop().now();
             if (refusal) return refuse(*refusal), false;
-            if (http_->reader.stage() == Stage::idle || http_->reader.stage() == Stage::head) return false;
-            since_ = unread_since_ = wire_.loop().now();
-            match_ = PathMatch();
+            if (stage < Stage::body) return false;
             chain_ = &app_.find(request_, match_);
             refusal = http_->reader.begin_body(chain_->streams_body() ? RequestReader::unlimited : limits_.body_size);
             if (refusal) return refuse(*refusal), false;

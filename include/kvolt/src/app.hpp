@@ -85,10 +85,9 @@ KVOLT_INLINE void App::log(std::string_view what, std::string_view why) const no
 }
 
 KVOLT_INLINE const detail::Chain& App::find(const Request& request, detail::PathMatch& match) const {
-    auto found = router_.find(request.method(), request.raw_path());
-    match = found.match;
-    if (found.route) return found.route->chain;
-    return groups_[found.neighbour ? common_group(request.raw_path()) : 0].fallback;
+    const Router::Route* neighbour = nullptr;
+    if (auto route = router_.find(request.method(), request.raw_path(), match, neighbour)) return route->chain;
+    return groups_[neighbour ? common_group(request.raw_path()) : 0].fallback;
 }
 
 KVOLT_INLINE std::size_t App::add_group(std::size_t parent, std::string_view prefix) {
