@@ -61,7 +61,8 @@ class Context {
 public:
     Context(const Request& request, Response& response, detail::Exchange& exchange)
         : request_(request), response_(response), exchange_(exchange) {
-        if (request.raw_path().find('%') != std::string_view::npos) decoded_path_ = percent_decode(request.raw_path());
+        if (!request.has_plain_path() && request.raw_path().find('%') != std::string_view::npos)
+            decoded_path_ = percent_decode(request.raw_path());
     }
 
     Context(const Context&) = delete;
@@ -165,7 +166,11 @@ public:
     void json(std::string body) { answer(std::move(body), "application/json"); }
 
     /// Answer with bytes of any type, such as `image/png`.
-    void blob(std::string body, std::string_view content_type) { answer(std::move(body), content_type); }
+    void blob(std::string body, std::string_view content_type) {
+        check_head();
+        response_.body(std::move(body), content_type);
+        answered_ = true;
+    }
 
     /// Answer with a file: its type by its extension, conditional requests and ranges included. Include
     /// kvolt/files.hpp.
@@ -347,9 +352,9 @@ private:
         answered_ = streamed_ = true;
     }
 
-    void answer(std::string body, std::string_view content_type) {
+    void answer(std::string&& body, std::string_view known_type) {
         check_head();
-        response_.body(std::move(body), content_type);
+        response_.body_of_known_type(std::move(body), known_type);
         answered_ = true;
     }
 

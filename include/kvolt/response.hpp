@@ -11,7 +11,6 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <ostream>  // which Boost 1.81 forgets
 #include <stdexcept>
 #include <string>
@@ -77,6 +76,11 @@ public:
     /// @throws std::invalid_argument  for CR, LF or NUL in it.
     void body(std::string body, std::string_view content_type) {
         check_value("Content-Type", content_type);
+        body_of_known_type(std::move(body), content_type);
+    }
+
+    /// The same with a type that needs no check.
+    void body_of_known_type(std::string&& body, std::string_view content_type) {
         body_ = std::move(body);
         parts_.clear();
         content_type_ = content_type;
@@ -91,15 +95,12 @@ public:
     /// Forget the body and what describes it, for another one.
     void clear_body() noexcept {
         std::erase_if(fields_, [](const auto& field) { return describes_body(field.first); });
-        content_type_.clear();
-        if (body_.capacity() > kept_capacity) body_ = std::string();
-        body_.clear();
-        parts_.clear();
+        drop_body();
     }
 
     void clear() noexcept {
         fields_.clear();
-        clear_body();
+        drop_body();
         status_ = 200;
     }
 
@@ -119,20 +120,27 @@ public:
     /// Append the response in the form of RFC 9112; take_parts() has the rest of it.
     void append_to(std::string& out, const Framing& framing) const {
         auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(status_));
-        Digits status(static_cast<std::uint64_t>(status_)), length(body_size());
-        append(out, {"HTTP/1.1 ", status, " ", {reason.data(), reason.size()}, "\r\nDate: ", framing.date});
-        for (const auto& [name, value] : fields_) append(out, {"\r\n", name, ": ", value});
         bool typed = !content_type_.empty() && header("Content-Type").empty();
         bool chunked = !bodiless() && framing.chunked, sized = !bodiless() && !chunked;
-        append(out, {typed ? "\r\nContent-Type: " : "", typed ? std::string_view(content_type_) : "",
-                     chunked && !framing.http_1_0 ? "\r\nTransfer-Encoding: chunked" : "",
-                     sized ? "\r\nContent-Length: " : "", sized ? std::string_view(length) : "", connection(framing),
-                     "\r\n\r\n", sized && !framing.head ? std::string_view(body_) : ""});
+        auto digit = [&](int unit) { return static_cast<char>('0' + status_ / unit % 10); };
+        const char status[] = {digit(100), digit(10), digit(1), ' '};
+        Digits length(body_size());
+        append(out, [&](auto add) {
+            add("HTTP/1.1 ", std::string_view(status, sizeof status), std::string_view(reason.data(), reason.size()),
+                "\r\nDate: ", framing.date);
+            for (const auto& [name, value] : fields_) add("\r\n", name, ": ", value);
+            if (typed) add("\r\nContent-Type: ", content_type_);
+            if (chunked && !framing.http_1_0) add("\r\nTransfer-Encoding: chunked");
+            if (sized) add("\r\nContent-Length: ", length);
+            add(connection(framing), "\r\n\r\n");
+            if (sized && !framing.head) add(body_);
+        });
     }
 
     /// Append a part of a chunked body; the empty one is the last.
     static void append_chunk(std::string& out, std::string_view part) {
-        append(out, {Digits(part.size(), 16), "\r\n", part, "\r\n"});
+        Digits size(part.size(), 16);
+        append(out, [&](auto add) { add(size, "\r\n", part, "\r\n"); });
     }
 
     /// What is to be sent behind what append_to() has written: a body in files.
@@ -142,6 +150,13 @@ public:
     }
 
 private:
+    void drop_body() noexcept {
+        content_type_.clear();
+        if (body_.capacity() > kept_capacity) body_ = std::string();
+        body_.clear();
+        parts_.clear();
+    }
+
     bool bodiless() const noexcept { return status_ == 204 || status_ == 304; }  // RFC 9110, section 6.4.1
 
     std::string_view connection(const Framing& framing) const noexcept {
@@ -172,12 +187,20 @@ private:
         const char* end_;
     };
 
-    static void append(std::string& out, std::initializer_list<std::string_view> texts) {
+    // `write` is called twice, with a function that takes texts: to measure them and to copy them.
+    template <class Write>
+    static void append(std::string& out, Write write) {
         std::size_t at = out.size(), size = at;
-        for (std::string_view text : texts) size += text.size();
+        write([&](const auto&... texts) { size += (std::string_view(texts).size() + ...); });
         if (size > out.capacity()) out.reserve(std::max(size, 2 * at));
         out.resize(size);
-        for (std::string_view text : texts) at += text.copy(out.data() + at, text.size());
+        char* to = out.data() + at;
+        write([&](const auto&... texts) { ((to = copy(texts, to)), ...); });
+    }
+
+    static char* copy(std::string_view text, char* to) noexcept {
+        std::char_traits<char>::copy(to, text.data(), text.size());
+        return to + text.size();
     }
 
     static void check_value(std::string_view name, std::string_view value) {
