@@ -156,12 +156,16 @@ constexpr std::string_view posted_request =
     "POST /users HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Type: application/json\r\nContent-Length: 25\r\n\r\n"
     "{\"name\":\"Ann\",\"age\":\"36\"}";
 
-/// As a connection does it.
-void read_requests(RequestReader& reader, std::string_view bytes, std::size_t count) {
+void give(RequestReader& reader, std::string_view bytes) {
     auto room = reader.prepare();
     require(room.size() >= bytes.size(), "the requests are too long");
     std::memcpy(room.data(), bytes.data(), bytes.size());
     reader.commit(bytes.size());
+}
+
+/// As a connection does it.
+void read_requests(RequestReader& reader, std::string_view bytes, std::size_t count) {
+    give(reader, bytes);
     for (std::size_t i = 0; i < count; ++i) {
         require(!reader.parse_head() && !reader.begin_body(1000) && !reader.parse_body(), "a request is refused");
         require(reader.stage() == RequestReader::Stage::done, "a request is not whole");
@@ -187,9 +191,15 @@ void measure_requests() {
         for (int i = 0; i < 10; ++i) read_requests(reader, pipelined, 16);
     });
 
-    auto room = reader.prepare();
-    std::memcpy(room.data(), browser_request.data(), browser_request.size());
-    reader.commit(browser_request.size());
+    measure("request: read a browser's byte by byte", 1, [&] {
+        for (std::size_t i = 0; i + 1 < browser_request.size(); ++i) {
+            give(reader, browser_request.substr(i, 1));
+            require(!reader.parse_head(), "a request is refused");
+        }
+        read_requests(reader, browser_request.substr(browser_request.size() - 1), 1);
+    });
+
+    give(reader, browser_request);
     require(!reader.parse_head(), "a request is refused");
     std::string_view head = browser_request.substr(0, browser_request.size() - 2);
     measure("request: check a browser's", 100, [&] {

@@ -145,10 +145,10 @@ inline std::optional<Refusal> check_field_line(const HeadLine& line) {
 
 /// Look at a head before its end has come.
 ///
-/// @param head  The raw bytes that have come of it.
+/// @param head  The raw bytes that have come of it, or of its lines from one on.
+/// @param first  The first of them is the request line.
 /// @returns  why it must be refused, whatever follows; nothing as long as it can become a good one.
-inline std::optional<Refusal> check_unfinished(std::string_view head) {
-    bool first = true;
+inline std::optional<Refusal> check_unfinished(std::string_view head, bool first = true) {
     while (!head.empty()) {
         std::size_t end = head.find_first_of("\r\n");
         HeadLine line{head.substr(0, end), end != head.npos};

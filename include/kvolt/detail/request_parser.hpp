@@ -62,10 +62,11 @@ public:
     /// Look at a head that is still incomplete: Beast does so only once it is whole, and junk may never be.
     ///
     /// @param head  Like that of refusal().
+    /// @param line  Where the first line begins that has not been looked at whole.
     /// @returns  why it must be refused, whatever follows.
-    std::optional<Refusal> check_unfinished(std::string_view head) {
+    std::optional<Refusal> check_unfinished(std::string_view head, std::size_t line = 0) {
         note_method(head);
-        return detail::check_unfinished(head);
+        return detail::check_unfinished(head.substr(line), line == 0);
     }
 
 private:

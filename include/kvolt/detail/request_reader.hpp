@@ -63,14 +63,21 @@ public:
                 buffer_ = boost::beast::flat_buffer(buffer_.max_size());  // what is idle holds little
             if (buffer_.size() == 0 || bytes() == "\r") return std::nullopt;
             parser_.emplace(request_, limits_);
-            body_received_ = 0;
+            seen_ = body_received_ = 0;
             invited_ = false;
         }
+        // A head that comes in small pieces is looked at, from its front, when a line begins or ends, and when it has
+        // doubled.
+        std::string_view all = bytes();
+        bool due = seen_ == 0 || all[seen_ - 1] == '\n' || all.find('\n', seen_) != all.npos || all.size() >= 2 * seen_;
+        if (!due) return check_size();
+        std::size_t line = seen_ > 0 ? all.rfind('\n', seen_ - 1) + 1 : 0;
+        seen_ = all.size();
         Error error;
-        request_.hold(bytes());
+        request_.hold(all);
         std::size_t size = parser_->put(buffer_.data(), error);
         request_.release();
-        if (error) return judge(error);
+        if (error) return judge(error, line);
         if (size > limits_.header_size) return parser_->refusal(http_error::header_limit, bytes());
         if (auto refusal = check_request(request_, bytes().substr(0, size - 2))) return refusal;
         buffer_.consume(size);
@@ -139,13 +146,20 @@ private:
     static constexpr std::size_t first_read_size = 1024, read_size = 4096;
 
     // A head that was not parsed up to its end.
-    std::optional<Refusal> judge(Error error) {
+    //
+    // @param line  Where the first line begins that has not been looked at whole.
+    std::optional<Refusal> judge(Error error, std::size_t line) {
         // Beast judges a version before it is whole.
         if (error != http_error::need_more && error != http_error::bad_version) return parser_->refusal(error, bytes());
-        if (auto refusal = parser_->check_unfinished(bytes())) return refusal;
-        if (buffer_.size() >= limits_.header_size) return parser_->refusal(http_error::header_limit, bytes());
+        if (auto refusal = parser_->check_unfinished(bytes(), line)) return refusal;
+        if (auto refusal = check_size()) return refusal;
         parser_.emplace(request_, limits_);  // for another try when more has come
         return std::nullopt;
+    }
+
+    std::optional<Refusal> check_size() {
+        if (buffer_.size() < limits_.header_size) return std::nullopt;
+        return parser_->refusal(http_error::header_limit, bytes());
     }
 
     std::string_view bytes() const noexcept {
@@ -159,6 +173,7 @@ private:
     std::optional<RequestParser> parser_;
     std::size_t read_size_ = first_read_size;
     std::size_t room_ = 0;  // for the read under way
+    std::size_t seen_ = 0;  // bytes of a head, when it was looked at
     std::uint64_t body_received_ = 0;
     bool invited_ = false;
 };
