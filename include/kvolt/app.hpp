@@ -2,7 +2,7 @@
 #define KVOLT_APP_HPP
 
 #include <kvolt/detail/ip.hpp>
-#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/loops.hpp>
 #include <kvolt/detail/server_handle.hpp>
 #include <kvolt/group.hpp>
 #include <kvolt/handler.hpp>
@@ -10,6 +10,8 @@
 #include <kvolt/listen_options.hpp>
 #include <kvolt/proxy_headers.hpp>
 #include <kvolt/router.hpp>
+
+#include <boost/asio/io_context.hpp>
 
 #include <cstddef>
 #include <functional>
@@ -151,7 +153,7 @@ public:
 
     /// The first loop's executor, for timers, `co_spawn` and other Asio objects; also before the start, when nothing
     /// runs yet. An exception that leaves what runs on it ends run(), and is logged where start() was called.
-    detail::Loop::executor_type executor() noexcept { return loops_->front()->executor(); }
+    boost::asio::io_context::executor_type executor() noexcept;
 
     // For the server, hubs and the test kit
 

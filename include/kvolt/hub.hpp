@@ -3,10 +3,12 @@
 
 #include <kvolt/app.hpp>
 #include <kvolt/broadcast_options.hpp>
-#include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/hub_core.hpp>
+#include <kvolt/detail/hub_seat.hpp>
+#include <kvolt/detail/waiter.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/hub_options.hpp>
+#include <kvolt/limits.hpp>
 #include <kvolt/member_key.hpp>
 #include <kvolt/message.hpp>
 #include <kvolt/websocket.hpp>
@@ -21,7 +23,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,6 +30,17 @@
 #include <vector>
 
 namespace kvolt {
+
+namespace detail {
+
+template <class>
+class HubStrand;
+
+/// @tparam Strand  Leave it: it is there so that only files which make a hub compile what is behind it.
+template <class Strand = HubStrand<void>>
+std::shared_ptr<HubCore> make_hub(App& app, const HubOptions& options);
+
+}  // namespace detail
 
 /// Broadcasts to all its members, or to those in one room. All members see one and the same order of messages, on
 /// whatever loops their connections live; a sender gets its own message in that order, too. Of two broadcasts, that
@@ -58,21 +70,9 @@ public:
     class Seat {
     public:
         Seat() noexcept = default;
-        Seat(Seat&& other) noexcept = default;
-        Seat& operator=(Seat&& other) noexcept {
-            if (this != &other) {
-                leave();
-                core_ = std::move(other.core_);
-                member_ = std::move(other.member_);
-            }
-            return *this;
-        }
-        ~Seat() { leave(); }
 
         /// Leave now; does nothing the second time.
-        void leave() noexcept {
-            if (member_) std::exchange(core_, nullptr)->leave(std::move(member_));
-        }
+        void leave() noexcept { seat_.leave(); }
 
         // What follows throws std::logic_error for a seat that has been left or never joined.
 
@@ -80,115 +80,77 @@ public:
         ///
         /// @returns  false if it is in there already.
         /// @throws std::length_error  if `room` is too long.
-        bool enter(std::string_view room) {
-            check(room);
-            return hub().enter(member_, room);
-        }
+        bool enter(std::string_view room) { return seat_.enter(room); }
 
         /// Leave one room, but not the hub.
         ///
         /// @returns  false if it is not in there.
-        bool leave(std::string_view room) {
-            detail::HubCore& from = hub();
-            return !room.empty() && from.leave(member_, room);
-        }
+        bool leave(std::string_view room) { return seat_.leave(room); }
 
         /// The room that it has entered last, of those that it is in; empty if it is in none.
-        const std::string& room() const { return joined().places.back().room->name; }
+        const std::string& room() const { return seat_.room(); }
 
         /// The rooms that it is in, as it entered them.
-        std::vector<std::string> rooms() const {
-            std::vector<std::string> names;
-            for (const auto& place : joined().places)
-                if (!place.room->name.empty()) names.push_back(place.room->name);
-            return names;
-        }
+        std::vector<std::string> rooms() const { return seat_.rooms(); }
 
         /// Broadcast to the room() of this seat, as one of those whom HubOptions::rate() limits. Else like
         /// Hub::broadcast(); this seat gets it, too, unless it is excepted.
         ///
         /// @returns  false also if the seat is over its rate, or has left its last room.
         bool broadcast(MessageView message, const BroadcastOptions& options = {}) {
-            return (here().roomless || !room().empty()) && broadcast(message, room(), options);
+            return seat_.broadcast(message, options);
         }
 
         /// The same to any room.
         bool broadcast(MessageView message, std::string_view room, const BroadcastOptions& options = {}) {
-            check(room);
-            return hub().may_broadcast(*member_) && core_->submit(to_room(message, room, options));
+            return seat_.broadcast(message, room, options);
         }
 
         /// Count something else that this member wants and others have work with, like one broadcast.
         ///
         /// @returns  false if the seat is over its HubOptions::rate().
-        bool within_rate() { return hub().may_broadcast(*member_); }
+        bool within_rate() { return seat_.within_rate(); }
 
         /// Send to this socket alone, at the message's place in the hub's order: after all that was broadcast before.
         /// WebSocket::send() does not wait for that.
         ///
         /// @returns  like Hub::broadcast().
-        bool send(MessageView message) {
-            joined();
-            return core_->submit(to_one(message, member_));
-        }
+        bool send(MessageView message) { return seat_.send(message); }
 
         /// What happens when this member's backlog is full, and how much may be in it; as the hub's options say by
         /// default.
         Seat& slow(SlowPolicy policy) {
-            here().policy = policy;
+            seat_.slow(policy);
             return *this;
         }
         Seat& backlog(std::size_t bytes, std::size_t messages) {
-            here().limit = {bytes, messages};
+            seat_.backlog({bytes, messages});
             return *this;
         }
 
         /// What the hub knows of this member.
-        const Member& member() const { return value_of(joined().value); }
+        const Member& member() const { return *static_cast<const Member*>(seat_.value()); }
 
         /// Let it know something else. What is sent later by predicate or key already goes by it.
         void member(Member changed) {
-            here();
             std::string key = detail::key_of(changed);
-            core_->change(member_, std::make_shared<const Member>(std::move(changed)), std::move(key));
+            seat_.change(std::make_shared<const Member>(std::move(changed)), std::move(key));
         }
 
-        SeatId id() const noexcept { return member_ ? member_->id : SeatId::none; }
+        SeatId id() const noexcept { return seat_.id(); }
 
         /// True until the seat is left.
-        explicit operator bool() const noexcept { return member_ != nullptr; }
+        explicit operator bool() const noexcept { return static_cast<bool>(seat_); }
 
     private:
         friend class Hub;
 
-        Seat(std::shared_ptr<detail::HubCore> core, std::shared_ptr<detail::HubMember> member)
-            : core_(std::move(core)), member_(std::move(member)) {}
+        explicit Seat(detail::HubSeat seat) noexcept : seat_(std::move(seat)) {}
 
-        detail::HubMember& joined() const {
-            if (!member_) throw std::logic_error("kvolt: a seat that has been left or never joined");
-            return *member_;
-        }
-
-        detail::HubMember& here() const {
-            check_loop(*joined().peer);
-            return *member_;
-        }
-
-        detail::HubCore& hub() const {
-            here();
-            return *core_;
-        }
-
-        std::shared_ptr<detail::HubCore> core_;
-        std::shared_ptr<detail::HubMember> member_;
+        detail::HubSeat seat_;
     };
 
-    explicit Hub(App& app, const HubOptions& options = {})
-        : app_(app.self()), core_(detail::make_hub(app.loops(), app.limits(), options)) {
-        core_->hooks().log = [log = app_](std::string_view line) {
-            if (auto there = log.lock()) (*there)->log(line);
-        };
-    }
+    explicit Hub(App& app, const HubOptions& options = {}) : app_(app.self()), core_(detail::make_hub(app, options)) {}
 
     ~Hub() {
         core_->unhook();
@@ -257,13 +219,9 @@ public:
     /// @throws std::logic_error   off the socket's loop: join in the handler that upgraded; for a client's socket, and
     ///                            for one of another app.
     [[nodiscard]] Seat join(const WebSocket& socket, Member member = {}, std::string_view room = {}) {
-        check(room);
-        check_loop(*socket.peer());
-        if (socket.peer()->role() == detail::Role::client)
-            throw std::logic_error("kvolt: Hub::join() of a client's connection, whose frames need masks of their own");
         std::string key = detail::key_of(member);
-        return Seat(
-            core_, core_->join(socket.peer(), std::make_shared<const Member>(std::move(member)), std::move(key), room));
+        return Seat(detail::HubSeat(core_, socket.peer(), std::make_shared<const Member>(std::move(member)),
+                                    std::move(key), room));
     }
 
     /// Send a message to every member of a room.
@@ -276,7 +234,7 @@ public:
     /// @throws std::length_error  if `room` is too long.
     /// @note Thread safety: any thread. Never suspends, never blocks.
     bool broadcast(MessageView message, std::string_view room = {}, const BroadcastOptions& options = {}) {
-        return core_->submit(to_room(message, room, options));
+        return core_->broadcast(message, room, options);
     }
 
     /// The same to everyone.
@@ -292,27 +250,18 @@ public:
                       const BroadcastOptions& options = {}) {
         static_assert(std::predicate<Where&, const Member&>,
                       "kvolt: broadcast_if() takes a function bool(const Member&)");
-        detail::HubEntry entry = to_room(message, room, options);
-        more(entry).where = [where = std::move(where)](const void* value) {
+        auto of_value = [where = std::move(where)](const void* value) {
             return static_cast<bool>(where(*static_cast<const Member*>(value)));
         };
-        return core_->submit(std::move(entry));
+        return core_->broadcast_if(message, std::move(of_value), room, options);
     }
 
     /// Send to one seat, at the message's place in the order; to nobody if it has been left. Else like broadcast().
-    bool send(MessageView message, SeatId seat) {
-        detail::HubEntry entry = to_one(message, nullptr);
-        more(entry).to = seat;
-        return seat != SeatId::none && core_->submit(std::move(entry));
-    }
+    bool send(MessageView message, SeatId seat) { return core_->send(message, seat); }
 
     /// Send to all seats of the member with this key, in whatever rooms; to nobody if there is none. Else like
     /// broadcast(), which looks for them only later.
-    bool send(MessageView message, std::string_view key) requires Keyed<Member> {
-        detail::HubEntry entry = to_one(message, nullptr);
-        more(entry).key = key;
-        return !key.empty() && core_->submit(std::move(entry));
-    }
+    bool send(MessageView message, std::string_view key) requires Keyed<Member> { return core_->send(message, key); }
 
     /// Close the connections of all members of a room, of the empty one everybody's: they get what was broadcast
     /// before, then a close frame, and leave as their handlers end. The room's history is forgotten; who enters it
@@ -322,14 +271,7 @@ public:
     /// @throws std::length_error      if `room` is too long.
     /// @throws std::invalid_argument  for a code that must not be sent.
     void close_room(std::string_view room, std::uint16_t code = close_code::normal, std::string_view reason = {}) {
-        check(room);
-        detail::check_close_code(code);
-        detail::HubEntry entry;
-        entry.kind = detail::HubEntry::Kind::close;
-        entry.frame = reason;
-        entry.room = room;
-        more(entry).code = code;
-        core_->submit(std::move(entry));
+        core_->close_room(room, code, reason);
     }
 
     /// Who is in a room, as copies, in no particular order; the empty room is everyone.
@@ -352,7 +294,7 @@ public:
         }
         std::vector<Member> result;
         result.reserve(values.size());
-        for (const auto& value : values) result.push_back(value_of(value));
+        for (const auto& value : values) result.push_back(*static_cast<const Member*>(value.get()));
         co_return result;
     }
 
@@ -394,40 +336,6 @@ private:
         };
     }
 
-    static void check(std::string_view room) {
-        if (room.size() > 255) throw std::length_error("kvolt: a room's name has at most 255 bytes");
-    }
-
-    static void check_loop(const detail::Peer& peer) {
-        if (!peer.on_loop())
-            throw std::logic_error("kvolt: a seat is joined, moved and changed in the handler that upgraded");
-    }
-
-    static const Member& value_of(const std::shared_ptr<const void>& value) {
-        return *static_cast<const Member*>(value.get());
-    }
-
-    static detail::HubEntry::More& more(detail::HubEntry& entry) {
-        if (!entry.more) entry.more = std::make_unique<detail::HubEntry::More>();
-        return *entry.more;
-    }
-
-    static detail::HubEntry to_one(MessageView message, std::shared_ptr<detail::HubMember> member) {
-        detail::HubEntry entry;
-        entry.member = std::move(member);
-        detail::append_frame(entry.frame, message.binary ? detail::Opcode::binary : detail::Opcode::text,
-                             message.payload);
-        return entry;
-    }
-
-    static detail::HubEntry to_room(MessageView message, std::string_view room, const BroadcastOptions& options) {
-        check(room);
-        detail::HubEntry entry = to_one(message, nullptr);
-        entry.room = room;
-        if (!options.is_default()) more(entry).options = options;
-        return entry;
-    }
-
     std::weak_ptr<App*> app_;
     std::shared_ptr<detail::HubCore> core_;
 };
@@ -436,6 +344,7 @@ private:
 
 #ifndef KVOLT_COMPILED
 #include <kvolt/src/hub.hpp>
+#include <kvolt/src/hub_seat.hpp>
 #endif
 
 #endif

@@ -10,7 +10,9 @@
 #include <kvolt/src/context.hpp>
 #include <kvolt/src/files.hpp>
 #include <kvolt/src/hub.hpp>
+#include <kvolt/src/hub_seat.hpp>
 #include <kvolt/src/loop.hpp>
+#include <kvolt/src/peer.hpp>
 #include <kvolt/src/server.hpp>
 #include <kvolt/src/websocket_client.hpp>
 
@@ -22,8 +24,7 @@ template unsigned short App::listen<App>(std::string_view, const ListenOptions&)
 template void App::run<App>(std::function<void(std::string_view)>);
 template void App::start<App>();
 
-template std::shared_ptr<detail::HubCore> detail::make_hub<detail::HubStrand<void>>(std::shared_ptr<detail::Loops>,
-                                                                                    const Limits&, const HubOptions&);
+template std::shared_ptr<detail::HubCore> detail::make_hub<detail::HubStrand<void>>(App&, const HubOptions&);
 
 template Task<WebSocket> WebSocketClient::connect<WebSocketClient>() const;
 template Task<WebSocket> WebSocketClient::reconnect<WebSocketClient>();

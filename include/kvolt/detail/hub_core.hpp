@@ -1,15 +1,16 @@
 #ifndef KVOLT_DETAIL_HUB_CORE_HPP
 #define KVOLT_DETAIL_HUB_CORE_HPP
 
-#include <kvolt/detail/hub_entry.hpp>
+#include <kvolt/broadcast_options.hpp>
 #include <kvolt/detail/hub_hooks.hpp>
-#include <kvolt/detail/hub_member.hpp>
 #include <kvolt/detail/peer.hpp>
 #include <kvolt/detail/waiter.hpp>
 #include <kvolt/hub_options.hpp>
-#include <kvolt/limits.hpp>
+#include <kvolt/message.hpp>
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,11 +18,22 @@
 
 namespace kvolt::detail {
 
-/// What all hubs do alike. This is a seam: files that only define handlers need not compile what is behind it.
+struct HubEntry;
+struct HubMember;
+
+/// What is known of several members.
+using HubValues = std::vector<std::shared_ptr<const void>>;
+
+/// @throws std::length_error  for the name of a room that is too long.
+void check_room(std::string_view room);
+
+/// What all hubs do alike, whatever they know of their members. This is a seam: files that only define handlers need
+/// not compile what is behind it.
 class HubCore {
 public:
     using Value = std::shared_ptr<const void>;  // a Member
     using Values = HubValues;
+    using Where = std::function<bool(const void* value)>;
 
     virtual ~HubCore() = default;
 
@@ -48,6 +60,15 @@ public:
     /// Give an entry its place in the order. False if a message was dropped.
     virtual bool submit(HubEntry entry) = 0;
 
+    // The entries that users make; see Hub
+
+    bool broadcast(MessageView message, std::string_view room, const BroadcastOptions& options);
+    bool broadcast_if(MessageView message, Where where, std::string_view room, const BroadcastOptions& options);
+    bool send(MessageView message, SeatId seat);
+    bool send(MessageView message, std::string_view key);
+    bool send(MessageView message, std::shared_ptr<HubMember> member);
+    void close_room(std::string_view room, std::uint16_t code, std::string_view reason);
+
     /// Who is in a room, if this is the loop that gives the order; false elsewhere.
     virtual bool list(std::string_view room, Values& values) = 0;
 
@@ -58,13 +79,6 @@ public:
     virtual std::size_t size(std::string_view room) const = 0;
     virtual HubStats stats() const = 0;
 };
-
-template <class>
-class HubStrand;
-
-/// @tparam Strand  Leave it: it is there so that only files which make a hub compile what is behind it.
-template <class Strand = HubStrand<void>>
-std::shared_ptr<HubCore> make_hub(std::shared_ptr<Loops> loops, const Limits& limits, const HubOptions& options);
 
 }  // namespace kvolt::detail
 

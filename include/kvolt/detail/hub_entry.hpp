@@ -3,6 +3,7 @@
 
 #include <kvolt/broadcast_options.hpp>
 #include <kvolt/detail/charge.hpp>
+#include <kvolt/detail/hub_core.hpp>
 #include <kvolt/detail/hub_history.hpp>
 #include <kvolt/detail/hub_member.hpp>
 #include <kvolt/detail/waiter.hpp>
@@ -12,14 +13,10 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace kvolt::detail {
 
 class HubShard;
-
-/// What is known of several members.
-using HubValues = std::vector<std::shared_ptr<const void>>;
 
 /// Somebody asks who is in a room.
 struct HubQuestion {

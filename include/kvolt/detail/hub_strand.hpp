@@ -5,10 +5,15 @@
 #include <kvolt/detail/hub_core.hpp>
 #include <kvolt/detail/hub_dealer.hpp>
 #include <kvolt/detail/hub_departures.hpp>
+#include <kvolt/detail/hub_entry.hpp>
+#include <kvolt/detail/hub_hooks.hpp>
+#include <kvolt/detail/hub_member.hpp>
 #include <kvolt/detail/hub_shard.hpp>
 #include <kvolt/detail/hub_shards.hpp>
 #include <kvolt/detail/inbox.hpp>
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/mailbox.hpp>
+#include <kvolt/detail/peer.hpp>
 #include <kvolt/detail/reserve.hpp>
 #include <kvolt/detail/room_sizes.hpp>
 #include <kvolt/detail/token_bucket.hpp>

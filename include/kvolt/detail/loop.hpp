@@ -8,6 +8,7 @@
 #include <kvolt/detail/date.hpp>
 #include <kvolt/detail/deadline_wheel.hpp>
 #include <kvolt/detail/link.hpp>
+#include <kvolt/detail/loops.hpp>
 #include <kvolt/detail/mailbox.hpp>
 #include <kvolt/detail/outbox.hpp>
 #include <kvolt/detail/prefetch.hpp>
@@ -360,9 +361,6 @@ inline Outbox::Added Link::send(std::size_t begin, std::size_t end, Unit unit, c
 inline void Link::weigh() {
     if (!loop_.cleared_) loop_.share_.update(*this, outbox_.backlog());
 }
-
-/// The loops of an app. The first one is there from the beginning, the others when the server starts.
-using Loops = std::vector<std::unique_ptr<Loop>>;
 
 /// Once no loop runs any more: destroy what still waits on them.
 inline void clear(Loops& loops) {

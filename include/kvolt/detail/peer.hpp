@@ -3,8 +3,6 @@
 
 #include <kvolt/detail/compression.hpp>
 #include <kvolt/detail/frame.hpp>
-#include <kvolt/detail/loop.hpp>
-#include <kvolt/detail/mailbox.hpp>
 #include <kvolt/detail/waiter.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/message.hpp>
@@ -21,17 +19,21 @@
 
 namespace kvolt::detail {
 
+class Link;
+class Loop;
+class Mailbox;
+
 /// One WebSocket connection, as its handles and hubs see it; it outlives the connection. This is a seam: behind it
 /// sessions begin, which files that only define handlers need not compile.
 class Peer {
 public:
     Peer(const Peer&) = delete;
     Peer& operator=(const Peer&) = delete;
-    virtual ~Peer() = default;
+    virtual ~Peer();
 
     // From any thread
 
-    bool on_loop() const noexcept { return Loop::current() == &loop_; }
+    bool on_loop() const noexcept;
     virtual SendResult send(MessageView message) = 0;
     virtual void close(std::uint16_t code, std::string_view reason) = 0;
 
@@ -74,13 +76,7 @@ public:
     const std::shared_ptr<Mailbox>& mailbox() const noexcept { return mailbox_; }
 
 protected:
-    Peer(Link& link, std::string protocol, Role role = Role::server, std::unique_ptr<Deflater> deflater = {})
-        : link_(&link),
-          deflater_(std::move(deflater)),
-          loop_(link.loop()),
-          mailbox_(loop_.mailbox()),
-          protocol_(std::move(protocol)),
-          role_(role) {}
+    Peer(Link& link, std::string protocol, Role role = Role::server, std::unique_ptr<Deflater> deflater = {});
 
     void set_over(std::uint16_t code, std::string_view reason) {
         close_code_ = code;
@@ -90,9 +86,7 @@ protected:
 
     void unlink() noexcept { link_ = nullptr; }
 
-    void tell_drained() {
-        for (Waiter<>& function : std::exchange(drained_, {})) loop_.post(std::move(function));
-    }
+    void tell_drained();
 
     void forget_drained() noexcept { drained_.clear(); }
 
@@ -111,5 +105,9 @@ private:
 };
 
 }  // namespace kvolt::detail
+
+#ifndef KVOLT_COMPILED
+#include <kvolt/src/peer.hpp>
+#endif
 
 #endif

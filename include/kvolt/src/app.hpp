@@ -10,6 +10,8 @@
 #include <kvolt/error.hpp>
 #include <kvolt/router.hpp>
 
+#include <boost/asio/io_context.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <iostream>
@@ -65,6 +67,8 @@ KVOLT_INLINE void App::stop() {
                                   [](const auto& loop) { return loop.get() == detail::Loop::current(); });
     if (!in_handler) server->wait();
 }
+
+KVOLT_INLINE boost::asio::io_context::executor_type App::executor() noexcept { return loops_->front()->executor(); }
 
 KVOLT_INLINE void App::serve_by(std::shared_ptr<detail::ServerHandle> server) {
     std::lock_guard lock(mutex_);

@@ -1,0 +1,35 @@
+#ifndef KVOLT_SRC_PEER_HPP
+#define KVOLT_SRC_PEER_HPP
+
+#include <kvolt/config.hpp>
+#include <kvolt/detail/compression.hpp>
+#include <kvolt/detail/frame.hpp>
+#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/peer.hpp>
+#include <kvolt/detail/waiter.hpp>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace kvolt::detail {
+
+KVOLT_INLINE Peer::Peer(Link& link, std::string protocol, Role role, std::unique_ptr<Deflater> deflater)
+    : link_(&link),
+      deflater_(std::move(deflater)),
+      loop_(link.loop()),
+      mailbox_(loop_.mailbox()),
+      protocol_(std::move(protocol)),
+      role_(role) {}
+
+KVOLT_INLINE Peer::~Peer() = default;
+
+KVOLT_INLINE bool Peer::on_loop() const noexcept { return Loop::current() == &loop_; }
+
+KVOLT_INLINE void Peer::tell_drained() {
+    for (Waiter<>& function : std::exchange(drained_, {})) loop_.post(std::move(function));
+}
+
+}  // namespace kvolt::detail
+
+#endif
