@@ -1,14 +1,16 @@
 #ifndef KVOLT_APP_HPP
 #define KVOLT_APP_HPP
 
-#include <kvolt/detail/ip.hpp>
+#include <kvolt/context.hpp>
 #include <kvolt/detail/loops.hpp>
+#include <kvolt/detail/path_match.hpp>
 #include <kvolt/detail/server_handle.hpp>
 #include <kvolt/group.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/listen_options.hpp>
 #include <kvolt/proxy_headers.hpp>
+#include <kvolt/request.hpp>
 #include <kvolt/router.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -29,7 +31,8 @@ class Tls;
 
 namespace detail {
 class TlsStream;
-}
+class TrustedPeers;
+}  // namespace detail
 
 /// A web application: its routes, and the server that runs them.
 ///
@@ -71,12 +74,7 @@ public:
     ///
     /// @param peers    Addresses and networks, such as `10.0.0.0/8` and `::1`, and `unix` for Unix sockets.
     /// @throws std::invalid_argument  that names what is none of them.
-    App& trust_proxies(const std::vector<std::string>& peers, ProxyHeaders headers = ProxyHeaders::x_forwarded) {
-        check_setup();
-        proxies_ = detail::TrustedPeers(peers);
-        proxy_headers_ = headers;
-        return *this;
-    }
+    App& trust_proxies(const std::vector<std::string>& peers, ProxyHeaders headers = ProxyHeaders::x_forwarded);
 
     struct Route {
         std::string method;  ///< `*` for every method.
@@ -146,10 +144,7 @@ public:
     virtual void stop();
 
     /// The port of the first address that is listened on; 0 before that and for a Unix socket.
-    unsigned short port() const noexcept {
-        std::lock_guard lock(mutex_);
-        return listeners_.empty() ? static_cast<unsigned short>(0) : listeners_.front()->port();
-    }
+    unsigned short port() const noexcept;
 
     /// The first loop's executor, for timers, `co_spawn` and other Asio objects; also before the start, when nothing
     /// runs yet. An exception that leaves what runs on it ends run(), and is logged where start() was called.
@@ -164,7 +159,7 @@ public:
 
     const std::shared_ptr<detail::Loops>& loops() const noexcept { return loops_; }
 
-    const detail::TrustedPeers& proxies() const noexcept { return proxies_; }
+    const detail::TrustedPeers& proxies() const noexcept { return *proxies_; }
     ProxyHeaders proxy_headers() const noexcept { return proxy_headers_; }
 
     /// Tells whether the app is still there.
@@ -242,7 +237,7 @@ private:
     Router router_;
     std::vector<GroupData> groups_;
     Limits limits_;
-    detail::TrustedPeers proxies_;
+    std::unique_ptr<detail::TrustedPeers> proxies_;
     ProxyHeaders proxy_headers_ = ProxyHeaders::x_forwarded;
     std::size_t threads_ = 1;
     std::function<void(std::string_view)> log_;

@@ -2,7 +2,7 @@
 #define KVOLT_CONTEXT_HPP
 
 #include <kvolt/detail/exchange.hpp>
-#include <kvolt/detail/path_pattern.hpp>
+#include <kvolt/detail/path_match.hpp>
 #include <kvolt/events.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/request.hpp>
@@ -12,7 +12,6 @@
 #include <kvolt/websocket.hpp>
 
 #include <any>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -26,22 +25,6 @@
 #include <vector>
 
 namespace kvolt {
-
-namespace detail {
-
-/// The parameters of a matched route: their names, and their values as they were sent.
-struct PathMatch {
-    std::string_view route;  // its pattern
-    const std::vector<std::string>* names = nullptr;
-    std::array<std::string_view, PathPattern::max_parameters> values;
-    std::size_t size = 0;
-
-    static const PathMatch none;
-};
-
-inline const PathMatch PathMatch::none;
-
-}  // namespace detail
 
 /// How far a request has come, for those who follow it.
 enum class Phase {
@@ -59,11 +42,7 @@ enum class Phase {
 /// @note Thread safety: none; it belongs to the connection's loop, where its handler runs.
 class Context {
 public:
-    Context(const Request& request, Response& response, detail::Exchange& exchange)
-        : request_(request), response_(response), exchange_(exchange) {
-        if (!request.has_plain_path() && request.raw_path().find('%') != std::string_view::npos)
-            decoded_path_ = percent_decode(request.raw_path());
-    }
+    Context(const Request& request, Response& response, detail::Exchange& exchange);
 
     Context(const Context&) = delete;
     Context& operator=(const Context&) = delete;
@@ -98,12 +77,7 @@ public:
     }
 
     /// The first query parameter of this name, decoded; `fallback` if there is none.
-    std::string_view query(std::string_view name, std::string_view fallback = {}) const {
-        if (!query_) query_ = parse_query(request_.raw_query());
-        for (const auto& [key, value] : *query_)
-            if (key == name) return value;
-        return fallback;
-    }
+    std::string_view query(std::string_view name, std::string_view fallback = {}) const;
 
     /// The request's first header field of this name, whatever its case; empty if there is none.
     std::string_view header(std::string_view name) const noexcept { return request_.header(name); }
@@ -166,11 +140,7 @@ public:
     void json(std::string body) { answer(std::move(body), "application/json"); }
 
     /// Answer with bytes of any type, such as `image/png`.
-    void blob(std::string body, std::string_view content_type) {
-        check_head();
-        response_.body(std::move(body), content_type);
-        answered_ = true;
-    }
+    void blob(std::string body, std::string_view content_type);
 
     /// Answer with a file: its type by its extension, conditional requests and ranges included. Include
     /// kvolt/files.hpp.
@@ -193,14 +163,7 @@ public:
     ///
     /// @param status  301, 302, 303, 307 or 308.
     /// @throws std::invalid_argument  for another status.
-    void redirect(std::string_view location, int status = 302) {
-        check_head();
-        if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308)
-            throw std::invalid_argument("kvolt: not a redirect: " + std::to_string(status));
-        response_.header("Location", location);
-        response_.status(status);
-        answer({}, {});
-    }
+    void redirect(std::string_view location, int status = 302);
 
     /// Answer with a body that is sent in parts as the handler makes them. Set status and header fields before.
     ///
@@ -208,21 +171,12 @@ public:
     ///     for (auto& row : rows) if (!co_await stream.write(row)) break;
     ///
     /// @throws std::logic_error  if the request was answered already.
-    ResponseStream stream(std::string_view content_type = "application/octet-stream") {
-        begin_stream(detail::Exchange::Streaming::bytes, content_type);
-        return ResponseStream(exchange_);
-    }
+    ResponseStream stream(std::string_view content_type = "application/octet-stream");
 
     /// Answer with server-sent events, for a browser's EventSource. Set header fields before.
     ///
     /// @throws std::logic_error  if the request was answered already.
-    EventStream events() {
-        check_head();
-        response_.header("Cache-Control", "no-cache");
-        response_.header("X-Accel-Buffering", "no");  // nginx would wait for more
-        begin_stream(detail::Exchange::Streaming::events, "text/event-stream");
-        return EventStream(exchange_, header("Last-Event-ID"));
-    }
+    EventStream events();
 
     /// Let read_some() throw an HttpError(413) if the request's body is longer. Before the first call of it.
     void limit_body(std::uint64_t bytes) { exchange_.limit_body(bytes); }
@@ -284,15 +238,13 @@ public:
     ///
     /// What a follower throws makes the answer a 500, which those who asked earlier see. Of a connection that is lost
     /// first, the answer is told that would have been sent; of one that is cut off while the server stops, nothing.
-    void follow(std::function<void(Context&, Phase)> follower) { followers_.push_front(std::move(follower)); }
+    void follow(std::function<void(Context&, Phase)> follower);
 
     /// Be asked, before others who asked earlier, what to do with an exception that has left the handler and all
     /// middleware.
     ///
     /// @param rescuer  Returns true if it has answered in place of it; it may also throw another one.
-    void on_failure(std::function<bool(Context&, const std::exception_ptr&)> rescuer) {
-        rescuers_.push_front(std::move(rescuer));
-    }
+    void on_failure(std::function<bool(Context&, const std::exception_ptr&)> rescuer);
 
     // For the server
 
@@ -312,51 +264,20 @@ public:
     }
 
     /// Tell all followers, then throw what the first one threw.
-    void announce(Phase phase) {
-        std::exception_ptr first;
-        announce(phase, [&](std::exception_ptr failure) {
-            if (!first) first = std::move(failure);
-        });
-        if (first) std::rethrow_exception(first);
-    }
+    void announce(Phase phase);
 
     /// True if the exception was taken care of; else it is the one that remains.
-    bool rescue(std::exception_ptr& failure) {
-        for (auto& rescuer : rescuers_) try {
-                if (rescuer(*this, failure)) return true;
-            } catch (...) {
-                failure = std::current_exception();
-            }
-        return false;
-    }
+    bool rescue(std::exception_ptr& failure);
 
     /// @param match  Must outlive this.
-    void match(const detail::PathMatch& match) {
-        match_ = &match;
-        if (!decoded_path_) return;
-        for (std::size_t i = 0; i < match.size; ++i)
-            decoded_params_.push_back(percent_decode(match.values[i]).value_or(std::string(match.values[i])));
-    }
+    void match(const detail::PathMatch& match);
 
 private:
-    void check_head() const {
-        if (streamed_) throw std::logic_error("kvolt: a response is changed after stream() or events() has begun it");
-    }
+    void check_head() const;
 
-    void begin_stream(detail::Exchange::Streaming kind, std::string_view content_type) {
-        if (answered_ && (upgraded_ || streamed_ || response_.body_size() > 0))
-            throw std::logic_error("kvolt: stream() or events() of a request that was answered already");
-        response_.body({}, content_type);
-        announce(Phase::streaming);
-        exchange_.begin_stream(kind);
-        answered_ = streamed_ = true;
-    }
+    void begin_stream(detail::Exchange::Streaming kind, std::string_view content_type);
 
-    void answer(std::string&& body, std::string_view known_type) {
-        check_head();
-        response_.body_of_known_type(std::move(body), known_type);
-        answered_ = true;
-    }
+    void answer(std::string&& body, std::string_view known_type);
 
     const Request& request_;
     Response& response_;
@@ -378,12 +299,7 @@ private:
 namespace detail {
 
 /// Run a chain without coroutines.
-inline void run_plain(const Chain& chain, Context& context) {
-    for (const Step& step : chain.steps()) {
-        step.plain(context);
-        if (context.answered()) return;
-    }
-}
+void run_plain(const Chain& chain, Context& context);
 
 /// Run a chain from one of its steps on.
 Task<> run(const Chain& chain, std::size_t first, Context& context);

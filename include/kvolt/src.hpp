@@ -13,7 +13,10 @@
 #include <kvolt/src/hub_seat.hpp>
 #include <kvolt/src/loop.hpp>
 #include <kvolt/src/peer.hpp>
+#include <kvolt/src/response.hpp>
+#include <kvolt/src/router.hpp>
 #include <kvolt/src/server.hpp>
+#include <kvolt/src/url.hpp>
 #include <kvolt/src/websocket_client.hpp>
 
 #ifdef KVOLT_COMPILED

@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_PATH_PATTERN_HPP
 #define KVOLT_DETAIL_PATH_PATTERN_HPP
 
+#include <kvolt/detail/path_match.hpp>
 #include <kvolt/url.hpp>
 
 #include <cstddef>
@@ -17,8 +18,6 @@ namespace kvolt::detail {
 ///
 /// `:name` stands for one segment that is not empty, `*name` for all that is left, also nothing; it must come last.
 struct PathPattern {
-    static constexpr std::size_t max_parameters = 16;
-
     struct Segment {
         enum class Kind { text, parameter, rest } kind;
         std::string text;  // of a text segment, or the parameter's name
@@ -48,7 +47,7 @@ struct PathPattern {
                 for (std::string_view name : names)
                     if (name == text) fail("the parameter \"" + std::string(text) + "\" stands twice");
                 names.push_back(text);
-                if (names.size() > max_parameters) fail("more than 16 parameters");
+                if (names.size() > PathMatch::max_parameters) fail("more than 16 parameters");
                 if (kind == Kind::rest && !rest.empty()) fail("'*' takes all that is left, so it must come last");
             }
             std::optional<std::string> decoded = percent_decode(text);  // as the segments of requests are compared

@@ -5,9 +5,11 @@
 #include <kvolt/config.hpp>
 #include <kvolt/context.hpp>
 #include <kvolt/detail/budget.hpp>
+#include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/server_handle.hpp>
 #include <kvolt/error.hpp>
+#include <kvolt/proxy_headers.hpp>
 #include <kvolt/router.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -26,7 +28,8 @@
 
 namespace kvolt {
 
-KVOLT_INLINE App::App() : Group(*this, 0), loops_(std::make_shared<detail::Loops>()) {
+KVOLT_INLINE App::App()
+    : Group(*this, 0), loops_(std::make_shared<detail::Loops>()), proxies_(std::make_unique<detail::TrustedPeers>()) {
     groups_.push_back({});
     loops_->push_back(std::make_unique<detail::Loop>());
 }
@@ -43,6 +46,13 @@ KVOLT_INLINE App& App::threads(std::size_t count) {
         throw std::invalid_argument("kvolt: threads(" + std::to_string(count) + "): 1 to 1024");
     threads_ = count;
     loops_->reserve(count);  // executor() may be called while the server starts
+    return *this;
+}
+
+KVOLT_INLINE App& App::trust_proxies(const std::vector<std::string>& peers, ProxyHeaders headers) {
+    check_setup();
+    *proxies_ = detail::TrustedPeers(peers);
+    proxy_headers_ = headers;
     return *this;
 }
 
@@ -66,6 +76,11 @@ KVOLT_INLINE void App::stop() {
     bool in_handler = std::any_of(loops_->begin(), loops_->end(),
                                   [](const auto& loop) { return loop.get() == detail::Loop::current(); });
     if (!in_handler) server->wait();
+}
+
+KVOLT_INLINE unsigned short App::port() const noexcept {
+    std::lock_guard lock(mutex_);
+    return listeners_.empty() ? static_cast<unsigned short>(0) : listeners_.front()->port();
 }
 
 KVOLT_INLINE boost::asio::io_context::executor_type App::executor() noexcept { return loops_->front()->executor(); }

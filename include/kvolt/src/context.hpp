@@ -3,15 +3,118 @@
 
 #include <kvolt/config.hpp>
 #include <kvolt/context.hpp>
+#include <kvolt/detail/exchange.hpp>
+#include <kvolt/detail/path_match.hpp>
+#include <kvolt/events.hpp>
 #include <kvolt/handler.hpp>
+#include <kvolt/request.hpp>
+#include <kvolt/response.hpp>
+#include <kvolt/response_stream.hpp>
 #include <kvolt/upgrade_options.hpp>
+#include <kvolt/url.hpp>
 #include <kvolt/websocket.hpp>
 
 #include <cstddef>
+#include <exception>
+#include <functional>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace kvolt {
+
+KVOLT_INLINE Context::Context(const Request& request, Response& response, detail::Exchange& exchange)
+    : request_(request), response_(response), exchange_(exchange) {
+    if (!request.has_plain_path() && request.raw_path().find('%') != std::string_view::npos)
+        decoded_path_ = percent_decode(request.raw_path());
+}
+
+KVOLT_INLINE std::string_view Context::query(std::string_view name, std::string_view fallback) const {
+    if (!query_) query_ = parse_query(request_.raw_query());
+    for (const auto& [key, value] : *query_)
+        if (key == name) return value;
+    return fallback;
+}
+
+KVOLT_INLINE void Context::redirect(std::string_view location, int status) {
+    check_head();
+    if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308)
+        throw std::invalid_argument("kvolt: not a redirect: " + std::to_string(status));
+    response_.header("Location", location);
+    response_.status(status);
+    answer({}, {});
+}
+
+KVOLT_INLINE ResponseStream Context::stream(std::string_view content_type) {
+    begin_stream(detail::Exchange::Streaming::bytes, content_type);
+    return ResponseStream(exchange_);
+}
+
+KVOLT_INLINE EventStream Context::events() {
+    check_head();
+    response_.header("Cache-Control", "no-cache");
+    response_.header("X-Accel-Buffering", "no");  // nginx would wait for more
+    begin_stream(detail::Exchange::Streaming::events, "text/event-stream");
+    return EventStream(exchange_, header("Last-Event-ID"));
+}
+
+KVOLT_INLINE void Context::follow(std::function<void(Context&, Phase)> follower) {
+    followers_.push_front(std::move(follower));
+}
+
+KVOLT_INLINE void Context::on_failure(std::function<bool(Context&, const std::exception_ptr&)> rescuer) {
+    rescuers_.push_front(std::move(rescuer));
+}
+
+KVOLT_INLINE void Context::announce(Phase phase) {
+    std::exception_ptr first;
+    announce(phase, [&](std::exception_ptr failure) {
+        if (!first) first = std::move(failure);
+    });
+    if (first) std::rethrow_exception(first);
+}
+
+KVOLT_INLINE bool Context::rescue(std::exception_ptr& failure) {
+    for (auto& rescuer : rescuers_) try {
+            if (rescuer(*this, failure)) return true;
+        } catch (...) {
+            failure = std::current_exception();
+        }
+    return false;
+}
+
+KVOLT_INLINE void Context::match(const detail::PathMatch& match) {
+    match_ = &match;
+    if (!decoded_path_) return;
+    for (std::size_t i = 0; i < match.size; ++i)
+        decoded_params_.push_back(percent_decode(match.values[i]).value_or(std::string(match.values[i])));
+}
+
+KVOLT_INLINE void Context::check_head() const {
+    if (streamed_) throw std::logic_error("kvolt: a response is changed after stream() or events() has begun it");
+}
+
+KVOLT_INLINE void Context::begin_stream(detail::Exchange::Streaming kind, std::string_view content_type) {
+    if (answered_ && (upgraded_ || streamed_ || response_.body_size() > 0))
+        throw std::logic_error("kvolt: stream() or events() of a request that was answered already");
+    response_.body({}, content_type);
+    announce(Phase::streaming);
+    exchange_.begin_stream(kind);
+    answered_ = streamed_ = true;
+}
+
+KVOLT_INLINE void Context::blob(std::string body, std::string_view content_type) {
+    check_head();
+    response_.body(std::move(body), content_type);
+    answered_ = true;
+}
+
+KVOLT_INLINE void Context::answer(std::string&& body, std::string_view known_type) {
+    check_head();
+    response_.body_of_known_type(std::move(body), known_type);
+    answered_ = true;
+}
 
 KVOLT_INLINE Task<WebSocket> Context::upgrade() {
     static const UpgradeOptions same_origin;
@@ -28,6 +131,13 @@ KVOLT_INLINE Task<WebSocket> Context::upgrade(UpgradeOptions options) {
 }
 
 namespace detail {
+
+KVOLT_INLINE void run_plain(const Chain& chain, Context& context) {
+    for (const Step& step : chain.steps()) {
+        step.plain(context);
+        if (context.answered()) return;
+    }
+}
 
 inline Task<> run_steps(const Chain& chain, std::size_t first, Context& context) {
     for (std::size_t i = first; i < chain.steps().size(); ++i) {
