@@ -4,12 +4,9 @@
 // Server-sent events, as browsers' EventSource takes them (HTML Standard, section 9.2).
 
 #include <kvolt/detail/exchange.hpp>
-#include <kvolt/detail/list.hpp>
 #include <kvolt/handler.hpp>
 
 #include <chrono>
-#include <cstddef>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,21 +22,12 @@ public:
     /// What the page listens for by `addEventListener(name, ...)`; without one, `onmessage` gets it.
     ///
     /// @throws std::invalid_argument  for a line end in it.
-    Event& name(std::string name) {
-        check(name);
-        name_ = std::move(name);
-        return *this;
-    }
+    Event& name(std::string name);
 
     /// What the browser will send as Last-Event-ID when it comes back.
     ///
     /// @throws std::invalid_argument  for a line end or NUL in it.
-    Event& id(std::string id) {
-        check(id);
-        id_ = std::move(id);
-        has_id_ = true;
-        return *this;
-    }
+    Event& id(std::string id);
 
     /// How long the browser waits before it comes back after a lost connection.
     Event& retry(std::chrono::milliseconds delay) noexcept {
@@ -48,32 +36,11 @@ public:
     }
 
     /// The event as it is sent, with the empty line that ends it.
-    std::string text() const {
-        std::string out;
-        if (!name_.empty()) add(out, "event: ", name_);
-        if (has_id_) add(out, "id: ", id_);
-        if (retry_.count() >= 0) add(out, "retry: ", std::to_string(retry_.count()));
-        std::string_view rest = data_;
-        while (true) {
-            std::size_t end = rest.find_first_of("\r\n");
-            add(out, "data: ", rest.substr(0, end));
-            if (end == rest.npos) break;
-            rest.remove_prefix(end + (rest.substr(end, 2) == "\r\n" ? 2 : 1));
-        }
-        return out += '\n';
-    }
+    std::string text() const;
 
 private:
-    static void add(std::string& out, std::string_view field, std::string_view value) {
-        out += field;
-        out += value;
-        out += '\n';
-    }
-
-    static void check(std::string_view value) {
-        if (detail::breaks_field(value))
-            throw std::invalid_argument("kvolt: a line end or NUL in the name or id of an event");
-    }
+    static void add(std::string& out, std::string_view field, std::string_view value);
+    static void check(std::string_view value);
 
     std::string data_, name_, id_;
     bool has_id_ = false;
@@ -105,12 +72,16 @@ public:
     bool is_open() const noexcept { return exchange_->streaming(); }
 
 private:
-    Task<bool> send_text(std::string text) { co_return co_await exchange_->write(text); }
+    Task<bool> send_text(std::string text);
 
     detail::Exchange* exchange_;
     std::string_view last_id_;
 };
 
 }  // namespace kvolt
+
+#ifndef KVOLT_COMPILED
+#include <kvolt/src/events.hpp>
+#endif
 
 #endif

@@ -1,11 +1,8 @@
 #ifndef KVOLT_REQUEST_HPP
 #define KVOLT_REQUEST_HPP
 
-#include <kvolt/detail/character_set.hpp>
-#include <kvolt/detail/list.hpp>
 #include <kvolt/url.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -38,11 +35,7 @@ public:
 
     /// The host, with its port if there is one, that the request is for: of the absolute form, otherwise of the Host
     /// field (RFC 9112, section 3.2.2).
-    std::string_view host() const noexcept {
-        std::size_t begin = authority_begin();
-        if (begin == 0) return header("Host");
-        return target().substr(begin, std::min(target().find_first_of("/?", begin), target().size()) - begin);
-    }
+    std::string_view host() const noexcept;
 
     /// The query of the target without its `?`, not decoded.
     std::string_view raw_query() const noexcept {
@@ -76,11 +69,7 @@ public:
 
     /// True if any field of this name lists the token, as in `Connection: keep-alive, Upgrade` (RFC 9110,
     /// section 5.6.1).
-    bool has_token(std::string_view name, std::string_view token) const noexcept {
-        for (const Field& field : fields_)
-            if (detail::iequals(view(field.name), name) && list_has(view(field.value), token)) return true;
-        return false;
-    }
+    bool has_token(std::string_view name, std::string_view token) const noexcept;
 
     std::string_view body() const noexcept { return body_; }
 
@@ -149,37 +138,11 @@ private:
     }
 
     // Where the host begins in the absolute form; 0 in the others.
-    std::size_t authority_begin() const noexcept {
-        if (target().starts_with('/')) return 0;
-        std::size_t colon = target().find("://");
-        std::string_view scheme = target().substr(0, colon);
-        bool absolute =
-            colon != std::string_view::npos && (detail::iequals(scheme, "http") || detail::iequals(scheme, "https"));
-        return absolute ? colon + 3 : 0;
-    }
+    std::size_t authority_begin() const noexcept;
 
-    Place find_path() {
-        static constexpr detail::CharacterSet plain(
-            "/-_~!$&'()*+,;=:@0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
-        std::size_t size = plain.span(target());
-        plain_path_ = target().starts_with('/') && (size == target().size() || target()[size] == '?');
-        if (plain_path_) return {target_.begin, static_cast<std::uint32_t>(size)};
-        std::size_t begin = authority_begin(), end = std::min(target().find('?'), target().size());
-        if (begin > 0) begin = target().find('/', begin);
-        if (begin >= end) return begin == 0 ? Place() : keep("/");
-        std::string_view path = target().substr(begin, end - begin);
-        if (path.starts_with('/') && detail::may_have_dot_segments(path))
-            if (auto clean = remove_dot_segments(path)) return keep(*clean);
-        return {target_.begin + static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(path.size())};
-    }
+    Place find_path();
 
     std::string_view view(Place place) const noexcept { return {head_.data() + place.begin, place.size}; }
-
-    static bool list_has(std::string_view list, std::string_view token) noexcept {
-        while (!list.empty())
-            if (detail::iequals(detail::take_item(list), token)) return true;
-        return false;
-    }
 
     static constexpr std::size_t kept_capacity = 4096;  // of a head and a body, for the next ones
 
@@ -193,5 +156,9 @@ private:
 };
 
 }  // namespace kvolt
+
+#ifndef KVOLT_COMPILED
+#include <kvolt/src/request.hpp>
+#endif
 
 #endif

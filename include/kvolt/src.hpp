@@ -8,15 +8,19 @@
 #include <kvolt/app.hpp>
 #include <kvolt/src/app.hpp>
 #include <kvolt/src/context.hpp>
+#include <kvolt/src/events.hpp>
 #include <kvolt/src/files.hpp>
 #include <kvolt/src/hub.hpp>
 #include <kvolt/src/hub_seat.hpp>
+#include <kvolt/src/log_writer.hpp>
 #include <kvolt/src/loop.hpp>
 #include <kvolt/src/peer.hpp>
+#include <kvolt/src/request.hpp>
 #include <kvolt/src/response.hpp>
 #include <kvolt/src/router.hpp>
 #include <kvolt/src/server.hpp>
 #include <kvolt/src/url.hpp>
+#include <kvolt/src/websocket.hpp>
 #include <kvolt/src/websocket_client.hpp>
 
 #ifdef KVOLT_COMPILED

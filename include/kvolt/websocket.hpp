@@ -1,7 +1,6 @@
 #ifndef KVOLT_WEBSOCKET_HPP
 #define KVOLT_WEBSOCKET_HPP
 
-#include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/peer.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/message.hpp>
@@ -10,7 +9,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,10 +18,7 @@ namespace kvolt {
 namespace detail {
 
 /// @throws std::invalid_argument  for a code that must not be sent (RFC 6455, section 7.4).
-inline void check_close_code(std::uint16_t code) {
-    if (!is_sendable(code))
-        throw std::invalid_argument("kvolt: close code " + std::to_string(code) + " must not be sent");
-}
+void check_close_code(std::uint16_t code);
 
 }  // namespace detail
 
@@ -70,10 +65,7 @@ public:
     /// @param code    1000 to 1014 as far as RFC 6455 allows them to be sent, or 3000 to 4999.
     /// @param reason  UTF-8, cut to 123 bytes.
     /// @throws std::invalid_argument  for a code that must not be sent.
-    void close(std::uint16_t code = close_code::normal, std::string_view reason = {}) const {
-        detail::check_close_code(code);
-        peer_->close(code, reason);
-    }
+    void close(std::uint16_t code = close_code::normal, std::string_view reason = {}) const;
 
     /// True until `read` has no more to come.
     bool is_open() const noexcept { return !peer_->over(); }
@@ -101,5 +93,9 @@ private:
 };
 
 }  // namespace kvolt
+
+#ifndef KVOLT_COMPILED
+#include <kvolt/src/websocket.hpp>
+#endif
 
 #endif

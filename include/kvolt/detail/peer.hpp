@@ -1,7 +1,6 @@
 #ifndef KVOLT_DETAIL_PEER_HPP
 #define KVOLT_DETAIL_PEER_HPP
 
-#include <kvolt/detail/compression.hpp>
 #include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/waiter.hpp>
 #include <kvolt/handler.hpp>
@@ -19,6 +18,7 @@
 
 namespace kvolt::detail {
 
+class Deflater;
 class Link;
 class Loop;
 class Mailbox;
@@ -76,7 +76,8 @@ public:
     const std::shared_ptr<Mailbox>& mailbox() const noexcept { return mailbox_; }
 
 protected:
-    Peer(Link& link, std::string protocol, Role role = Role::server, std::unique_ptr<Deflater> deflater = {});
+    Peer(Link& link, std::string protocol);
+    Peer(Link& link, std::string protocol, Role role, std::unique_ptr<Deflater> deflater);
 
     void set_over(std::uint16_t code, std::string_view reason) {
         close_code_ = code;

@@ -22,6 +22,8 @@ KVOLT_INLINE Peer::Peer(Link& link, std::string protocol, Role role, std::unique
       protocol_(std::move(protocol)),
       role_(role) {}
 
+KVOLT_INLINE Peer::Peer(Link& link, std::string protocol) : Peer(link, std::move(protocol), Role::server, nullptr) {}
+
 KVOLT_INLINE Peer::~Peer() = default;
 
 KVOLT_INLINE bool Peer::on_loop() const noexcept { return Loop::current() == &loop_; }

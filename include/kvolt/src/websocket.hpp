@@ -1,0 +1,32 @@
+#ifndef KVOLT_SRC_WEBSOCKET_HPP
+#define KVOLT_SRC_WEBSOCKET_HPP
+
+#include <kvolt/config.hpp>
+#include <kvolt/detail/frame.hpp>
+#include <kvolt/detail/peer.hpp>
+#include <kvolt/websocket.hpp>
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace kvolt {
+
+namespace detail {
+
+KVOLT_INLINE void check_close_code(std::uint16_t code) {
+    if (!is_sendable(code))
+        throw std::invalid_argument("kvolt: close code " + std::to_string(code) + " must not be sent");
+}
+
+}  // namespace detail
+
+KVOLT_INLINE void WebSocket::close(std::uint16_t code, std::string_view reason) const {
+    detail::check_close_code(code);
+    peer_->close(code, reason);
+}
+
+}  // namespace kvolt
+
+#endif
