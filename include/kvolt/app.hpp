@@ -1,6 +1,7 @@
 #ifndef KVOLT_APP_HPP
 #define KVOLT_APP_HPP
 
+#include <kvolt/config.hpp>
 #include <kvolt/context.hpp>
 #include <kvolt/detail/loops.hpp>
 #include <kvolt/detail/path_match.hpp>
@@ -43,7 +44,7 @@ public:
     App();
 
     /// Stops the server, if it runs, and waits for that.
-    virtual ~App();
+    KVOLT_INLINE virtual ~App();
 
     App(const App&) = delete;
     App& operator=(const App&) = delete;
@@ -141,7 +142,7 @@ public:
 
     /// Stop as run() describes, and wait for the end unless called in a handler. Once stopped, an app does not start
     /// again.
-    virtual void stop();
+    KVOLT_INLINE virtual void stop();
 
     /// The port of the first address that is listened on; 0 before that and for a Unix socket.
     unsigned short port() const noexcept;

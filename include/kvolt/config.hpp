@@ -12,7 +12,8 @@
 #define KVOLT_VERSION (KVOLT_VERSION_MAJOR * 10000 + KVOLT_VERSION_MINOR * 100 + KVOLT_VERSION_PATCH)
 
 /// With KVOLT_COMPILED, for all files of a program, what takes long is compiled in one of them alone: see
-/// kvolt/src.hpp.
+/// kvolt/src.hpp. Virtual functions are declared with KVOLT_INLINE, too: the vtable, and all that it refers to, is else
+/// compiled in each file.
 #ifdef KVOLT_COMPILED
 #define KVOLT_INLINE
 #else

@@ -18,7 +18,7 @@ class Loop;
 class Link : public Deadline, public Burden {
 public:
     explicit Link(Loop& loop);
-    virtual ~Link();
+    inline virtual ~Link();
 
     Loop& loop() noexcept { return loop_; }
     Outbox& outbox() noexcept { return outbox_; }

@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_PEER_HPP
 #define KVOLT_DETAIL_PEER_HPP
 
+#include <kvolt/config.hpp>
 #include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/waiter.hpp>
 #include <kvolt/handler.hpp>
@@ -29,7 +30,7 @@ class Peer {
 public:
     Peer(const Peer&) = delete;
     Peer& operator=(const Peer&) = delete;
-    virtual ~Peer();
+    KVOLT_INLINE virtual ~Peer();
 
     // From any thread
 
