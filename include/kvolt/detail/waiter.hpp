@@ -47,16 +47,16 @@ private:
     struct Base {
         virtual ~Base() = default;
         virtual void call(Arguments... arguments) = 0;
-        virtual Base* move_to(void* room) noexcept = 0;
+        virtual Base* move_to(void* where) noexcept = 0;
     };
 
     template <class Handler>
     struct Holder final : Base {
         explicit Holder(Handler held) : handler(std::move(held)) {}
         void call(Arguments... arguments) override { std::move(handler)(std::move(arguments)...); }
-        Base* move_to(void* room) noexcept override {
+        Base* move_to(void* where) noexcept override {
             if constexpr (fits<Handler>)
-                return new (room) Holder(std::move(handler));
+                return new (where) Holder(std::move(handler));
             else
                 return this;
         }

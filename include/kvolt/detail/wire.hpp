@@ -54,7 +54,7 @@ public:
     void flush() override {
         if (closed_) return;
         Link::attempt([this] {
-            outbox().flush(loop().outgoing(), [this](const auto& buffers) { return write(buffers); });
+            outbox().flush(loop().outgoing(), [this](const auto& buffers) { return this->write(buffers); });
             after_write(false);
         });
     }
@@ -195,7 +195,7 @@ private:
             stream_.flush(error);
             lost_ = lost_ || error;
         }
-        std::size_t size = outbox().drain([this](const auto& buffers) { return write(buffers); });
+        std::size_t size = outbox().drain([this](const auto& buffers) { return this->write(buffers); });
         return size > 0 || unsent() < before;
     }
 
