@@ -158,13 +158,13 @@ public:
 
     void ask(std::string room, Waiter<Values> answer) override {
         HubEntry entry = about(nullptr, Kind::ask, room);
-        HubQuestion question{std::move(answer), nullptr, {}};
+        auto question = std::make_shared<HubQuestion>(HubQuestion{std::move(answer), nullptr, {}});
+        entry.need_more().question = question;
         Loop* here = Loop::current();
         if (here != nullptr && here != &home_ && is_own(*here)) {
-            question.asker = &shards_.of(*here);
-            question.asker->await_answer();
+            question->asker = &shards_.of(*here);
+            question->asker->await_answer();
         }
-        entry.need_more().question = std::make_shared<HubQuestion>(std::move(question));
         submit(std::move(entry));
     }
 

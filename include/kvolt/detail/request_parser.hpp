@@ -69,6 +69,11 @@ public:
         return detail::check_unfinished(head.substr(line), line == 0);
     }
 
+    /// Let no refusal of a HEAD have a body, however little of its head has come.
+    void note_method(std::string_view head) {
+        if (!head_done_ && request_.method().empty() && head.starts_with("HEAD ")) request_.start("HEAD", {});
+    }
+
 private:
     static constexpr Refusal too_long{413, "Content Too Large"};
 
@@ -77,11 +82,6 @@ private:
     using View = boost::beast::string_view;
 
     static std::string_view std_view(View text) noexcept { return {text.data(), text.size()}; }
-
-    // So that no refusal of a HEAD has a body, however little of it was good.
-    void note_method(std::string_view head) {
-        if (!head_done_ && request_.method().empty() && head.starts_with("HEAD ")) request_.start("HEAD", {});
-    }
 
     void refuse(int status, std::string_view reason, Error& error) {
         refusal_ = Refusal{status, reason};

@@ -70,11 +70,14 @@ public:
         // doubled.
         std::string_view all = bytes();
         bool due = seen_ == 0 || all[seen_ - 1] == '\n' || all.find('\n', seen_) != all.npos || all.size() >= 2 * seen_;
-        if (!due) return check_size();
+        if (!due) {
+            parser_->note_method(all);
+            return check_size();
+        }
         std::size_t line = seen_ > 0 ? all.rfind('\n', seen_ - 1) + 1 : 0;
         seen_ = all.size();
         Error error;
-        request_.hold(all);
+        request_.hold(all.substr(0, held_size));
         std::size_t size = parser_->put(buffer_.data(), error);
         request_.release();
         if (error) return judge(error, line);
@@ -144,6 +147,9 @@ private:
 
     // The first suffices for most requests; who only holds connections gets no more.
     static constexpr std::size_t first_read_size = 1024, read_size = 4096;
+
+    // Enough for most heads. What is behind a head, which may be many requests, is not worth a copy for each of them.
+    static constexpr std::size_t held_size = 2048;
 
     // A head that was not parsed up to its end.
     //

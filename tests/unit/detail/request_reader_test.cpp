@@ -216,6 +216,15 @@ TEST_CASE("a head is refused before its end has come, if it cannot become a good
     CHECK(f.status == 400);
 }
 
+TEST_CASE("a HEAD is known as one as soon as it can be, however it is cut") {
+    ReaderFixture f;
+    for (char byte : std::string_view("HEAD ")) {
+        CHECK(f.request.method().empty());
+        f.feed({&byte, 1});
+    }
+    CHECK(f.request.method() == "HEAD");
+}
+
 TEST_CASE("a head is as large as its limit allows, however it is cut") {
     for (std::size_t step : {1u, 100u, 100000u})
         for (std::size_t size : {1024u, 1025u}) {
