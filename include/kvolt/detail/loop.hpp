@@ -237,10 +237,12 @@ private:
     friend class Link;
 
     static constexpr std::size_t link_size = 256;  // bytes of a connection, or more than that, which a flush looks at
+    static constexpr std::size_t many = 16;        // connections, where to send takes longer than to look again
     static constexpr std::size_t max_outgoing = 1024 * 1024;
     static constexpr std::size_t scratch_size = 16 * 1024;
 
     void mark(Link& link);
+    void post_flush(bool last);
 
     // Looks after every turn whether there will be another one.
     struct TurnsEnd : Deadline {

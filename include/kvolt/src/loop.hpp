@@ -68,9 +68,14 @@ void Loop::take_turns(Reserve<>& room, Work work) {
 KVOLT_INLINE void Loop::mark(Link& link) {
     link.dirty_ = true;
     dirty_.push_back(&link);
-    if (flush_posted_) return;
-    flush_posted_ = true;
-    boost::asio::post(io_, flush_room_.bind([this] { flush(); }));
+    if (!std::exchange(flush_posted_, true)) post_flush(false);
+}
+
+// Before this comes up, Asio looks for what is ready once more, and puts that behind it. Where much is to be sent, that
+// goes first: messages to the same connections then leave together.
+KVOLT_INLINE void Loop::post_flush(bool last) {
+    boost::asio::post(io_,
+                      flush_room_.bind([this, last] { last || dirty_.size() < many ? flush() : post_flush(true); }));
 }
 
 KVOLT_INLINE void Loop::fire() {

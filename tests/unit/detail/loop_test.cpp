@@ -1,17 +1,22 @@
 #include "catch.hpp"
 #include <kvolt/detail/loop.hpp>
 
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
+#include <list>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
 using kvolt::detail::Deadline;
+using kvolt::detail::Link;
 using kvolt::detail::Loop;
+using kvolt::detail::Unit;
 using namespace std::chrono_literals;
 
 namespace {
@@ -82,6 +87,44 @@ TEST_CASE("what is woken comes in this turn, one after the other, whatever leave
     loop.io().poll();
     CHECK(order == "abcde");
     CHECK_FALSE(late.armed());
+}
+
+TEST_CASE("what is ready while much is to be sent goes along, and little goes at once") {
+    struct Receiver final : Link {
+        using Link::Link;
+        void flush() override {
+            outbox().flush(loop().outgoing(), [&](const auto& buffers) {
+                ++sends;
+                bytes += boost::asio::buffer_size(buffers);
+                return boost::asio::buffer_size(buffers);
+            });
+        }
+        void shut_down() override {}
+        void abort() noexcept override {}
+        void abandon() override {}
+        void shed() override {}
+
+        int sends = 0;
+        std::size_t bytes = 0;
+    };
+    bool much = GENERATE(false, true);
+    Loop loop;
+    std::list<Receiver> receivers;
+    for (int i = 0; i < (much ? 100 : 3); ++i) receivers.emplace_back(loop);
+    auto send_to_all = [&] {
+        std::size_t begin = loop.begin_append();
+        loop.outgoing() += "message";
+        for (Receiver& receiver : receivers) receiver.send(begin, loop.outgoing().size(), Unit::frame);
+    };
+    boost::asio::post(loop.io(), [&] {
+        send_to_all();
+        boost::asio::post(loop.io(), send_to_all);  // behind the flush, as what Asio finds ready before that
+    });
+    loop.io().poll();
+    for (const Receiver& receiver : receivers) {
+        CHECK(receiver.sends == (much ? 1 : 2));
+        CHECK(receiver.bytes == 14);
+    }
 }
 
 TEST_CASE("a loop goes on when a function on it runs out of memory") {
