@@ -2,6 +2,7 @@
 #define KVOLT_DETAIL_PREFETCH_HPP
 
 #include <cstddef>
+#include <cstdint>
 
 namespace kvolt::detail {
 
@@ -9,7 +10,8 @@ namespace kvolt::detail {
 /// pointer is.
 inline void prefetch(const void* object, std::size_t size) noexcept {
     constexpr std::size_t line = 64;
-    for (std::size_t at = 0; at < size; at += line) __builtin_prefetch(static_cast<const char*>(object) + at);
+    auto begin = reinterpret_cast<std::uintptr_t>(object);  // arithmetic that is defined for null, too
+    for (std::size_t at = 0; at < size; at += line) __builtin_prefetch(reinterpret_cast<const void*>(begin + at));
 }
 
 }  // namespace kvolt::detail

@@ -1,5 +1,6 @@
 #include "catch.hpp"
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/prefetch.hpp>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
@@ -125,6 +126,11 @@ TEST_CASE("what is ready while much is to be sent goes along, and little goes at
         CHECK(receiver.sends == (much ? 1 : 2));
         CHECK(receiver.bytes == 14);
     }
+}
+
+TEST_CASE("anything may be prefetched, also nothing") {
+    kvolt::detail::prefetch(nullptr, 256);
+    SUCCEED();
 }
 
 TEST_CASE("a loop goes on when a function on it runs out of memory") {
