@@ -15,7 +15,7 @@ namespace kvolt {
 /// One HTTP request as it was received: a plain value.
 ///
 /// The head lives in one string and the fields are places in it, so that a connection which reuses its Request
-/// allocates nothing per request. Views stay valid until the request is changed.
+/// allocates nothing per request, unless one is larger than 4 KiB. Views stay valid until the request is changed.
 class Request {
 public:
     std::string_view method() const noexcept { return view(method_); }

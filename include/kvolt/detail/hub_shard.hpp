@@ -188,7 +188,7 @@ private:
         return count;
     }
 
-    // They lie far apart in memory.
+    // They lie far apart in memory, and each step needs the one before: the member, its peer, its connection.
     static void fetch_ahead(std::span<HubMember* const> members) {
         if (members.size() > 6) prefetch(members[6], 64);
         if (members.size() > 4) prefetch(members[4]->peer.get(), 64);
