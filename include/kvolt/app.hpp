@@ -3,24 +3,21 @@
 
 #include <kvolt/config.hpp>
 #include <kvolt/context.hpp>
+#include <kvolt/detail/app_core.hpp>
+#include <kvolt/detail/lifecycle.hpp>
 #include <kvolt/detail/loops.hpp>
-#include <kvolt/detail/path_match.hpp>
 #include <kvolt/detail/server_handle.hpp>
 #include <kvolt/group.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/listen_options.hpp>
 #include <kvolt/proxy_headers.hpp>
-#include <kvolt/request.hpp>
-#include <kvolt/router.hpp>
 
 #include <boost/asio/io_context.hpp>
 
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <mutex>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,7 +29,6 @@ class Tls;
 
 namespace detail {
 class TlsStream;
-class TrustedPeers;
 }  // namespace detail
 
 /// A web application: its routes, and the server that runs them.
@@ -53,20 +49,20 @@ public:
     ///
     /// With one, handlers run one at a time between their `co_await`s and may share data without a lock.
     App& threads(std::size_t count);
-    std::size_t threads() const noexcept { return threads_; }
+    std::size_t threads() const noexcept { return core_->threads; }
 
     App& limits(const Limits& limits) {
-        check_setup();
-        limits_ = limits;
+        lifecycle_->check_setup();
+        core_->limits = limits;
         return *this;
     }
-    const Limits& limits() const noexcept { return limits_; }
+    const Limits& limits() const noexcept { return core_->limits; }
 
     /// Where one-line reports go, such as exceptions that left a handler; std::clog by default. Called from the loops'
     /// threads.
     App& logger(std::function<void(std::string_view)> log) {
-        check_setup();
-        log_ = std::move(log);
+        lifecycle_->check_setup();
+        core_->logger = std::move(log);
         return *this;
     }
 
@@ -158,69 +154,27 @@ public:
     /// @throws std::logic_error  if the app was started or stopped before.
     void serve_by(std::shared_ptr<detail::ServerHandle> server);
 
-    const std::shared_ptr<detail::Loops>& loops() const noexcept { return loops_; }
+    const std::shared_ptr<detail::AppCore>& core() const noexcept { return core_; }
+    const std::shared_ptr<detail::Loops>& loops() const noexcept { return core_->loops; }
 
-    const detail::TrustedPeers& proxies() const noexcept { return *proxies_; }
-    ProxyHeaders proxy_headers() const noexcept { return proxy_headers_; }
-
-    /// Tells whether the app is still there.
-    std::weak_ptr<App*> self() const noexcept { return self_; }
-
-    /// What a logger throws is ignored.
-    void log(std::string_view line) const noexcept;
-    void log(std::string_view what, std::string_view why) const noexcept;
-
-    /// What a request goes through: a route, or the answer that there is none for it.
-    const detail::Chain& find(const Request& request, detail::PathMatch& match) const;
+    /// What stops the app; gone with it.
+    std::weak_ptr<detail::Lifecycle> lifecycle() const noexcept { return lifecycle_; }
 
 private:
     friend class Group;
-
-    struct GroupData {
-        std::string prefix;
-        std::size_t parent = 0;
-        std::vector<detail::Step> middleware;
-        detail::Chain guards;    // all middleware down to this group
-        detail::Chain fallback;  // that, and an answer without a route
-    };
 
     std::size_t add_group(std::size_t parent, std::string_view prefix);
     void add_route(std::size_t group, std::string method, std::string_view pattern, detail::Chain chain);
     void add_middleware(std::size_t group, detail::Step step);
 
-    void check_setup() const;
-
-    // Share out the budget, and resolve which middleware guards what.
-    void freeze();
-
-    // The innermost group that the nearest routes of a path belong to: its middleware guards also what none of them
-    // takes.
-    std::size_t common_group(std::string_view path) const;
-
-    void answer_without_route(Context& c) const;
-
-    // `make` listens and returns the Listener.
-    template <class Make>
-    unsigned short add_listener(Make make) {
-        std::lock_guard lock(mutex_);
-        if (stopped_) return 0;
-        if (server_) throw std::logic_error("kvolt: an app is started once, and listen() comes before that");
-        listeners_.push_back(make());
-        return listeners_.back()->port();
-    }
-
     // Nothing if the app was stopped before.
     template <class Self>
     std::shared_ptr<detail::Server<Self>> open(bool own_threads) {
-        std::lock_guard lock(mutex_);
-        if (stopped_) return nullptr;
-        if (server_) throw std::logic_error("kvolt: an app is started once");
-        if (listeners_.empty()) throw std::logic_error("kvolt: an app needs an address: call listen() first");
-        for (const auto& listener : listeners_) listener->check();
-        auto server = std::make_shared<detail::Server<Self>>(*this, listeners_, own_threads);
-        freeze();
-        server_ = server;
-        return server;
+        return lifecycle_->serve([&](const detail::Listeners& listeners) {
+            auto server = std::make_shared<detail::Server<Self>>(core_, listeners, own_threads);
+            core_->freeze();
+            return server;
+        });
     }
 
     // Called by pointers, so that only the file which constructs an App compiles them. Virtual functions would not do:
@@ -229,19 +183,8 @@ private:
     void (App::*const add_route_)(std::size_t, std::string, std::string_view, detail::Chain) = &App::add_route;
     void (App::*const add_middleware_)(std::size_t, detail::Step) = &App::add_middleware;
 
-    std::shared_ptr<detail::Loops> loops_;  // destroyed last
-    std::shared_ptr<App*> self_ = std::make_shared<App*>(this);
-    mutable std::mutex mutex_;
-    std::vector<std::shared_ptr<detail::ListenerHandle>> listeners_;
-    std::shared_ptr<detail::ServerHandle> server_;
-    bool stopped_ = false;
-    Router router_;
-    std::vector<GroupData> groups_;
-    Limits limits_;
-    std::unique_ptr<detail::TrustedPeers> proxies_;
-    ProxyHeaders proxy_headers_ = ProxyHeaders::x_forwarded;
-    std::size_t threads_ = 1;
-    std::function<void(std::string_view)> log_;
+    const std::shared_ptr<detail::AppCore> core_;
+    const std::shared_ptr<detail::Lifecycle> lifecycle_;
 };
 
 inline Group Group::group(std::string_view prefix) const {

@@ -5,6 +5,7 @@
 #include <kvolt/broadcast_options.hpp>
 #include <kvolt/detail/hub_core.hpp>
 #include <kvolt/detail/hub_seat.hpp>
+#include <kvolt/detail/lifecycle.hpp>
 #include <kvolt/detail/waiter.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/hub_options.hpp>
@@ -150,11 +151,12 @@ public:
         detail::HubSeat seat_;
     };
 
-    explicit Hub(App& app, const HubOptions& options = {}) : app_(app.self()), core_(detail::make_hub(app, options)) {}
+    explicit Hub(App& app, const HubOptions& options = {})
+        : app_(app.lifecycle()), core_(detail::make_hub(app, options)) {}
 
     ~Hub() {
         core_->unhook();
-        if (auto app = app_.lock()) (*app)->stop();
+        if (auto app = app_.lock()) app->stop();
     }
 
     Hub(const Hub&) = delete;
@@ -336,7 +338,7 @@ private:
         };
     }
 
-    std::weak_ptr<App*> app_;
+    std::weak_ptr<detail::Lifecycle> app_;
     std::shared_ptr<detail::HubCore> core_;
 };
 

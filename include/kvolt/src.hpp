@@ -7,6 +7,7 @@
 
 #include <kvolt/app.hpp>
 #include <kvolt/src/app.hpp>
+#include <kvolt/src/app_core.hpp>
 #include <kvolt/src/context.hpp>
 #include <kvolt/src/events.hpp>
 #include <kvolt/src/files.hpp>
@@ -18,6 +19,7 @@
 #include <kvolt/src/request.hpp>
 #include <kvolt/src/response.hpp>
 #include <kvolt/src/router.hpp>
+#include <kvolt/src/routes.hpp>
 #include <kvolt/src/server.hpp>
 #include <kvolt/src/url.hpp>
 #include <kvolt/src/websocket.hpp>

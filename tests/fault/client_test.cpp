@@ -136,7 +136,7 @@ public:
     Clients& operator=(const Clients&) = delete;
 
     void start() {
-        loop_ = std::make_shared<kvolt::detail::MemoryServer>(app, kvolt::detail::MemoryServer::Begin());
+        loop_ = std::make_shared<kvolt::detail::MemoryServer>(app.core(), kvolt::detail::MemoryServer::Begin());
         app.serve_by(loop_);
     }
 

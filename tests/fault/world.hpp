@@ -106,7 +106,7 @@ public:
                             kvolt::detail::IpEndpoint peer) {
             serve(loop, Stream(std::move(stream)), std::move(peer));
         };
-        server_ = std::make_shared<kvolt::detail::MemoryServer>(app, begin);
+        server_ = std::make_shared<kvolt::detail::MemoryServer>(app.core(), begin);
         app.serve_by(server_);
         connections_.emplace(server_);
         for (const char* fields : {"", "Sec-WebSocket-Extensions: permessage-deflate\r\n"}) {
@@ -251,7 +251,8 @@ private:
         std::shared_ptr<Session> session;
         Memory::Armed on(armed_);
         try {
-            session = std::make_shared<Session>(app, loop, std::move(stream), std::move(peer), std::string_view());
+            session =
+                std::make_shared<Session>(app.core(), loop, std::move(stream), std::move(peer), std::string_view());
             session->start();
         } catch (const std::bad_alloc&) {
             if (!session) loop.connections().fetch_sub(1);

@@ -101,6 +101,6 @@ TEST_CASE("settings are kept") {
     CHECK(app.limits().body_size == 7);
     std::string logged;
     app.logger([&](std::string_view line) { logged += line; });
-    app.log("a line");
+    app.core()->log("a line");
     CHECK(logged == "a line");
 }

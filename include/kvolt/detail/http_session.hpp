@@ -1,9 +1,9 @@
 #ifndef KVOLT_DETAIL_HTTP_SESSION_HPP
 #define KVOLT_DETAIL_HTTP_SESSION_HPP
 
-#include <kvolt/app.hpp>
 #include <kvolt/context.hpp>
 #include <kvolt/detail/address.hpp>
+#include <kvolt/detail/app_core.hpp>
 #include <kvolt/detail/conclude.hpp>
 #include <kvolt/detail/error_answer.hpp>
 #include <kvolt/detail/file_sender.hpp>
@@ -45,9 +45,10 @@ public:
 
     /// @param peer   Who it is from; nothing for a Unix socket.
     /// @param early  What has come in already.
-    HttpSession(const App& app, Loop& loop, Stream stream, std::optional<IpEndpoint> peer, std::string_view early)
-        : app_(app),
-          limits_(app.limits()),
+    HttpSession(std::shared_ptr<const AppCore> app, Loop& loop, Stream stream, std::optional<IpEndpoint> peer,
+                std::string_view early)
+        : app_(std::move(app)),
+          limits_(app_->limits),
           peer_(std::move(peer)),
           wire_(loop, std::move(stream), *this),
           http_(std::make_unique<Http>(*this)) {
@@ -218,8 +219,8 @@ private:
 
     Client client() const {
         Client peer{peer_, is_secure<Stream>(), std::string(request_.host())};
-        if (app_.proxies().empty()) return peer;
-        return find_client(request_, std::move(peer), app_.proxies(), app_.proxy_headers());
+        if (app_->proxies.empty()) return peer;
+        return find_client(request_, std::move(peer), app_->proxies, app_->proxy_headers);
     }
 
     void read(Self self) {
@@ -254,7 +255,7 @@ private:
             if (stage != before && stage != Stage::done) since_ = unread_since_ = wire_.loop().now();
             if (refusal) return refuse(*refusal), false;
             if (stage < Stage::body) return false;
-            chain_ = &app_.find(request_, match_);
+            chain_ = &app_->routes.find(request_, match_);
             refusal = http_->reader.begin_body(chain_->streams_body() ? RequestReader::unlimited : limits_.body_size);
             if (refusal) return refuse(*refusal), false;
         }
@@ -400,7 +401,7 @@ private:
             append_log_text(line, request_.target());
             line += ": ";
             append_log_text(line, what);
-            app_.log(line);
+            app_->log(line);
         } catch (...) {  // a logger that fails must not end the loop
         }
     }
@@ -436,7 +437,7 @@ private:
         }
     }
 
-    const App& app_;
+    const std::shared_ptr<const AppCore> app_;
     const Limits& limits_;
     std::optional<IpEndpoint> peer_;
     Wire<Stream> wire_;

@@ -1,12 +1,13 @@
 #ifndef KVOLT_DETAIL_LISTENER_HPP
 #define KVOLT_DETAIL_LISTENER_HPP
 
-#include <kvolt/app.hpp>
 #include <kvolt/detail/address.hpp>
+#include <kvolt/detail/app_core.hpp>
 #include <kvolt/detail/deadline_wheel.hpp>
 #include <kvolt/detail/http_session.hpp>
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/loops.hpp>
 #include <kvolt/detail/proxy_session.hpp>
 #include <kvolt/detail/reserve.hpp>
 #include <kvolt/detail/server_handle.hpp>
@@ -56,9 +57,10 @@ public:
     ///
     /// @throws std::invalid_argument  for a bad address.
     /// @throws std::system_error      that names the address, if it cannot be listened on.
-    Listener(const App& app, std::string_view address, const ListenOptions& options, Open open_stream)
-        : app_(app),
-          loops_(*app.loops()),
+    Listener(std::shared_ptr<const AppCore> app, std::string_view address, const ListenOptions& options,
+             Open open_stream)
+        : app_(std::move(app)),
+          loops_(*app_->loops),
           address_(Address::parse(address)),
           options_(options),
           open_stream_(std::move(open_stream)),
@@ -81,14 +83,14 @@ public:
     }
 
     void check() const override {
-        if (options_.demands_proxy_protocol() && app_.proxies().empty())
+        if (options_.demands_proxy_protocol() && app_->proxies.empty())
             throw std::logic_error("kvolt: a listener with proxy_protocol() needs trust_proxies(): " + url());
     }
 
     // Waits for a connection and only then decides on its loop, so that no listener holds a place for one to come.
     void accept() override {
         if (!acceptor_.is_open()) return;
-        most_ = app_.limits().connections ? app_.limits().connections : descriptors_for_connections();
+        most_ = app_->limits.connections ? app_->limits.connections : descriptors_for_connections();
         acceptor_.async_wait(boost::asio::socket_base::wait_read, wait_room_.bind([this](Error error) {
             if (!error) accept_waiting();
         }));
@@ -216,7 +218,7 @@ private:
         try {
             function();
         } catch (const std::exception& error) {
-            app_.log("kvolt: a connection cannot be served", error.what());
+            app_->log("kvolt: a connection cannot be served", error.what());
         }
     }
 
@@ -229,19 +231,19 @@ private:
 
     void await_preamble(Place place, PlainStream socket, std::optional<IpEndpoint> peer) {
         Loop& loop = *place;
-        bool trusted = app_.proxies().trusts(peer);
+        bool trusted = app_->proxies.trusts(peer);
         auto begin = [this, &loop](PlainStream taken, std::optional<IpEndpoint> client, std::string early) {
             attempt([&] { start(Place(&loop), std::move(taken), std::move(client), std::move(early)); });
         };
         auto session =
             std::make_shared<ProxySession<decltype(begin)>>(loop, std::move(socket), std::move(peer), std::move(begin));
         place.release();
-        if (trusted) session->start(app_.limits().header_timeout);
+        if (trusted) session->start(app_->limits.header_timeout);
     }
 
     static constexpr int most_in_a_turn = 64;
 
-    const App& app_;
+    const std::shared_ptr<const AppCore> app_;
     const Loops& loops_;
     Address address_;
     const ListenOptions options_;

@@ -1,7 +1,7 @@
 #ifndef KVOLT_DETAIL_MEMORY_SERVER_HPP
 #define KVOLT_DETAIL_MEMORY_SERVER_HPP
 
-#include <kvolt/app.hpp>
+#include <kvolt/detail/app_core.hpp>
 #include <kvolt/detail/error_answer.hpp>
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/loop.hpp>
@@ -29,8 +29,8 @@ public:
     /// Begins to serve a connection.
     using Begin = std::function<void(Loop&, MemoryStream, IpEndpoint)>;
 
-    MemoryServer(App& app, Begin begin)
-        : app_(app), loops_(app.loops()), loop_(*loops_->front()), begin_(std::move(begin)) {
+    MemoryServer(std::shared_ptr<const AppCore> app, Begin begin)
+        : app_(std::move(app)), loops_(app_->loops), loop_(*loops_->front()), begin_(std::move(begin)) {
         loop_.stop_clock();
     }
 
@@ -100,15 +100,15 @@ public:
     void stop() override {
         loop_.mailbox()->post([this] {
             if (std::exchange(stopping_, true)) return;
-            loop_.drain(app_.limits().drain_timeout, [this] { drained_ = true; });
+            loop_.drain(app_->limits.drain_timeout, [this] { drained_ = true; });
         });
     }
 
     /// Run until all connections are gone. What does not end in real time gets what the clock still grants it.
     void wait() override {
-        if (ended_) return;
+        if (ended_ || Loop::current() == &loop_) return;
         guard([this] {
-            if (run_until([this] { return drained_; })) advance(app_.limits().drain_timeout + 2 * Loop::tick_length);
+            if (run_until([this] { return drained_; })) advance(app_->limits.drain_timeout + 2 * Loop::tick_length);
         });
         end();
     }
@@ -120,7 +120,7 @@ private:
         try {
             function();
         } catch (...) {
-            app_.log("kvolt: an exception left a function on a loop", describe(std::current_exception()));
+            app_->log("kvolt: an exception left a function on a loop", describe(std::current_exception()));
         }
     }
 
@@ -136,8 +136,8 @@ private:
     // Handlers that are ready run also when the time is up, on a busy machine say; but not without end.
     static constexpr int most_overtime = 100000;
 
-    App& app_;
-    std::shared_ptr<Loops> loops_;
+    const std::shared_ptr<const AppCore> app_;
+    const std::shared_ptr<Loops> loops_;
     Loop& loop_;
     const Begin begin_;
     std::chrono::milliseconds patience_ = std::chrono::seconds(5);

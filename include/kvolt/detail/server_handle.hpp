@@ -1,7 +1,9 @@
 #ifndef KVOLT_DETAIL_SERVER_HANDLE_HPP
 #define KVOLT_DETAIL_SERVER_HANDLE_HPP
 
+#include <memory>
 #include <string>
+#include <vector>
 
 namespace kvolt::detail {
 
@@ -25,11 +27,17 @@ public:
     virtual void close() = 0;
 };
 
+using Listeners = std::vector<std::shared_ptr<ListenerHandle>>;
+
 /// A running server, as its App sees it.
 class ServerHandle {
 public:
     virtual ~ServerHandle() = default;
+
+    /// Begin to stop; any thread, also twice.
     virtual void stop() = 0;
+
+    /// Wait for the end, unless this is a thread that serves.
     virtual void wait() = 0;
 };
 

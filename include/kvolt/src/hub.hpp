@@ -25,8 +25,8 @@ template <class Strand>
 std::shared_ptr<HubCore> make_hub(App& app, const HubOptions& options) {
     auto hub = std::make_shared<Strand>(app.loops(), app.limits(), options);
     hub->start();
-    hub->hooks().log = [log = app.self()](std::string_view line) {
-        if (auto there = log.lock()) (*there)->log(line);
+    hub->hooks().log = [weak = std::weak_ptr(app.core())](std::string_view line) {
+        if (auto core = weak.lock()) core->log(line);
     };
     return hub;
 }

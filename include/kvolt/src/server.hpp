@@ -2,14 +2,19 @@
 #define KVOLT_SRC_SERVER_HPP
 
 #include <kvolt/app.hpp>
+#include <kvolt/detail/app_core.hpp>
 #include <kvolt/detail/error_answer.hpp>
 #include <kvolt/detail/listener.hpp>
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/loops.hpp>
+#include <kvolt/detail/server_handle.hpp>
 #include <kvolt/detail/stream.hpp>
+#include <kvolt/listen_options.hpp>
 
 #include <boost/asio/basic_signal_set.hpp>
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -34,17 +39,15 @@ namespace detail {
 template <class App>
 class Server final : public ServerHandle {
 public:
-    using Listeners = std::vector<std::shared_ptr<ListenerHandle>>;
-
     /// Serves nobody yet.
     ///
     /// @param own_threads  Whether start() will be called, or run().
-    Server(App& app, Listeners listeners, bool own_threads)
-        : app_(app), loops_(app.loops()), listeners_(std::move(listeners)), own_threads_(own_threads) {
-        while (loops_->size() < app.threads()) loops_->push_back(std::make_unique<Loop>());
+    Server(std::shared_ptr<const AppCore> app, Listeners listeners, bool own_threads)
+        : app_(std::move(app)), loops_(app_->loops), listeners_(std::move(listeners)), own_threads_(own_threads) {
+        while (loops_->size() < app_->threads) loops_->push_back(std::make_unique<Loop>());
     }
 
-    ~Server() override { wait(); }
+    ~Server() override { wait_for_end(); }
 
     /// Serve in this thread, and in one more for every further loop, until stopped or a signal comes.
     void run(std::function<void(std::string_view)> ready) {
@@ -77,30 +80,35 @@ public:
         for (auto& loop : *loops_) start_thread(*loop);
     }
 
-    /// Begin to stop; any thread, also twice.
     void stop() override {
         loops_->front()->mailbox()->post([this] {
             close_listeners();
             if (std::exchange(stopping_, true)) return;
             undrained_ = loops_->size();
             // Hubs give their orders on the first loop: what they have taken on, the others get before their end.
-            auto limit = app_.limits().drain_timeout;
+            auto limit = app_->limits.drain_timeout;
             loops_->front()->end_turns(limit, [this, limit, begin = Loop::Clock::now()] {
                 drain(limit - std::chrono::duration_cast<std::chrono::milliseconds>(Loop::Clock::now() - begin));
             });
         });
     }
 
-    /// Wait until all loops have ended and their handlers are gone.
     void wait() override {
-        if (own_threads_) return finish();
-        std::unique_lock lock(mutex_);
-        ended_.wait(lock, [this] { return finished_; });
+        bool in_handler =
+            std::any_of(loops_->begin(), loops_->end(), [](const auto& loop) { return loop.get() == Loop::current(); });
+        if (!in_handler) wait_for_end();
     }
 
 private:
     using Error = boost::system::error_code;
     using Signals = boost::asio::basic_signal_set<Loop::executor_type>;
+
+    // Until all loops have ended and their handlers are gone.
+    void wait_for_end() {
+        if (own_threads_) return finish();
+        std::unique_lock lock(mutex_);
+        ended_.wait(lock, [this] { return finished_; });
+    }
 
     void accept() {
         for (const auto& listener : listeners_) listener->accept();
@@ -121,7 +129,7 @@ private:
                     loop.run();
                     ended = true;
                 } catch (...) {  // from what the user has posted to the loop
-                    app_.log("kvolt: an exception left a function on a loop", describe(std::current_exception()));
+                    app_->log("kvolt: an exception left a function on a loop", describe(std::current_exception()));
                 }
         });
     }
@@ -154,8 +162,8 @@ private:
         ended_.notify_all();
     }
 
-    App& app_;
-    std::shared_ptr<Loops> loops_;  // destroyed behind the listeners, also where an app goes before its run() returns
+    const std::shared_ptr<const AppCore> app_;
+    const std::shared_ptr<Loops> loops_;
     const Listeners listeners_;
     const bool own_threads_;
     bool stopping_ = false;  // on the first loop
@@ -172,7 +180,8 @@ template <class Self>
 unsigned short App::listen(std::string_view address, const ListenOptions& options) {
     using Stream = std::enable_if_t<std::is_same_v<Self, App>, detail::PlainStream>;  // only where this is called
     auto plain = [](detail::PlainStream stream, std::string&) { return stream; };
-    return add_listener([&] { return std::make_shared<detail::Listener<Stream>>(*this, address, options, plain); });
+    return lifecycle_->listen(
+        [&] { return std::make_shared<detail::Listener<Stream>>(core_, address, options, plain); });
 }
 
 template <class Self>

@@ -20,8 +20,8 @@ unsigned short App::listen_tls(std::string_view address, const Tls& tls, const L
     auto encrypt = [context = tls.context()](detail::PlainStream stream, std::string& early) {
         return Stream(std::move(stream), context->connection(std::exchange(early, {})));
     };
-    return add_listener(
-        [&] { return std::make_shared<detail::Listener<Stream>>(*this, address, options, std::move(encrypt)); });
+    return lifecycle_->listen(
+        [&] { return std::make_shared<detail::Listener<Stream>>(core_, address, options, std::move(encrypt)); });
 }
 
 }  // namespace kvolt

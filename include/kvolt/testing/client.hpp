@@ -41,12 +41,12 @@ public:
     /// @throws std::logic_error  if the app was started before.
     template <class Stream = detail::MemoryStream>
     explicit Client(App& app) {
-        auto begin = [&app](detail::Loop& loop, Stream stream, detail::IpEndpoint peer) {
-            std::make_shared<detail::HttpSession<Stream>>(app, loop, std::move(stream), std::move(peer),
+        auto begin = [core = app.core()](detail::Loop& loop, Stream stream, detail::IpEndpoint peer) {
+            std::make_shared<detail::HttpSession<Stream>>(core, loop, std::move(stream), std::move(peer),
                                                           std::string_view())
                 ->start();
         };
-        auto server = std::make_shared<detail::MemoryServer>(app, std::move(begin));
+        auto server = std::make_shared<detail::MemoryServer>(app.core(), std::move(begin));
         app.serve_by(server);
         connections_ = std::make_unique<detail::ClientConnections>(std::move(server));
     }

@@ -1,0 +1,49 @@
+#ifndef KVOLT_DETAIL_APP_CORE_HPP
+#define KVOLT_DETAIL_APP_CORE_HPP
+
+#include <kvolt/config.hpp>
+#include <kvolt/detail/ip.hpp>
+#include <kvolt/detail/loops.hpp>
+#include <kvolt/detail/routes.hpp>
+#include <kvolt/limits.hpp>
+#include <kvolt/proxy_headers.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+namespace kvolt::detail {
+
+/// What an app is made of, for those who serve it: connections, listeners and the server share it, so that they may
+/// outlive the App.
+///
+/// Set up in one thread; not changed any more once it is served.
+struct AppCore {
+    AppCore();
+    AppCore(const AppCore&) = delete;
+    AppCore& operator=(const AppCore&) = delete;
+
+    /// Share out the budget of the loops, and freeze the routes.
+    void freeze();
+
+    /// What a logger throws is ignored.
+    void log(std::string_view line) const noexcept;
+    void log(std::string_view what, std::string_view why) const noexcept;
+
+    const std::shared_ptr<Loops> loops;  // destroyed last
+    Routes routes;
+    Limits limits;
+    TrustedPeers proxies;
+    ProxyHeaders proxy_headers = ProxyHeaders::x_forwarded;
+    std::size_t threads = 1;
+    std::function<void(std::string_view)> logger;
+};
+
+}  // namespace kvolt::detail
+
+#ifndef KVOLT_COMPILED
+#include <kvolt/src/app_core.hpp>
+#endif
+
+#endif
