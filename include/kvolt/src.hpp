@@ -16,6 +16,7 @@
 #include <kvolt/src/log_writer.hpp>
 #include <kvolt/src/loop.hpp>
 #include <kvolt/src/peer.hpp>
+#include <kvolt/src/places.hpp>
 #include <kvolt/src/request.hpp>
 #include <kvolt/src/response.hpp>
 #include <kvolt/src/router.hpp>

@@ -102,9 +102,9 @@ public:
 
     /// Serve, and let two members join the hub whom nothing that follows may harm.
     void start() {
-        auto begin = [this](kvolt::detail::Loop& loop, kvolt::detail::MemoryStream stream,
+        auto begin = [this](kvolt::detail::Place place, kvolt::detail::MemoryStream stream,
                             kvolt::detail::IpEndpoint peer) {
-            serve(loop, Stream(std::move(stream)), std::move(peer));
+            serve(std::move(place), Stream(std::move(stream)), std::move(peer));
         };
         server_ = std::make_shared<kvolt::detail::MemoryServer>(app.core(), begin);
         app.serve_by(server_);
@@ -246,16 +246,14 @@ private:
     };
 
     // As a listener does.
-    void serve(kvolt::detail::Loop& loop, Stream stream, kvolt::detail::IpEndpoint peer) {
+    void serve(kvolt::detail::Place place, Stream stream, kvolt::detail::IpEndpoint peer) {
         using Session = kvolt::detail::HttpSession<Stream>;
-        std::shared_ptr<Session> session;
         Memory::Armed on(armed_);
         try {
-            session =
-                std::make_shared<Session>(app.core(), loop, std::move(stream), std::move(peer), std::string_view());
-            session->start();
+            std::make_shared<Session>(app.core(), std::move(place), std::move(stream), std::move(peer),
+                                      std::string_view())
+                ->start();
         } catch (const std::bad_alloc&) {
-            if (!session) loop.connections().fetch_sub(1);
         }
     }
 

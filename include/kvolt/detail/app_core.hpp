@@ -4,6 +4,7 @@
 #include <kvolt/config.hpp>
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/loops.hpp>
+#include <kvolt/detail/places.hpp>
 #include <kvolt/detail/routes.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/proxy_headers.hpp>
@@ -32,6 +33,7 @@ struct AppCore {
     void log(std::string_view what, std::string_view why) const noexcept;
 
     const std::shared_ptr<Loops> loops;  // destroyed last
+    Places places;
     Routes routes;
     Limits limits;
     TrustedPeers proxies;

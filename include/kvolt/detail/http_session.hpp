@@ -11,6 +11,7 @@
 #include <kvolt/detail/handshake.hpp>
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/log_line.hpp>
+#include <kvolt/detail/places.hpp>
 #include <kvolt/detail/request_reader.hpp>
 #include <kvolt/detail/response_writer.hpp>
 #include <kvolt/detail/stream.hpp>
@@ -21,7 +22,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -43,21 +43,21 @@ public:
     using Error = boost::system::error_code;
     using Self = std::shared_ptr<HttpSession>;
 
+    /// @param place  On the connection's loop.
     /// @param peer   Who it is from; nothing for a Unix socket.
     /// @param early  What has come in already.
-    HttpSession(std::shared_ptr<const AppCore> app, Loop& loop, Stream stream, std::optional<IpEndpoint> peer,
+    HttpSession(std::shared_ptr<const AppCore> app, Place place, Stream stream, std::optional<IpEndpoint> peer,
                 std::string_view early)
         : app_(std::move(app)),
+          place_(std::move(place)),
           limits_(app_->limits),
           peer_(std::move(peer)),
-          wire_(loop, std::move(stream), *this),
+          wire_(place_.loop(), std::move(stream), *this),
           http_(std::make_unique<Http>(*this)) {
         if (!early.empty())
             http_->reader.commit(boost::asio::buffer_copy(http_->reader.prepare(),
                                                           boost::asio::const_buffer(early.data(), early.size())));
     }
-
-    ~HttpSession() { wire_.loop().connections().fetch_sub(1, std::memory_order_relaxed); }
 
     HttpSession(const HttpSession&) = delete;
     HttpSession& operator=(const HttpSession&) = delete;
@@ -438,6 +438,7 @@ private:
     }
 
     const std::shared_ptr<const AppCore> app_;
+    Place place_;
     const Limits& limits_;
     std::optional<IpEndpoint> peer_;
     Wire<Stream> wire_;

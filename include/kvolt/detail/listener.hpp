@@ -8,6 +8,7 @@
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/loops.hpp>
+#include <kvolt/detail/places.hpp>
 #include <kvolt/detail/proxy_session.hpp>
 #include <kvolt/detail/reserve.hpp>
 #include <kvolt/detail/server_handle.hpp>
@@ -168,12 +169,6 @@ private:
         return *best;
     }
 
-    // A connection's share in the count of its loop. Whoever does not hand it on to a session gives it back.
-    struct GiveBack {
-        void operator()(Loop* loop) const noexcept { loop->connections().fetch_sub(1, std::memory_order_relaxed); }
-    };
-    using Place = std::unique_ptr<Loop, GiveBack>;
-
     void accept_waiting() try {
         for (int i = 0; i < most_in_a_turn && acceptor_.is_open(); ++i) {
             Loop& loop = emptiest();
@@ -182,8 +177,7 @@ private:
             PlainStream stream = acceptor_.accept(loop.io(), remote_, error);
             if (error == boost::asio::error::would_block || error == boost::asio::error::try_again) break;
             if (error) return accept_later();  // out of descriptors or memory, mostly
-            loop.connections().fetch_add(1, std::memory_order_relaxed);
-            welcome(Place(&loop), std::move(stream));
+            welcome(Place(app_->places, loop), std::move(stream));
         }
         accept();
     } catch (const std::bad_alloc&) {
@@ -196,7 +190,7 @@ private:
     void welcome(Place place, PlainStream stream) {
         Error ignored;
         if (address_.unix_path.empty()) stream.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
-        Loop& loop = *place;
+        Loop& loop = place.loop();
         auto begin = [this, place = std::move(place), socket = std::move(stream),
                       peer = ip_endpoint(remote_)]() mutable {
             attempt([&] {
@@ -224,20 +218,17 @@ private:
 
     void start(Place place, PlainStream socket, std::optional<IpEndpoint> peer, std::string early) {
         Stream stream = open_stream_(std::move(socket), early);
-        auto session = std::make_shared<HttpSession<Stream>>(app_, *place, std::move(stream), std::move(peer), early);
-        place.release();  // the session's now
-        session->start();
+        std::make_shared<HttpSession<Stream>>(app_, std::move(place), std::move(stream), std::move(peer), early)
+            ->start();
     }
 
     void await_preamble(Place place, PlainStream socket, std::optional<IpEndpoint> peer) {
-        Loop& loop = *place;
         bool trusted = app_->proxies.trusts(peer);
-        auto begin = [this, &loop](PlainStream taken, std::optional<IpEndpoint> client, std::string early) {
-            attempt([&] { start(Place(&loop), std::move(taken), std::move(client), std::move(early)); });
+        auto begin = [this](Place taken, PlainStream stream, std::optional<IpEndpoint> client, std::string early) {
+            attempt([&] { start(std::move(taken), std::move(stream), std::move(client), std::move(early)); });
         };
-        auto session =
-            std::make_shared<ProxySession<decltype(begin)>>(loop, std::move(socket), std::move(peer), std::move(begin));
-        place.release();
+        auto session = std::make_shared<ProxySession<decltype(begin)>>(std::move(place), std::move(socket),
+                                                                       std::move(peer), std::move(begin));
         if (trusted) session->start(app_->limits.header_timeout);
     }
 

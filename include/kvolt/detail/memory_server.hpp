@@ -6,6 +6,7 @@
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/memory_stream.hpp>
+#include <kvolt/detail/places.hpp>
 #include <kvolt/detail/server_handle.hpp>
 
 #include <chrono>
@@ -27,7 +28,7 @@ public:
     using Clock = Loop::Clock;
 
     /// Begins to serve a connection.
-    using Begin = std::function<void(Loop&, MemoryStream, IpEndpoint)>;
+    using Begin = std::function<void(Place, MemoryStream, IpEndpoint)>;
 
     MemoryServer(std::shared_ptr<const AppCore> app, Begin begin)
         : app_(std::move(app)), loops_(app_->loops), loop_(*loops_->front()), begin_(std::move(begin)) {
@@ -41,8 +42,7 @@ public:
         if (ended_ || stopping_) throw std::runtime_error("kvolt: the app has stopped");
         auto connection = std::make_shared<MemoryConnection>(loop_.executor(), room);
         Loop::OnThisThread scope(loop_);
-        loop_.connections().fetch_add(1, std::memory_order_relaxed);
-        begin_(loop_, MemoryStream(connection), peer);
+        begin_(Place(app_->places, loop_), MemoryStream(connection), peer);
         return connection;
     }
 

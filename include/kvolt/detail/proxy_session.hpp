@@ -3,13 +3,13 @@
 
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/places.hpp>
 #include <kvolt/detail/proxy_protocol.hpp>
 #include <kvolt/detail/stream.hpp>
 
 #include <boost/asio/buffer.hpp>
 
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -22,19 +22,19 @@ namespace kvolt::detail {
 /// A connection that has to begin with the PROXY protocol, until that has come. It is closed if the preamble is bad or
 /// takes too long.
 ///
-/// @tparam Begin  Called with the socket, the client, and the bytes behind the preamble. Without a client it is the
-/// peer.
+/// @tparam Begin  Called with the place, the socket, the client, and the bytes behind the preamble. Without a client
+/// it is the peer.
 template <class Begin>
 class ProxySession final : public Link, public std::enable_shared_from_this<ProxySession<Begin>> {
 public:
     using Error = boost::system::error_code;
 
-    ProxySession(Loop& loop, PlainStream socket, std::optional<IpEndpoint> peer, Begin begin)
-        : Link(loop), socket_(std::move(socket)), peer_(std::move(peer)), begin_(std::move(begin)) {}
-
-    ~ProxySession() override {
-        if (!handed_over_) loop().connections().fetch_sub(1, std::memory_order_relaxed);
-    }
+    ProxySession(Place place, PlainStream socket, std::optional<IpEndpoint> peer, Begin begin)
+        : Link(place.loop()),
+          place_(std::move(place)),
+          socket_(std::move(socket)),
+          peer_(std::move(peer)),
+          begin_(std::move(begin)) {}
 
     void start(std::chrono::milliseconds limit) {
         if (loop().draining()) return;
@@ -69,17 +69,16 @@ private:
         if (preamble.status == ProxyPreamble::Status::more) return read();
         if (preamble.status == ProxyPreamble::Status::bad) return abort();
         disarm();
-        handed_over_ = true;
         if (preamble.status == ProxyPreamble::Status::client) peer_ = preamble.client;
-        begin_(std::move(socket_), std::move(peer_), bytes_.substr(preamble.size));
+        begin_(std::move(place_), std::move(socket_), std::move(peer_), bytes_.substr(preamble.size));
     }
 
+    Place place_;
     PlainStream socket_;
     std::optional<IpEndpoint> peer_;
     Begin begin_;
     std::array<char, 512> chunk_;
     std::string bytes_;
-    bool handed_over_ = false;
 };
 
 }  // namespace kvolt::detail

@@ -5,9 +5,9 @@
 #include <kvolt/detail/client_connections.hpp>
 #include <kvolt/detail/http_session.hpp>
 #include <kvolt/detail/ip.hpp>
-#include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/memory_server.hpp>
 #include <kvolt/detail/memory_stream.hpp>
+#include <kvolt/detail/places.hpp>
 #include <kvolt/testing/connection.hpp>
 #include <kvolt/testing/handshake.hpp>
 #include <kvolt/testing/request.hpp>
@@ -41,8 +41,8 @@ public:
     /// @throws std::logic_error  if the app was started before.
     template <class Stream = detail::MemoryStream>
     explicit Client(App& app) {
-        auto begin = [core = app.core()](detail::Loop& loop, Stream stream, detail::IpEndpoint peer) {
-            std::make_shared<detail::HttpSession<Stream>>(core, loop, std::move(stream), std::move(peer),
+        auto begin = [core = app.core()](detail::Place place, Stream stream, detail::IpEndpoint peer) {
+            std::make_shared<detail::HttpSession<Stream>>(core, std::move(place), std::move(stream), std::move(peer),
                                                           std::string_view())
                 ->start();
         };
