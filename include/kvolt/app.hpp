@@ -166,6 +166,7 @@ private:
     std::size_t add_group(std::size_t parent, std::string_view prefix);
     void add_route(std::size_t group, std::string method, std::string_view pattern, detail::Chain chain);
     void add_middleware(std::size_t group, detail::Step step);
+    void set_error_handler(std::size_t group, ErrorHandler handler);
 
     // Nothing if the app was stopped before.
     template <class Self>
@@ -182,6 +183,7 @@ private:
     std::size_t (App::*const add_group_)(std::size_t, std::string_view) = &App::add_group;
     void (App::*const add_route_)(std::size_t, std::string, std::string_view, detail::Chain) = &App::add_route;
     void (App::*const add_middleware_)(std::size_t, detail::Step) = &App::add_middleware;
+    void (App::*const set_error_handler_)(std::size_t, ErrorHandler) = &App::set_error_handler;
 
     const std::shared_ptr<detail::AppCore> core_;
     const std::shared_ptr<detail::Lifecycle> lifecycle_;
@@ -196,6 +198,10 @@ inline void Group::add_route(std::string method, std::string_view pattern, detai
 }
 
 inline void Group::use_step(detail::Step step) const { (app_->*app_->add_middleware_)(index_, std::move(step)); }
+
+inline void Group::on_error(ErrorHandler handler) const {
+    (app_->*app_->set_error_handler_)(index_, std::move(handler));
+}
 
 }  // namespace kvolt
 

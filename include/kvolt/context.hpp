@@ -12,6 +12,7 @@
 #include <kvolt/websocket.hpp>
 
 #include <any>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -83,7 +84,19 @@ public:
     std::string_view header(std::string_view name) const noexcept { return request_.header(name); }
 
     /// The request's body, whole. On a route with `kvolt::stream_body`: the part that read_some() returned last.
-    std::string_view body() const noexcept { return request_.body(); }
+    ///
+    /// @throws std::logic_error  in middleware, which runs before the body has come: see read_body().
+    std::string_view body() const {
+        if (exchange_.body_to_come()) fail_without_body();
+        return request_.body();
+    }
+
+    /// Wait for the body, whole: for middleware, which runs before it has come. Handlers have it already.
+    ///
+    /// @throws HttpError         if it is malformed, too long, too slow (see Limits) or will not come. Leave it to the
+    ///                           server.
+    /// @throws std::logic_error  on a route with `kvolt::stream_body`.
+    Task<std::string_view> read_body();
 
     /// The next part of the request's body, as it comes in; nothing at its end. The peer is slowed down by TCP.
     ///
@@ -216,6 +229,24 @@ public:
 
     // The connection
 
+    /// False once the client has gone: it has closed or reset the connection, or stays silent when its machine is asked
+    /// for a sign of life. That is noticed within a moment, whatever the handler waits for; an answer reaches nobody
+    /// then. A client that only shuts down its sending side waits for the answer and is still there.
+    bool connected() const noexcept { return exchange_.connected(); }
+
+    /// Be called when the client goes while the handler waits; at once if it has gone. Not after upgrade(), when
+    /// WebSocket::read() tells.
+    ///
+    /// @param call  Called on the connection's loop. What it throws is logged.
+    void on_disconnect(std::function<void()> call);
+
+    /// Let the handler go on when the client goes. Else it is cancelled then, as Asio's operations are: what it awaits
+    /// ends with `boost::asio::error::operation_aborted`, as does each `co_await` from then on, so that it unwinds. A
+    /// handler that waits for what cannot be cancelled goes on. After upgrade() nothing is cancelled.
+    ///
+    /// For what has to be finished, such as a payment. `Limits::abandoned_handlers` says how many may go on.
+    void ignore_disconnect() noexcept { ignores_disconnect_ = true; }
+
     /// The executor of the connection's loop, for timers and other Asio objects of this handler.
     Task<>::executor_type executor() { return exchange_.executor(); }
 
@@ -236,8 +267,9 @@ public:
     /// Be called when the request has been answered, or upgraded and later ended. Who asked last is called first, as if
     /// it ran around the rest. This makes plain middleware see the answer as it is sent, whatever the handler threw.
     ///
-    /// What a follower throws makes the answer a 500, which those who asked earlier see. Of a connection that is lost
-    /// first, the answer is told that would have been sent; of one that is cut off while the server stops, nothing.
+    /// What a follower throws makes the answer a 500, which those who asked earlier see. If the client goes first, they
+    /// see the answer that it would have got; 499 if the handler was cancelled for that. If the server stops first and
+    /// cuts the connection off, nobody is called.
     void follow(std::function<void(Context&, Phase)> follower);
 
     /// Be asked, before others who asked earlier, what to do with an exception that has left the handler and all
@@ -247,6 +279,22 @@ public:
     void on_failure(std::function<bool(Context&, const std::exception_ptr&)> rescuer);
 
     // For the server
+
+    bool body_to_come() const noexcept { return exchange_.body_to_come(); }
+    std::chrono::milliseconds body_wait() const noexcept { return exchange_.body_wait(); }
+    bool ignores_disconnect() const noexcept { return ignores_disconnect_; }
+
+    /// The client has gone: tell those who have asked for it.
+    ///
+    /// @param failed  Called with what one throws.
+    template <class Failed>
+    void disconnect(Failed failed) {
+        for (auto& call : std::exchange(on_disconnect_, {})) try {
+                call();
+            } catch (...) {
+                failed(std::current_exception());
+            }
+    }
 
     /// A stream was not begun: the answer is another one.
     void forget_stream() noexcept { streamed_ = false; }
@@ -275,6 +323,8 @@ public:
 private:
     void check_head() const;
 
+    [[noreturn]] void fail_without_body() const;
+
     void begin_stream(detail::Exchange::Streaming kind, std::string_view content_type);
 
     void answer(std::string&& body, std::string_view known_type);
@@ -290,16 +340,15 @@ private:
     std::forward_list<std::any> values_;
     std::forward_list<std::function<void(Context&, Phase)>> followers_;
     std::forward_list<std::function<bool(Context&, const std::exception_ptr&)>> rescuers_;
+    std::forward_list<std::function<void()>> on_disconnect_;
     std::optional<WebSocket> socket_;
     bool answered_ = false;
     bool upgraded_ = false;
     bool streamed_ = false;
+    bool ignores_disconnect_ = false;
 };
 
 namespace detail {
-
-/// Run a chain without coroutines.
-void run_plain(const Chain& chain, Context& context);
 
 /// Run a chain from one of its steps on.
 Task<> run(const Chain& chain, std::size_t first, Context& context);

@@ -92,6 +92,19 @@ public:
         if constexpr (MiddlewareFunction<Middleware>) use_step(detail::make_step(std::move(middleware)));
     }
 
+    /// Make the answers to errors in place of the default, JSON such as `{"error":"Not Found"}`.
+    ///
+    ///     app.on_error([](Context& c, const HttpError& error) { c.html(page_of(error.status(), error.what())); });
+    ///
+    /// It is called for each HttpError that leaves a handler or middleware, for other exceptions as for an
+    /// HttpError(500), and, that of the app, for what the server refuses by itself: malformed requests (400), heads
+    /// that are too large (431) or take too long (408), and so on. Of groups within one another, the innermost that
+    /// has one calls it. What it does not say stays: the status, and the default's body.
+    ///
+    /// @param handler  Called on all loops. What it throws is logged, and makes the answer a plain 500.
+    /// @throws std::logic_error  if the server runs already.
+    void on_error(ErrorHandler handler) const;
+
     /// A group inside of this one.
     ///
     /// @param prefix  Such as `/api`; the empty one makes a group that only shares middleware.
@@ -125,7 +138,7 @@ private:
     static void add_to(detail::Chain& chain, F function) {
         chain.add(detail::make_step(std::move(function)));
     }
-    static void add_to(detail::Chain& chain, StreamBody) { chain.stream_body(); }
+    static void add_to(detail::Chain& chain, StreamBody) { chain.body(detail::Chain::Body::in_parts); }
 
     void add_route(std::string method, std::string_view pattern, detail::Chain chain) const;
     void use_step(detail::Step step) const;

@@ -10,6 +10,7 @@
 #include <concepts>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -21,7 +22,11 @@ template <class T = void>
 using Task = boost::asio::awaitable<T>;
 
 class Context;
+class HttpError;
 class Next;
+
+/// What answers a request that ends in an error; see Group::on_error().
+using ErrorHandler = std::function<void(Context&, const HttpError&)>;
 
 namespace detail {
 
@@ -42,6 +47,7 @@ struct Step {
     std::function<void(Context&)> plain;
     std::function<Task<>(Context&)> coroutine;
     std::function<Task<>(Context&, Next)> around;
+    bool observes = false;  // also what the server refuses by itself
 };
 
 /// The middleware that guards a route, outermost first, and its handler at the end.
@@ -58,13 +64,26 @@ public:
 
     void add(const Chain& chain) {
         add(chain.steps_);
-        streams_body_ = streams_body_ || chain.streams_body_;
+        if (chain.body_ != Body::whole) body_ = chain.body_;
+        if (chain.error_handler_) error_handler_ = chain.error_handler_;
     }
 
-    void stream_body() noexcept { streams_body_ = true; }
+    /// How the last step, the handler, wants the request's body.
+    enum class Body {
+        whole,     ///< It is called when the body is there.
+        in_parts,  ///< It reads the body itself.
+        ignored,
+    };
 
-    /// True if the handler reads the request's body part by part: it is called before that has come.
-    bool streams_body() const noexcept { return streams_body_; }
+    void body(Body body) noexcept { body_ = body; }
+    Body body() const noexcept { return body_; }
+
+    /// True for a step that is the handler and wants the body whole.
+    bool wants_body(std::size_t step) const noexcept { return body_ == Body::whole && step + 1 == steps_.size(); }
+
+    /// What answers errors; nullptr for the default.
+    void error_handler(std::shared_ptr<const ErrorHandler> handler) noexcept { error_handler_ = std::move(handler); }
+    const ErrorHandler* error_handler() const noexcept { return error_handler_.get(); }
 
     const std::vector<Step>& steps() const noexcept { return steps_; }
 
@@ -74,10 +93,10 @@ public:
 private:
     std::vector<Step> steps_;
     bool plain_ = true;
-    bool streams_body_ = false;
+    Body body_ = Body::whole;
+    std::shared_ptr<const ErrorHandler> error_handler_;
 };
 
-void run_plain(const Chain& chain, Context& context);
 Task<> run(const Chain& chain, std::size_t first, Context& context);
 
 }  // namespace detail
@@ -90,8 +109,31 @@ concept HandlerFunction = detail::PlainFunction<F> || detail::CoroutineFunction<
 /// Middleware: `Task<>(Context&, Next)` runs around the rest of the chain. The two forms of a handler run before it;
 /// they end the chain by answering or throwing. What is thrown further in, an HttpError for a 404, say, passes through
 /// `co_await next()` as an exception.
+///
+/// It runs when the request's head is there, before its body: what it refuses costs no more than that. Coroutines that
+/// want the body, too, get it by `co_await context.read_body()`.
 template <class F>
 concept MiddlewareFunction = HandlerFunction<F> || detail::AroundFunction<F>;
+
+/// Plain middleware that sees every answer of the server: it also runs for requests that are refused before they have a
+/// route, such as malformed ones. Of those, the context has what was understood; what this answers does not count.
+///
+///     app.use(kvolt::observer([](Context& c) { c.header("Server", "example"); }));
+template <detail::PlainFunction F>
+class Observer {
+public:
+    explicit Observer(F function) : function_(std::move(function)) {}
+    void operator()(Context& c) { function_(c); }
+
+private:
+    F function_;
+};
+
+/// @param function  `void(Context&)`
+template <detail::PlainFunction F>
+Observer<F> observer(F function) {
+    return Observer<F>(std::move(function));
+}
 
 /// Said of a route: its handler takes the request's body, of any size, by `co_await context.read_some()`.
 ///
@@ -116,9 +158,15 @@ private:
 
 namespace detail {
 
+template <class F>
+inline constexpr bool is_observer = false;
+template <class F>
+inline constexpr bool is_observer<Observer<F>> = true;
+
 template <MiddlewareFunction F>
 Step make_step(F function) {
     Step step;
+    step.observes = is_observer<F>;
     if constexpr (AroundFunction<F>)
         step.around = std::move(function);
     else if constexpr (CoroutineFunction<F>)

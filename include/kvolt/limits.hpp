@@ -35,9 +35,17 @@ struct Limits {
     std::size_t body_rate = 16 * 1024;    ///< Bytes per second that a body must keep up after body_grace, or 0: 408.
     Duration body_grace = std::chrono::seconds(10);  ///< How long a body may be slower than body_rate.
 
+    /// Bytes of all bodies that are kept until their handlers have ended, on their way in or whole: 503 for the one on
+    /// its way that is slowest and largest. Bodies of routes with `kvolt::stream_body` are not kept.
+    std::size_t all_bodies = 256 * 1024 * 1024;
+
+    /// Handlers, coroutines, that go on at once although their client has gone; past it, requests for coroutines get
+    /// 503. See Context::ignore_disconnect().
+    std::size_t abandoned_handlers = 10'000;
+
     // Connections
     Duration idle_timeout = std::chrono::seconds(120);  ///< Keep-alive without a request: closed.
-    Duration write_timeout = std::chrono::seconds(10);  ///< A response that makes no progress: hard close.
+    Duration write_timeout = std::chrono::seconds(60);  ///< A response that makes no progress: hard close.
     std::size_t connections = 0;  ///< At once; past it accepting pauses. 0: RLIMIT_NOFILE less a reserve.
     Duration drain_timeout = std::chrono::seconds(5);  ///< What stop() grants to those that are connected: hard close.
 
@@ -47,7 +55,8 @@ struct Limits {
     Duration message_timeout = std::chrono::seconds(30);  ///< From a message's first byte to its last: close 1008.
     Duration ping_interval = std::chrono::seconds(25);    ///< From one ping to the next, which measure the round trip.
     Duration silence_timeout =
-        std::chrono::seconds(60);  ///< Silence, or bytes not taken, for so long: the peer is dead, 1006.
+        std::chrono::seconds(60);  ///< Silence, or bytes not taken, for so long: the peer is dead, 1006. Also of a
+                                   ///< client that waits for a handler, and no longer answers for its machine.
     Duration close_timeout = std::chrono::seconds(5);  ///< For the closing handshake: hard close.
     Backlog backlog{};                                 ///< Of one connection; a hub may set its own.
 

@@ -11,6 +11,7 @@
 #include <kvolt/src/context.hpp>
 #include <kvolt/src/events.hpp>
 #include <kvolt/src/files.hpp>
+#include <kvolt/src/handling.hpp>
 #include <kvolt/src/hub.hpp>
 #include <kvolt/src/hub_seat.hpp>
 #include <kvolt/src/log_writer.hpp>

@@ -172,7 +172,8 @@ TEST_CASE("hub: it works on loops that no server runs") {
     bare.stop();
 }
 
-TEST_CASE("hub: who asks for the members and then joins misses nobody who comes between, also as the first on its loop") {
+TEST_CASE(
+    "hub: who asks for the members and then joins misses nobody who comes between, also as the first on its loop") {
     BareApp bare(2);
     Hub<std::string> hub(bare.app);
     hub.on_join([&](const auto& who) { hub.broadcast('+' + who.member); });

@@ -11,6 +11,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -61,6 +62,13 @@ public:
         return peer;
     }
 
+    bool connected() const noexcept override { return here; }
+    bool body_to_come() const noexcept override { return to_come; }
+    kvolt::Task<> read_body() override {
+        to_come = false;
+        co_return;
+    }
+    std::chrono::milliseconds body_wait() const noexcept override { return waited; }
     kvolt::Task<std::optional<std::string_view>> read_some() override { co_return std::nullopt; }
     void limit_body(std::uint64_t limit) override { body_limit = limit; }
     void begin_stream(Streaming kind) override { streams.push_back(kind); }
@@ -77,6 +85,9 @@ public:
     std::string address = "192.0.2.1:1234";
     std::string name = "h";  ///< What the client calls the server.
     bool tls = false;
+    bool here = true;      ///< The client.
+    bool to_come = false;  ///< The request's body.
+    std::chrono::milliseconds waited{0};
     std::uint64_t body_limit = 0;
     std::vector<std::string> upgrades;
     std::shared_ptr<FakePeer> peer;
@@ -115,22 +126,13 @@ struct Fixture {
     std::string run(const kvolt::detail::Chain& chain) {
         failure = nullptr;
         bool ended = false;
-        if (chain.plain()) {
-            try {
-                kvolt::detail::run_plain(chain, context());
-            } catch (...) {
-                failure = std::current_exception();
-            }
-            ended = true;
-        } else {
-            boost::asio::co_spawn(exchange.loop.executor(), kvolt::detail::run(chain, 0, context()),
-                                  [&](std::exception_ptr thrown) {
-                                      failure = std::move(thrown);
-                                      ended = true;
-                                      exchange.loop.stop();
-                                  });
-            exchange.loop.run();
-        }
+        boost::asio::co_spawn(exchange.loop.executor(), kvolt::detail::run(chain, 0, context()),
+                              [&](std::exception_ptr thrown) {
+                                  failure = std::move(thrown);
+                                  ended = true;
+                                  exchange.loop.stop();
+                              });
+        exchange.loop.run();
         if (!ended) return "did not end";
         return failure ? kvolt::detail::describe(failure) : std::string();
     }

@@ -16,7 +16,7 @@ TEST_CASE("the default limits are those that the documentation promises") {
     CHECK(limits.body_rate == 16384);
     CHECK(limits.body_grace == 10s);
     CHECK(limits.idle_timeout == 120s);
-    CHECK(limits.write_timeout == 10s);
+    CHECK(limits.write_timeout == 60s);
     CHECK(limits.connections == 0);
     CHECK(limits.drain_timeout == 5s);
     CHECK(limits.message_size == 65536);

@@ -20,6 +20,7 @@ TEST_CASE("upgrade: on a connection that was lost meanwhile it gives a socket wh
     int code = 0;
     app.get("/page", [](Context& c) { c.text(std::string(100000, 'x')); });
     app.get("/ws", [&](Context& c) -> Task<> {
+        c.ignore_disconnect();
         co_await gate.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
         auto socket = co_await c.upgrade();
         ended = !co_await socket.read();

@@ -9,6 +9,7 @@
 #include <kvolt/limits.hpp>
 #include <kvolt/proxy_headers.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -40,6 +41,9 @@ struct AppCore {
     ProxyHeaders proxy_headers = ProxyHeaders::x_forwarded;
     std::size_t threads = 1;
     std::function<void(std::string_view)> logger;
+
+    /// Handlers that go on although their client has gone.
+    mutable std::atomic<std::size_t> abandoned{0};
 };
 
 }  // namespace kvolt::detail

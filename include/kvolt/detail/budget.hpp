@@ -24,6 +24,9 @@ public:
     /// any update.
     virtual void shed() = 0;
 
+    /// What decides who goes first.
+    virtual std::size_t weight(std::size_t bytes) const noexcept { return bytes; }
+
 protected:
     ~Burden() = default;
 
@@ -32,6 +35,7 @@ private:
 
     std::size_t bytes_ = 0;  // that wait
     std::size_t place_ = 0;  // in BudgetShare::burdens_
+    bool kept_ = false;      // not there: it cannot let go
     bool shed_ = false;
 };
 
@@ -89,13 +93,19 @@ public:
     void update(Burden& burden, std::size_t bytes) {
         std::size_t before = burden.bytes_;
         if (bytes == before || !budget_) return;
-        if (before == 0) add(burden);
-        if (bytes == 0) remove(burden);
+        if (before == 0 && !burden.kept_) add(burden);
+        if (bytes == 0 && !std::exchange(burden.kept_, false)) remove(burden);
         burden.bytes_ = bytes;
         budget_->used_.fetch_add(bytes - before, std::memory_order_relaxed);  // modulo 2^64: also where it is less
         if (bytes < before) return;
-        if (bytes > heaviest()) heaviest_.store(bytes, std::memory_order_relaxed);
+        std::size_t weight = burden.kept_ ? 0 : burden.weight(bytes);
+        if (weight > heaviest()) heaviest_.store(weight, std::memory_order_relaxed);
         if (budget_->exceeded()) relieve();
+    }
+
+    /// From now until nothing waits for it, this one cannot let go: its bytes only count.
+    void keep(Burden& burden) noexcept {
+        if (budget_ && !std::exchange(burden.kept_, true) && burden.bytes_ > 0) remove(burden);
     }
 
     /// While too much waits, shed the heaviest connection, or have its loop do that.
@@ -108,7 +118,8 @@ public:
             if (elsewhere && !budget_->far_exceeded()) return worst.call();
             auto heaviest = std::max_element(burdens_.begin(), burdens_.end(), lighter);
             std::size_t bytes = heaviest == burdens_.end() ? 0 : (*heaviest)->bytes_;
-            bool known = heaviest_.exchange(bytes, std::memory_order_relaxed) == bytes;
+            std::size_t weight = bytes == 0 ? 0 : (*heaviest)->weight(bytes);
+            bool known = heaviest_.exchange(weight, std::memory_order_relaxed) == weight;
             if (elsewhere && bytes == 0) return worst.call();
             if (!elsewhere && !known) continue;
             if (!budget_->begin_relief(bytes)) return;
@@ -121,11 +132,13 @@ public:
     /// How many connections of this loop were made to let go so far.
     std::uint64_t shed() const noexcept { return shed_; }
 
-    /// No connection of this loop keeps more bytes waiting. Any thread.
+    /// No connection of this loop weighs more. Any thread.
     std::size_t heaviest() const noexcept { return heaviest_.load(std::memory_order_relaxed); }
 
 private:
-    static bool lighter(const Burden* a, const Burden* b) noexcept { return a->bytes_ < b->bytes_; }
+    static bool lighter(const Burden* a, const Burden* b) noexcept {
+        return a->weight(a->bytes_) < b->weight(b->bytes_);
+    }
 
     void add(Burden& burden) {
         burden.place_ = burdens_.size();

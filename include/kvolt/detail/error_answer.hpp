@@ -36,14 +36,17 @@ inline std::string describe(const std::exception_ptr& failure) {
 
 /// Make `response` the answer to an exception that left a handler.
 ///
+/// @param answered  Unless it is nullptr, becomes the error that it is the answer to, if that is an HttpError.
 /// @returns  what is to be logged; empty for an HttpError.
-inline std::string answer_failure(Response& response, const std::exception_ptr& failure) {
+inline std::string answer_failure(Response& response, const std::exception_ptr& failure,
+                                  HttpError* answered = nullptr) {
     std::string fault;
     try {
         std::rethrow_exception(failure);
     } catch (const HttpError& error) {
         try {
             answer_error(response, error);
+            if (answered) *answered = error;
             return {};
         } catch (const std::exception& bad_field) {
             fault = bad_field.what();

@@ -6,6 +6,7 @@
 #include <kvolt/request.hpp>
 #include <kvolt/upgrade_options.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -28,6 +29,18 @@ public:
 
     /// Answer a handshake with 101 and speak WebSocket from now on, or throw the HttpError that refuses it.
     virtual std::shared_ptr<Peer> upgrade(const Request& request, const UpgradeOptions& options) = 0;
+
+    /// False once the connection is lost.
+    virtual bool connected() const noexcept = 0;
+
+    /// True while the request's body is not there whole, as handlers want it, or will never be.
+    virtual bool body_to_come() const noexcept = 0;
+
+    /// Wait until it is whole. Throws an HttpError if it will not come.
+    virtual Task<> read_body() = 0;
+
+    /// How long the handler has waited for the body so far.
+    virtual std::chrono::milliseconds body_wait() const noexcept = 0;
 
     /// The next part of the request's body; nothing at its end. Throws an HttpError if the rest will not come.
     virtual Task<std::optional<std::string_view>> read_some() = 0;

@@ -1,13 +1,14 @@
 #ifndef KVOLT_DETAIL_HTTP_SESSION_HPP
 #define KVOLT_DETAIL_HTTP_SESSION_HPP
 
-#include <kvolt/context.hpp>
 #include <kvolt/detail/address.hpp>
 #include <kvolt/detail/app_core.hpp>
-#include <kvolt/detail/conclude.hpp>
-#include <kvolt/detail/error_answer.hpp>
+#include <kvolt/detail/body_intake.hpp>
+#include <kvolt/detail/charge.hpp>
+#include <kvolt/detail/exchange.hpp>
 #include <kvolt/detail/file_sender.hpp>
 #include <kvolt/detail/forwarded.hpp>
+#include <kvolt/detail/handling.hpp>
 #include <kvolt/detail/handshake.hpp>
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/log_line.hpp>
@@ -18,10 +19,16 @@
 #include <kvolt/detail/wait_point.hpp>
 #include <kvolt/detail/websocket_session.hpp>
 #include <kvolt/detail/wire.hpp>
+#include <kvolt/error.hpp>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/socket_base.hpp>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -43,16 +50,16 @@ public:
     using Error = boost::system::error_code;
     using Self = std::shared_ptr<HttpSession>;
 
-    /// @param place  On the connection's loop.
+    /// @param place  On the connection's loop; kept until the connection is closed.
     /// @param peer   Who it is from; nothing for a Unix socket.
     /// @param early  What has come in already.
     HttpSession(std::shared_ptr<const AppCore> app, Place place, Stream stream, std::optional<IpEndpoint> peer,
                 std::string_view early)
         : app_(std::move(app)),
-          place_(std::move(place)),
           limits_(app_->limits),
           peer_(std::move(peer)),
-          wire_(place_.loop(), std::move(stream), *this),
+          wire_(place.loop(), std::move(stream), *this, std::move(place)),
+          handling_(request_, response_, *this),
           http_(std::make_unique<Http>(*this)) {
         if (!early.empty())
             http_->reader.commit(boost::asio::buffer_copy(http_->reader.prepare(),
@@ -76,6 +83,7 @@ public:
     bool secure() const override { return client().secure; }
     std::string host() const override { return client().host; }
     Task<>::executor_type executor() override { return wire_.get_executor(); }
+    bool connected() const noexcept override { return !wire_.closed(); }
 
     std::shared_ptr<Peer> upgrade(const Request& request, const UpgradeOptions& options) override {
         Client from = client();
@@ -87,33 +95,48 @@ public:
                                                                 Role::server, std::move(extensions));
         http_.reset();
         wire_.attempt([&] { websocket_->accept(request, response_, answer, std::move(rest), this->weak_from_this()); });
+        wire_.protocol(*this);
         if (stopping_) websocket_->on_shut_down();
         return websocket_->peer();
     }
 
-    Task<std::optional<std::string_view>> read_some() override {
-        if (websocket_) throw std::logic_error("kvolt: read_some() of a request that was upgraded");
+    bool body_to_come() const noexcept override { return http_ && http_->body.to_come(); }
+
+    std::chrono::milliseconds body_wait() const noexcept override {
+        return Loop::tick_length * (http_ ? http_->body.waited() : 0);
+    }
+
+    Task<> read_body() override {
         auto self = this->shared_from_this();
+        if (!http_) co_return;
+        if (http_->body.in_parts())
+            throw std::logic_error("kvolt: read_body() on a route with stream_body: call read_some()");
+        while (body_to_come()) {
+            if (http_->body.parse() && body_to_come()) {
+                await_body(self);
+                co_await http_->part.wait(wire_.loop(), self);
+            }
+            check_body();
+        }
+    }
+
+    Task<std::optional<std::string_view>> read_some() override {
+        auto self = this->shared_from_this();
+        if (websocket_) throw std::logic_error("kvolt: read_some() of a request that was upgraded");
         std::string& part = request_.body_buffer();
-        if (!chain_->streams_body()) {
+        if (!http_->body.in_parts()) {
+            Task<> whole = read_body();
+            co_await std::move(whole);
             if (std::exchange(body_given_, true) || part.empty()) co_return std::nullopt;
             co_return part;
         }
-        if (http_->part.waiting()) throw std::logic_error("kvolt: read_some() while another call of it waits");
         part.clear();
         while (part.empty() && http_->reader.stage() == Stage::body) {
-            if (auto refusal = http_->reader.parse_body())
-                throw HttpError(refusal->status, std::string(refusal->reason));
-            if (!part.empty() || http_->reader.stage() == Stage::done) continue;
-            invite_body();
-            if (wire_.closed()) body_failure_ = incomplete;
-            if (!body_failure_) {
-                if (!reading_) since_ += wire_.loop().now() - unread_since_;  // that was the handler's own time
-                read(self);
-                wire_.arm_at(body_deadline());
+            if (http_->body.parse() && part.empty() && http_->reader.stage() == Stage::body) {
+                await_body(self);
                 co_await http_->part.wait(wire_.loop(), self);
             }
-            if (body_failure_) throw HttpError(body_failure_->status, std::string(body_failure_->reason));
+            check_body();
         }
         if (part.empty()) co_return std::nullopt;
         co_return part;
@@ -125,6 +148,7 @@ public:
 
     void begin_stream(Streaming kind) override {
         http_->writer.stream(kind);
+        comment_due_ = wire_.loop().now() + Loop::ticks(limits_.ping_interval);
         arm();
     }
 
@@ -142,51 +166,86 @@ public:
 
     // Protocol
 
-    void on_backlog() override { wire_.arm(limits_.write_timeout); }
+    void on_backlog() override {
+        if (websocket_) return websocket_->on_backlog();
+        wire_.arm(limits_.write_timeout);
+    }
 
     void on_drained() override {
+        if (websocket_) return websocket_->on_drained();
         http_->writer.on_drained();
-        if (http_->files) return proceed(this->shared_from_this());
-        if (paused_) return proceed(this->shared_from_this());
-        if (stopping_) return on_shut_down();
+        if (state_ == State::files) return proceed(this->shared_from_this());
         if (idle()) since_ = wire_.loop().now();  // the peer was busy until now
+        if (state_ == State::head) return proceed(this->shared_from_this());
         arm();
     }
 
     void on_lost() override {
-        body_failure_ = incomplete;
+        if (state_ == State::handler) abandoned_ = Charge(app_->abandoned, 1);
+        if (websocket_) return websocket_->on_lost();
+        http_->body.fail(incomplete);
         http_->part.wake_later(wire_.loop());
         http_->writer.on_drained();
+        if (state_ == State::body) return give_up_body();
+        if (state_ != State::handler) return;
+        std::string fault = handling_.disconnect();
+        if (!fault.empty()) log(fault);
     }
 
-    void on_overload() override { wire_.reset(); }
+    void on_overload() override {
+        if (websocket_) return websocket_->on_overload();
+        wire_.reset();
+    }
 
     void on_late() override {
-        if (http_->files || wire_.outbox().backlog() > 0)
+        if (websocket_) return websocket_->on_late();
+        if (state_ == State::files || wire_.outbox().backlog() > 0)
             return wire_.peer_is_taking() ? wire_.arm(limits_.write_timeout) : wire_.reset();
-        if (handling_) return on_late_handler();
+        if (state_ == State::handler) return on_late_handler();
+        if (state_ == State::body) return on_late_body();
         if (http_->reader.stage() == Stage::idle) return wire_.finish(limits_.close_timeout);
-        if (http_->reader.stage() == Stage::body && body_deadline() > wire_.loop().now()) return arm();
         refuse({408, "Request Timeout"});
     }
 
     void on_shut_down() override {
         stopping_ = true;
+        if (websocket_) return websocket_->on_shut_down();
         if (idle() && wire_.outbox().backlog() == 0) wire_.finish(Loop::tick_length);
     }
 
 private:
     using Stage = RequestReader::Stage;
+    using PeerState = typename Wire<Stream>::PeerState;
+
+    // What is waited for.
+    enum class State {
+        head,     // a request
+        body,     // the body of one, before its handler
+        handler,  // a coroutine, of a WebSocket, too
+        answer,   // nothing: the handler has ended, and its answer is to be sent
+        files,    // the peer, to take what is sent of them
+    };
+
+    // What is known of the peer while a handler has the word.
+    enum class Watch {
+        off,
+        input,  // it will be seen when the peer sends more, or ends
+        full,   // it has sent as much as is kept; it is looked at now and then
+        ended,  // it sends no more, and may have gone: what it does not want it answers with a reset
+    };
 
     // What a WebSocket does without.
     struct Http {
         explicit Http(HttpSession& session)
-            : reader(session.request_, session.limits_), writer(session.wire_, session.request_, session.response_) {}
+            : reader(session.request_, session.limits_),
+              writer(session.wire_, session.request_, session.response_),
+              body(session.wire_.loop(), session.limits_, reader, session.request_, session.wire_) {}
 
         RequestReader reader;
         ResponseWriter<Stream> writer;
+        BodyIntake body;
         std::optional<FileSender<Stream>> files;  // what is sent of the response that is under way
-        WaitPoint<> part;                         // the handler in read_some()
+        WaitPoint<> part;                         // the coroutine that waits for more of the body
     };
 
     static constexpr Refusal incomplete{400, "the request's body is incomplete"};
@@ -194,27 +253,109 @@ private:
     // Go on as far as the bytes at hand allow: parse, handle, answer, and so on; then read.
     void proceed(Self self) {
         proceeding_ = true;
-        while (!wire_.finishing() && !wire_.closed() && !websocket_) {
-            if (handling_) {
-                if (!handled_) break;  // the handler goes on later
-                respond();
-                continue;
-            }
-            if (http_->files) {
-                if (!send_files()) break;
-                continue;
-            }
-            paused_ = wire_.outbox().backlog() > 0;  // the peer has to take its answers before it gets more
-            if (paused_) break;
-            if (!parse()) {
-                if (stopping_) on_shut_down();
-                arm();
-                if (!wire_.finishing() && !wire_.closed()) read(std::move(self));
-                break;
-            }
-            handle();
+        while (!wire_.finishing() && !wire_.closed() && !websocket_ && step(self)) {
         }
         proceeding_ = false;
+    }
+
+    // False if something has to come first.
+    bool step(Self& self) {
+        switch (state_) {
+            case State::head: return read_head(self);
+            case State::body: return read_body(self);
+            case State::handler: return arm(), false;  // it goes on later
+            case State::answer: return respond(), true;
+            case State::files: return send_files();
+        }
+        return false;
+    }
+
+    bool read_head(Self& self) {
+        if (wire_.outbox().backlog() > 0) return false;  // the peer has to take its answers before it gets more
+        Stage before = http_->reader.stage();
+        auto refusal = http_->reader.parse_head();
+        Stage stage = http_->reader.stage();
+        if (stage != before && stage != Stage::done) since_ = wire_.loop().now();
+        if (refusal) return refuse(*refusal), false;
+        if (stage < Stage::body) {
+            if (stopping_) on_shut_down();
+            arm();
+            if (!wire_.finishing() && !wire_.closed()) read(std::move(self));
+            return false;
+        }
+        // Behind a handshake that comes to nothing may be frames, which are no requests.
+        http_->writer.start(http_->reader.keep_alive() && !request_.has_token("Upgrade", "websocket"));
+        body_given_ = false;
+        const Chain& chain = app_->routes.find(request_, match_);
+        http_->body.begin(chain.body() == Chain::Body::in_parts);
+        go_on(handling_.begin(chain, match_));
+        return true;
+    }
+
+    bool read_body(Self& self) {
+        if (!http_->body.parse()) {
+            handling_.fail(body_failure());
+            state_ = State::answer;
+        } else if (http_->body.to_come()) {
+            await_body(std::move(self));
+            return false;
+        } else {
+            go_on(handling_.go_on());
+        }
+        return true;
+    }
+
+    void go_on(Handling::Next next) {
+        switch (next) {
+            case Handling::Next::body: state_ = State::body; break;
+            case Handling::Next::answer: state_ = State::answer; break;
+            case Handling::Next::coroutine: spawn(handling_.take_coroutine()); break;
+        }
+    }
+
+    void spawn(Task<> coroutine) {
+        if (app_->abandoned.load(std::memory_order_relaxed) >= limits_.abandoned_handlers) {
+            HttpError busy(503, "Service Unavailable");
+            handling_.fail(std::make_exception_ptr(busy.header("Retry-After", "1")));
+            state_ = State::answer;
+            return;
+        }
+        state_ = State::handler;
+        boost::asio::co_spawn(executor(), std::move(coroutine),
+                              boost::asio::bind_cancellation_slot(handling_.slot(), Ended(this->shared_from_this())));
+    }
+
+    // What the handler ends with. One that there is no memory to end, or that the loop outlives, ends the connection.
+    class Ended {
+    public:
+        explicit Ended(Self self) noexcept : self_(std::move(self)) {}
+        Ended(Ended&&) noexcept = default;
+        ~Ended() {
+            if (self_) self_->wire_.abort();
+        }
+
+        void operator()(std::exception_ptr failure) {
+            Self self = std::move(self_);
+            self->wire_.attempt([&] { self->on_ended(self, std::move(failure)); });
+        }
+
+    private:
+        Self self_;
+    };
+
+    void on_ended(Self self, std::exception_ptr failure) {
+        handling_.end(std::move(failure));
+        state_ = State::answer;
+        abandoned_ = Charge();
+        if (websocket_) {
+            websocket_->handler_done(handling_.failure() ? close_code::internal_error : close_code::normal);
+            conclude();
+        } else if (wire_.closed() || wire_.finishing()) {
+            conclude();  // nobody waits for the answer any more
+            http_->body.end();
+        } else if (!proceeding_) {
+            proceed(std::move(self));
+        }
     }
 
     Client client() const {
@@ -224,135 +365,152 @@ private:
     }
 
     void read(Self self) {
-        if (std::exchange(reading_, true)) return;
+        if (wire_.reading()) return;
         wire_.read(http_->reader.prepare(), [this, self = std::move(self)](Error error, std::size_t size) mutable {
-            reading_ = false;
             http_->reader.commit(size);
-            if (handling_) return on_body(error);
-            if (http_->files) return;
-            if (error) {
-                // The peer will not send any more; it may still want its answers.
-                if (error == boost::asio::error::eof && wire_.outbox().backlog() > 0)
-                    return wire_.finish(limits_.write_timeout);
-                return wire_.finish(limits_.close_timeout);
-            }
-            proceed(std::move(self));
+            http_->body.pause();
+            if (state_ == State::handler) return on_part(error);
+            if (state_ == State::files) return;
+            if (!error) return proceed(std::move(self));
+            // The peer will not send any more; it may still want its answers.
+            bool waits = error == boost::asio::error::eof && wire_.outbox().backlog() > 0;
+            wire_.finish(waits ? limits_.write_timeout : limits_.close_timeout);
+            if (state_ == State::body) give_up_body();
         });
     }
 
-    // On behalf of read_some().
-    void on_body(Error error) {
-        if (error) body_failure_ = incomplete;
-        unread_since_ = wire_.loop().now();
-        http_->part.wake_now();
-    }
+    // The body
 
-    // Parse what is there. True if a request can be handled; false if more bytes are needed or it was refused.
-    bool parse() {
-        if (Stage before = http_->reader.stage(); before < Stage::body) {
-            auto refusal = http_->reader.parse_head();
-            Stage stage = http_->reader.stage();
-            if (stage != before && stage != Stage::done) since_ = unread_since_ = wire_.loop().now();
-            if (refusal) return refuse(*refusal), false;
-            if (stage < Stage::body) return false;
-            chain_ = &app_->routes.find(request_, match_);
-            refusal = http_->reader.begin_body(chain_->streams_body() ? RequestReader::unlimited : limits_.body_size);
-            if (refusal) return refuse(*refusal), false;
-        }
-        if (chain_->streams_body()) return true;
-        if (auto refusal = http_->reader.parse_body()) return refuse(*refusal), false;
-        invite_body();
-        return http_->reader.stage() == Stage::done;
-    }
-
-    void invite_body() {
-        bool answered = handling_ && http_->writer.begun();
-        if (!answered && http_->reader.invite())
+    // Read more of it.
+    void await_body(Self self) {
+        if (http_->part.waiting())
+            throw std::logic_error("kvolt: the body of a request is read while another call waits for it");
+        if (wire_.closed()) http_->body.fail(incomplete);
+        check_body();
+        if (!http_->writer.begun() && http_->reader.invite())
             http_->writer.append([](std::string& out) { out += "HTTP/1.1 100 Continue\r\n\r\n"; });
+        if (!wire_.reading()) http_->body.resume();
+        read(std::move(self));
+        wire_.arm_at(http_->body.due());
     }
 
-    void handle() {
-        handling_ = true;
-        handled_ = false;
-        failure_ = nullptr;
-        // Behind a handshake that comes to nothing may be frames, which are no requests.
-        http_->writer.start(http_->reader.keep_alive() && !request_.has_token("Upgrade", "websocket"));
-        body_given_ = false;
-        body_failure_.reset();
-        context_.emplace(request_, response_, *this);
-        context_->match(match_);
-        if (chain_->plain()) {
-            try {
-                run_plain(*chain_, *context_);
-            } catch (...) {
-                failure_ = std::current_exception();
-            }
-            handled_ = true;
-            return;
-        }
-        std::optional<Task<>> task;
-        try {
-            task = run(*chain_, 0, *context_);  // which may be a function that makes a task
-        } catch (...) {
-            failure_ = std::current_exception();
-            handled_ = true;
-            return;
-        }
-        boost::asio::co_spawn(executor(), *std::move(task), Handled(this->shared_from_this()));
+    void check_body() const {
+        if (const auto& failure = http_->body.failure()) throw HttpError(failure->status, std::string(failure->reason));
     }
 
-    // What the handler ends with. One that there is no memory to end, or that the loop outlives, ends the connection.
-    class Handled {
-    public:
-        explicit Handled(Self self) noexcept : self_(std::move(self)) {}
-        Handled(Handled&&) noexcept = default;
-        ~Handled() {
-            if (self_) self_->wire_.abort();
+    std::exception_ptr body_failure() const {
+        const Refusal& failure = *http_->body.failure();
+        return std::make_exception_ptr(HttpError(failure.status, std::string(failure.reason)));
+    }
+
+    // On behalf of the coroutine that waits for it.
+    void on_part(Error error) {
+        if (error && error != boost::asio::error::eof) return wire_.abort();
+        if (error) http_->body.fail(incomplete);
+        http_->part.wake_now();
+        if (!websocket_) arm();
+    }
+
+    // Nobody will answer a request whose body does not come, but who follows it is told.
+    void give_up_body() {
+        http_->body.fail(incomplete);
+        handling_.fail(body_failure());
+        conclude();
+        forget_request();
+    }
+
+    void on_late_body() {
+        if (!http_->body.failure() && http_->body.due() > wire_.loop().now()) return arm();
+        http_->body.fail({408, "Request Timeout"});
+        proceed(this->shared_from_this());
+    }
+
+    // The handler
+
+    void on_late_handler() {
+        Tick now = wire_.loop().now();
+        if (!http_->part.waiting()) {
+            watch(this->shared_from_this());
+        } else if (http_->body.failure() || http_->body.due() <= now) {
+            http_->body.fail({408, "Request Timeout"});
+            http_->part.wake_later(wire_.loop());
         }
-
-        void operator()(std::exception_ptr failure) {
-            Self self = std::move(self_);
-            self->failure_ = std::move(failure);
-            self->wire_.attempt([&] { self->on_handled(self); });
+        if (http_->writer.events() && comment_due_ <= now) {
+            if (streaming()) http_->writer.comment();
+            comment_due_ = now + Loop::ticks(limits_.ping_interval);
         }
+        arm();
+    }
 
-    private:
-        Self self_;
-    };
-
-    void on_handled(Self self) {
-        handled_ = true;
-        if (websocket_) {
-            websocket_->handler_done(failure_ ? close_code::internal_error : close_code::normal);
-            conclude();
-            context_.reset();
-        } else if (wire_.closed() || wire_.finishing()) {
-            conclude();  // nobody waits for the answer any more
-        } else if (!proceeding_) {
-            proceed(std::move(self));
+    // Look whether the peer is still there. What it sends meanwhile is kept.
+    void watch(Self self) {
+        if (wire_.reading() || watch_ == Watch::input || watch_ == Watch::ended) return;
+        if (watch_ == Watch::off) wire_.keep_alive(limits_.silence_timeout);
+        Error error = take_input();
+        auto peer = error ? PeerState::here : wire_.peer_state();
+        if (error == boost::asio::error::would_block || error == boost::asio::error::try_again) {
+            watch_ = Watch::input;
+            wire_.await(boost::asio::socket_base::wait_read, [this, self = std::move(self)]() mutable {
+                watch_ = Watch::off;
+                if (state_ == State::handler && !websocket_) watch(std::move(self));
+            });
+        } else if (error == boost::asio::error::eof || peer == PeerState::ended) {
+            watch_end(std::move(self));
+        } else if (error || peer == PeerState::gone) {
+            wire_.abort();
+        } else {
+            watch_ = Watch::full;
         }
     }
+
+    // The peer will send no more, which does not mean that it has gone. To find out, something of no meaning is sent.
+    void watch_end(Self self) {
+        watch_ = Watch::ended;
+        wire_.await(boost::asio::socket_base::wait_error, [this, self = std::move(self)] {
+            if (wire_.peer_state() == PeerState::gone) wire_.abort();
+        });
+        http_->writer.probe();
+    }
+
+    // Why there is no more; nothing if that is for want of room.
+    Error take_input() {
+        for (;;) {
+            auto room = http_->reader.prepare();
+            if (room.size() == 0) return {};
+            Error error;
+            http_->reader.commit(wire_.read_now(room, error));
+            if (error) return error;
+        }
+    }
+
+    // The answer
 
     void respond() {
         if (http_->reader.stage() == Stage::body &&
             (http_->reader.parse_body() || http_->reader.stage() == Stage::body))
             http_->writer.close_after();  // the rest of the body is not waited for
         if (stopping_) http_->writer.close_after();
-        bool cut = failure_ && http_->writer.begun();
-        if (failure_ && !cut) http_->writer.forget_stream();
+        bool cut = handling_.failure() && http_->writer.begun();
+        if (handling_.failure() && !cut) http_->writer.forget_stream();
         conclude();
         if (cut)
             http_->writer.cut_off();
         else
             http_->writer.end();
         auto parts = response_.take_parts(request_.method() == "HEAD");
-        context_.reset();
+        forget_request();
+        served_ = true;
+        if (parts.empty()) return end_response();
+        http_->files.emplace(wire_, std::move(parts));
+        state_ = State::files;
+    }
+
+    void forget_request() {
+        handling_.clear();
+        http_->body.end();
         http_->reader.next();
         response_.clear();
-        served_ = true;
-        handling_ = false;
-        if (!parts.empty()) http_->files.emplace(wire_, std::move(parts));
-        if (!http_->files) end_response();
+        state_ = State::head;
     }
 
     void end_response() {
@@ -366,6 +524,7 @@ private:
         auto progress = http_->files->send();
         if (progress == Progress::done) {
             http_->files.reset();
+            state_ = State::head;
             end_response();
             return true;
         }
@@ -377,20 +536,19 @@ private:
         return false;
     }
 
-    void conclude() {
-        std::string fault = detail::conclude(*context_, failure_, http_ && http_->writer.begun());
-        if (!fault.empty()) log(fault);
+    // Answer what is no proper request, and close.
+    void refuse(const Refusal& refusal) {
+        http_->writer.start(false);
+        handling_.begin_refused(app_->routes.fallback(), HttpError(refusal.status, std::string(refusal.reason)));
+        conclude();
+        http_->writer.end();
+        forget_request();
+        wire_.finish(limits_.close_timeout);
     }
 
-    void on_late_handler() {
-        if (http_->part.waiting()) {
-            if (body_deadline() > wire_.loop().now()) return wire_.arm_at(body_deadline());
-            body_failure_ = Refusal{408, "Request Timeout"};
-            http_->part.wake_later(wire_.loop());
-        } else if (http_->writer.events()) {
-            if (streaming()) http_->writer.comment();
-            arm();
-        }
+    void conclude() {
+        std::string fault = handling_.conclude(http_ && http_->writer.begun());
+        if (!fault.empty()) log(fault);
     }
 
     void log(std::string_view what) const {
@@ -406,57 +564,48 @@ private:
         }
     }
 
-    // Answer what is no proper request, and close.
-    void refuse(const Refusal& refusal) {
-        http_->writer.start(false);
-        answer_error(response_, refusal.status, refusal.reason);
-        http_->writer.end();
-        wire_.finish(limits_.close_timeout);
-    }
-
     // Between two requests, or before the first one.
-    bool idle() const noexcept { return !handling_ && !http_->files && http_->reader.stage() == Stage::idle; }
+    bool idle() const noexcept { return state_ == State::head && http_->reader.stage() == Stage::idle; }
 
-    // A body must come within body_grace, and at body_rate from then on.
-    Tick body_deadline() const noexcept {
-        auto earned = Limits::Duration::max();
-        if (limits_.body_rate > 0)
-            earned = std::chrono::milliseconds(http_->reader.body_received() * 1000 / limits_.body_rate);
-        return since_ + Loop::ticks(limits_.body_grace) + Loop::ticks(earned);
+    // Come back when something is due.
+    void arm() {
+        if (wire_.finishing() || wire_.closed() || wire_.outbox().backlog() > 0) return;
+        if (state_ == State::body) return wire_.arm_at(http_->body.due());
+        if (state_ == State::handler) return arm_handler();
+        if (state_ != State::head) return;
+        bool waits = served_ && http_->reader.stage() == Stage::idle;
+        wire_.arm_at(since_ + Loop::ticks(waits ? limits_.idle_timeout : limits_.header_timeout));
     }
 
-    void arm() {
-        if (wire_.finishing() || wire_.closed() || http_->files || wire_.outbox().backlog() > 0) return;
-        if (handling_) {
-            if (http_->writer.events()) wire_.arm(limits_.ping_interval);
-        } else if (http_->reader.stage() == Stage::body) {
-            wire_.arm_at(body_deadline());
-        } else {
-            bool waits = served_ && http_->reader.stage() == Stage::idle;
-            wire_.arm_at(since_ + Loop::ticks(waits ? limits_.idle_timeout : limits_.header_timeout));
-        }
+    // Whoever waits for less than a tick is not watched.
+    void arm_handler() {
+        constexpr Tick never = static_cast<Tick>(-1);
+        Tick now = wire_.loop().now(), due = never;
+        if (http_->part.waiting())
+            due = http_->body.due();
+        else if (watch_ == Watch::off && !wire_.reading())
+            due = now + 1;
+        else if (watch_ == Watch::full)
+            due = now + Loop::ticks(std::chrono::seconds(1));
+        if (http_->writer.events()) due = std::min(due, comment_due_);
+        if (due != never) wire_.arm_at(due);
     }
 
     const std::shared_ptr<const AppCore> app_;
-    Place place_;
     const Limits& limits_;
     std::optional<IpEndpoint> peer_;
     Wire<Stream> wire_;
     Request request_;
     Response response_;
     PathMatch match_;
-    const Chain* chain_ = nullptr;  // of the request under way
-    std::optional<Context> context_;
-    std::optional<Refusal> body_failure_;
-    std::exception_ptr failure_;
-    Tick since_ = 0;         // when its head or body began, or the wait for it
-    Tick unread_since_ = 0;  // when the handler was last given a part of the body
-    bool served_ = false;    // a request, before
-    bool handling_ = false;
-    bool handled_ = false;
+    Handling handling_;  // of the request under way
+    Charge abandoned_;   // its handler, while it goes on without a client
+    Tick since_ = 0;     // when its head began, or the wait for it
+    Tick comment_due_ = 0;
+    State state_ = State::head;
+    Watch watch_ = Watch::off;
+    bool served_ = false;  // a request, before
     bool proceeding_ = false;
-    bool paused_ = false;  // until the backlog is empty
-    bool reading_ = false;
     bool body_given_ = false;  // by read_some(), whole
     bool stopping_ = false;
     std::unique_ptr<Http> http_;

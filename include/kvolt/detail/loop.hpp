@@ -200,10 +200,14 @@ public:
         return load;
     }
 
-    /// Count what waits here towards a budget from now on; before the loop runs.
-    void join(std::shared_ptr<Budget> budget) {
-        share_.join(std::move(budget), [this] { mailbox_->post([this] { share_.relieve(); }); });
+    /// Count what waits here, and the bodies that come in, towards budgets from now on; before the loop runs.
+    void join(std::shared_ptr<Budget> backlogs, std::shared_ptr<Budget> bodies) {
+        join(share_, std::move(backlogs));
+        join(bodies_, std::move(bodies));
     }
+
+    /// What the bodies of requests on their way in take of all their budget.
+    BudgetShare& bodies() noexcept { return bodies_; }
 
     void add_websocket() noexcept { ++websockets_; }
     void remove_websocket() noexcept { --websockets_; }
@@ -240,6 +244,10 @@ private:
     static constexpr std::size_t many = 16;        // connections, where to send takes longer than to look again
     static constexpr std::size_t max_outgoing = 1024 * 1024;
     static constexpr std::size_t scratch_size = 16 * 1024;
+
+    void join(BudgetShare& share, std::shared_ptr<Budget> budget) {
+        share.join(std::move(budget), [this, &share] { mailbox_->post([&share] { share.relieve(); }); });
+    }
 
     void mark(Link& link);
     void post_flush(bool last);
@@ -315,7 +323,7 @@ private:
     };
 
     DeadlineWheel wheel_;
-    BudgetShare share_;
+    BudgetShare share_, bodies_;
     Deadlines due_now_;
     Drained told_drained_{*this};
     TurnsEnd turns_end_{*this};

@@ -91,20 +91,21 @@ public:
         on_change = nullptr;
         to_client_.clear();
         end();
-        wake_writer();
+        wake(writer_);
     }
 
     /// Vanish, as by a reset.
     void reset() {
         client_reset_ = true;
         to_server_.clear();
+        lose();
         close();
     }
 
     /// All that the server has sent since the last time.
     std::string take() {
         std::string bytes = to_client_.pop_all();
-        if (!bytes.empty()) wake_writer();
+        if (!bytes.empty()) wake(writer_);
         return bytes;
     }
 
@@ -140,6 +141,7 @@ public:
                 : to_client_.size() >= room_      ? Error(boost::asio::error::would_block)
                                                   : Error();
         std::size_t size = 0;
+        if (client_closed_) lose();
         if (error) return size;
         auto end = boost::asio::buffer_sequence_end(buffers);
         for (auto part = boost::asio::buffer_sequence_begin(buffers); part != end; ++part) {
@@ -154,9 +156,23 @@ public:
         if (server_closed_ || client_ended_ || to_server_.size() > 0) wake_reader();
     }
 
+    /// Without reading.
+    void await_input(Waiter<Error> watcher) {
+        watcher_ = std::move(watcher);
+        if (server_closed_ || client_ended_ || to_server_.size() > 0) wake(watcher_);
+    }
+
+    /// For the client to have gone: a reset, or an answer to what is sent to one that has closed.
+    void await_loss(Waiter<Error> watcher) {
+        loss_watcher_ = std::move(watcher);
+        if (server_closed_ || lost_) wake(loss_watcher_);
+    }
+
+    bool lost() const noexcept { return lost_; }
+
     void await_writable(Waiter<Error> writer) {
         writer_ = std::move(writer);
-        if (server_closed_ || client_closed_ || to_client_.size() < room_) wake_writer();
+        if (server_closed_ || client_closed_ || to_client_.size() < room_) wake(writer_);
     }
 
     void end_server() {
@@ -170,7 +186,8 @@ public:
         if (forget) to_client_.clear();
         to_server_.clear();
         wake_reader();
-        wake_writer();
+        wake(writer_);
+        wake(loss_watcher_);
         end_server();
     }
 
@@ -187,22 +204,29 @@ private:
         return size;
     }
 
+    void lose() {
+        lost_ = true;
+        wake(loss_watcher_);
+    }
+
     void wake_reader() {
+        wake(watcher_);
         if (reader_) boost::asio::post(executor_, std::exchange(reader_, {}));
     }
 
-    void wake_writer() {
-        if (!writer_) return;
+    void wake(Waiter<Error>& waiter) {
+        if (!waiter) return;
         Error error = server_closed_ ? Error(boost::asio::error::operation_aborted) : Error();
-        boost::asio::post(executor_, [writer = std::exchange(writer_, {}), error]() mutable { writer(error); });
+        boost::asio::post(executor_, [waiter = std::exchange(waiter, {}), error]() mutable { waiter(error); });
     }
 
     Loop::executor_type executor_;
     const std::size_t room_;
     MemoryPipe to_server_, to_client_;
     Waiter<> reader_;
-    Waiter<Error> writer_;
+    Waiter<Error> writer_, watcher_, loss_watcher_;
     bool client_ended_ = false, client_closed_ = false, client_reset_ = false;
+    bool lost_ = false;  // and the server's end could know
     bool server_ended_ = false, server_closed_ = false;
 };
 
@@ -252,13 +276,21 @@ public:
         return connection_->write(buffers, error);
     }
 
-    /// Wait for room; there is never anything else to wait for.
+    /// Whether the client has gone, as far as a server could know.
+    bool lost() const noexcept { return connection_->lost(); }
+
+    /// One wait of each type at a time.
     template <class Token>
-    auto async_wait(boost::asio::socket_base::wait_type, Token&& token) {
-        auto initiate = [](auto handler, std::shared_ptr<MemoryConnection> connection) {
-            connection->await_writable(std::move(handler));
+    auto async_wait(boost::asio::socket_base::wait_type what, Token&& token) {
+        auto initiate = [](auto handler, std::shared_ptr<MemoryConnection> connection,
+                           boost::asio::socket_base::wait_type wait) {
+            switch (wait) {
+                case boost::asio::socket_base::wait_read: return connection->await_input(std::move(handler));
+                case boost::asio::socket_base::wait_write: return connection->await_writable(std::move(handler));
+                case boost::asio::socket_base::wait_error: return connection->await_loss(std::move(handler));
+            }
         };
-        return boost::asio::async_initiate<Token, void(Error)>(initiate, token, connection_);
+        return boost::asio::async_initiate<Token, void(Error)>(initiate, token, connection_, what);
     }
 
     void shutdown(boost::asio::socket_base::shutdown_type, Error& error) {

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace kvolt::detail {
@@ -109,7 +110,7 @@ private:
             return 0;
         }
         body_left_ -= body.size();
-        request_.body_buffer() += std_view(body);
+        append(request_.body_buffer(), std_view(body));
         return body.size();
     }
 
@@ -127,6 +128,19 @@ private:
 
     std::size_t on_chunk_body_impl(std::uint64_t, View body, Error& error) override {
         return on_body_impl(body, error);
+    }
+
+    // A whole body takes as much memory as it has said, and a part of one no more than twice what has come. A string
+    // that grows by itself takes more.
+    void append(std::string& to, std::string_view part) {
+        std::size_t size = to.size() + part.size();
+        if (size > to.capacity() && content_length() && *content_length() >= size) {
+            std::string larger;
+            larger.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(*content_length(), 2 * size)));
+            larger += to;
+            to.swap(larger);
+        }
+        to += part;
     }
 
     void on_response_impl(int, View, int, Error&) override {}

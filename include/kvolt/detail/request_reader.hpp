@@ -57,13 +57,14 @@ public:
     /// @returns  why the request must be refused and its connection closed, if it must.
     std::optional<Refusal> parse_head() {
         if (!parser_) {
-            // Empty lines are skipped (RFC 9112, section 2.2).
-            while (buffer_.size() >= 2 && std::memcmp(bytes().data(), "\r\n", 2) == 0) buffer_.consume(2);
+            // Some empty lines are skipped (RFC 9112, section 2.2).
+            for (; buffer_.size() >= 2 && std::memcmp(bytes().data(), "\r\n", 2) == 0; buffer_.consume(2))
+                if (++empty_lines_ > most_empty_lines) return Refusal{400, "empty lines in place of a request"};
             if (buffer_.size() == 0 && buffer_.capacity() > read_size)
                 buffer_ = boost::beast::flat_buffer(buffer_.max_size());  // what is idle holds little
             if (buffer_.size() == 0 || bytes() == "\r") return std::nullopt;
             parser_.emplace(request_, limits_);
-            seen_ = body_received_ = 0;
+            seen_ = body_received_ = empty_lines_ = 0;
             invited_ = false;
         }
         // A head that comes in small pieces is looked at, from its front, when a line begins or ends, and when it has
@@ -148,6 +149,8 @@ private:
     // The first suffices for most requests; who only holds connections gets no more.
     static constexpr std::size_t first_read_size = 1024, read_size = 4096;
 
+    static constexpr std::size_t most_empty_lines = 32;
+
     // Enough for most heads. What is behind a head, which may be many requests, is not worth a copy for each of them.
     static constexpr std::size_t held_size = 2048;
 
@@ -181,6 +184,7 @@ private:
     std::size_t room_ = 0;  // for the read under way
     std::size_t seen_ = 0;  // bytes of a head, when it was looked at
     std::uint64_t body_received_ = 0;
+    std::size_t empty_lines_ = 0;  // before a request
     bool invited_ = false;
 };
 

@@ -85,6 +85,15 @@ public:
         if (open() && !within_) send(":\n\n");
     }
 
+    /// Send something of no meaning: a peer that has closed answers it with a reset.
+    void probe() {
+        if (events_) return comment();
+        if (!begun_ && request_.version() >= 11)
+            append([](std::string& out) { out += "HTTP/1.1 102 Processing\r\n\r\n"; });
+        else if (chunked_ && open())
+            append([](std::string& out) { out += '0'; });  // in front of the size of the next chunk
+    }
+
     /// The response is complete.
     void end() {
         begin();

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,7 @@ public:
     std::size_t add_group(std::size_t parent, std::string_view prefix);
     void add(std::size_t group, std::string method, std::string_view pattern, Chain chain);
     void add_middleware(std::size_t group, Step step);
+    void on_error(std::size_t group, ErrorHandler handler);
 
     const std::list<Router::Route>& list() const noexcept { return router_.routes(); }
 
@@ -41,11 +43,15 @@ public:
     /// What a request goes through: a route, or the answer that there is none for it.
     const Chain& find(const Request& request, PathMatch& match) const;
 
+    /// What a request without a route goes through.
+    const Chain& fallback() const noexcept { return groups_.front().fallback; }
+
 private:
     struct Group {
         std::string prefix;
         std::size_t parent = 0;
         std::vector<Step> middleware;
+        std::shared_ptr<const ErrorHandler> error_handler;
         Chain guards;    // all middleware down to this group
         Chain fallback;  // that, and an answer without a route
     };

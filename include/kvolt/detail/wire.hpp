@@ -2,6 +2,7 @@
 #define KVOLT_DETAIL_WIRE_HPP
 
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/places.hpp>
 #include <kvolt/detail/protocol.hpp>
 
 #include <boost/asio/buffer.hpp>
@@ -9,13 +10,18 @@
 #include <boost/asio/socket_base.hpp>
 
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <linux/sockios.h>
 #include <memory>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <utility>
 
 namespace kvolt::detail {
@@ -28,7 +34,9 @@ public:
     using Error = boost::system::error_code;
     using Owner = std::shared_ptr<void>;
 
-    Wire(Loop& loop, Stream stream, Protocol& protocol) : Link(loop), stream_(std::move(stream)), protocol_(&protocol) {
+    /// @param place  Among the connections of its loop, which it keeps until its socket is closed.
+    Wire(Loop& loop, Stream stream, Protocol& protocol, Place&& place = {})
+        : Link(loop), stream_(std::move(stream)), protocol_(&protocol), place_(std::move(place)) {
         Error ignored;
         stream_.non_blocking(true, ignored);
     }
@@ -70,6 +78,7 @@ public:
         weigh();
         Error ignored;
         stream_.close(ignored);
+        place_.give_back();
         loop().wake(*this);  // for on_lost()
     }
 
@@ -102,6 +111,35 @@ public:
         return queued_ < before;
     }
 
+    /// Let the kernel ask the peer's machine for a sign of life from now on: one that stays silent for so long has
+    /// gone.
+    void keep_alive(std::chrono::milliseconds limit) noexcept {
+        int socket = stream_.lowest_layer().native_handle();
+        auto set = [&](int level, int name, std::int64_t value) {
+            int number = static_cast<int>(std::clamp<std::int64_t>(value, 1, 1 << 30));
+            ::setsockopt(socket, level, name, &number, sizeof number);
+        };
+        set(IPPROTO_TCP, TCP_KEEPIDLE, limit.count() / 2000);
+        set(IPPROTO_TCP, TCP_KEEPINTVL, limit.count() / 6000);
+        set(IPPROTO_TCP, TCP_KEEPCNT, 3);
+        set(IPPROTO_TCP, TCP_USER_TIMEOUT, limit.count());
+        set(SOL_SOCKET, SO_KEEPALIVE, 1);
+    }
+
+    enum class PeerState {
+        here,
+        ended,  ///< It will send no more.
+        gone,   ///< It has reset the connection, or closed it both ways where the kernel tells.
+    };
+
+    /// Whatever lies unread in front of the end.
+    PeerState peer_state() noexcept {
+        if constexpr (requires { stream_.lost(); }) return stream_.lost() ? PeerState::gone : PeerState::here;
+        pollfd state{stream_.lowest_layer().native_handle(), POLLRDHUP, 0};
+        if (::poll(&state, 1, 0) <= 0) return PeerState::here;
+        return (state.revents & (POLLERR | POLLHUP)) != 0 ? PeerState::gone : PeerState::ended;
+    }
+
     /// The protocol itself sends, by the stream, and found no room: call on_drained() once there is some.
     void await_room() { wait_writable(); }
 
@@ -129,46 +167,72 @@ public:
     template <class Handler>
     void read(boost::asio::mutable_buffer to, Handler handler) {
         reading_ = true;
-        stream_.async_read_some(to, Reading<Handler>(*this, std::move(handler)));
+        stream_.async_read_some(to, Operation<Handler>(*this, std::move(handler)));
     }
+
+    bool reading() const noexcept { return reading_; }
 
     /// Read what is there already; 0 if there is nothing, or an error that the next read will tell.
     std::size_t read_now(boost::asio::mutable_buffer to) {
+        Error ignored;
+        return read_now(to, ignored);
+    }
+
+    /// The same, and the error: `would_block` if there is nothing.
+    std::size_t read_now(boost::asio::mutable_buffer to, Error& error) {
+        error = boost::asio::error::would_block;
         if (closed_ || finishing_) return 0;
-        Error error;
         std::size_t size = stream_.read_some(to, error);
         return error ? 0 : size;
     }
 
-private:
-    // What a read completes with. If Asio drops it, for lack of memory to go on, nothing more would come.
+    /// Call `handler` once when the socket is ready: to be read, or because it has an error. Not once this is closed.
+    ///
+    /// @param handler  It keeps this wire alive.
     template <class Handler>
-    class Reading {
+    void await(boost::asio::socket_base::wait_type what, Handler handler) {
+        stream_.async_wait(what, Operation<Handler>(*this, std::move(handler)));
+    }
+
+private:
+    // What an operation completes with. If Asio drops it, for lack of memory to go on, nothing more would come.
+    template <class Handler>
+    class Operation {
     public:
-        Reading(Wire& wire, Handler handler) noexcept : wire_(&wire), handler_(std::move(handler)) {}
-        Reading(Reading&& other) noexcept
+        Operation(Wire& wire, Handler handler) noexcept : wire_(&wire), handler_(std::move(handler)) {}
+        Operation(Operation&& other) noexcept
             : wire_(std::exchange(other.wire_, nullptr)), handler_(std::move(other.handler_)) {}
-        ~Reading() {
+        ~Operation() {
             if (wire_ && !wire_->loop().cleared()) wire_->abort();
         }
 
         void operator()(Error error, std::size_t size) {
-            Wire& wire = *std::exchange(wire_, nullptr);
-            wire.reading_ = false;
-            if (error) wire.peer_ended_ = true;
-            if (wire.closed_) return;
-            wire.attempt([&] {
-                if (wire.finishing_)
-                    wire.discarded(error, wire.owner_.lock());
-                else
-                    handler_(error, size);
-            });
+            std::exchange(wire_, nullptr)->on_read(error, size, handler_);
         }
+        void operator()(Error) { std::exchange(wire_, nullptr)->on_ready(handler_); }
 
     private:
         Wire* wire_;
         Handler handler_;
     };
+
+    template <class Handler>
+    void on_read(Error error, std::size_t size, Handler& handler) {
+        reading_ = false;
+        if (error) peer_ended_ = true;
+        if (closed_) return;
+        attempt([&] {
+            if (finishing_)
+                discarded(error, owner_.lock());
+            else
+                handler(error, size);
+        });
+    }
+
+    template <class Handler>
+    void on_ready(Handler& handler) {
+        if (!closed_) attempt(handler);
+    }
 
     template <class Buffers>
     std::size_t write(const Buffers& buffers) {
@@ -291,6 +355,7 @@ private:
 
     Stream stream_;
     Protocol* protocol_;
+    Place place_;
     bool reading_ = false;
     bool waiting_ = false;    // for writability
     bool lost_ = false;       // a write failed

@@ -23,8 +23,9 @@ inline auto body_limit(std::size_t bytes) {
         std::string_view length = c.header("Content-Length");
         std::uint64_t announced = 0;
         auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), announced);
-        bool too_long = error == std::errc::result_out_of_range || announced > bytes;
-        if (too_long || c.body().size() > bytes) throw HttpError(413, "Content Too Large");
+        bool too_long = error == std::errc::result_out_of_range || announced > bytes ||
+                        (!c.body_to_come() && c.body().size() > bytes);
+        if (too_long) throw HttpError(413, "Content Too Large");
         c.limit_body(bytes);
     };
 }

@@ -5,6 +5,7 @@
 
 #include <kvolt/context.hpp>
 #include <kvolt/detail/vary.hpp>
+#include <kvolt/handler.hpp>
 #include <kvolt/response.hpp>
 #include <kvolt/url.hpp>
 
@@ -136,7 +137,7 @@ inline void answer_preflight(Context& c, const CorsOptions& options, bool allowe
 inline auto cors(CorsOptions options = {}) {
     if (options.allows_credentials() && options.any_origin())
         throw std::invalid_argument("kvolt: cors: credentials need allow_origin() or allow_origins()");
-    return [shared = std::make_shared<const CorsOptions>(std::move(options))](Context& c) {
+    return observer([shared = std::make_shared<const CorsOptions>(std::move(options))](Context& c) {
         const CorsOptions& chosen = *shared;
         auto origin = c.request().find("Origin");
         bool allowed = origin && chosen.allows(*origin);
@@ -157,7 +158,7 @@ inline auto cors(CorsOptions options = {}) {
             return detail::answer_preflight(c, chosen, allowed);
         if ((allowed || chosen.any_origin()) && !chosen.exposed().empty())
             c.header("Access-Control-Expose-Headers", chosen.exposed());
-    };
+    });
 }
 
 }  // namespace kvolt::middleware

@@ -3,6 +3,7 @@
 
 #include <kvolt/context.hpp>
 #include <kvolt/detail/log_line.hpp>
+#include <kvolt/handler.hpp>
 #include <kvolt/log_writer.hpp>
 #include <kvolt/middleware/request_id.hpp>
 
@@ -55,14 +56,14 @@ private:
 ///     app.use(kvolt::middleware::logger());
 ///     app.use(kvolt::middleware::logger(kvolt::middleware::LoggerOptions().json()));
 ///
-/// Requests that are refused before they reach a route, since they are malformed, are not seen by middleware.
+/// Of a request that is malformed, the line has what was understood of it.
 inline auto logger(LoggerOptions options = {}) {
     if (!options.sink()) {
         auto writer = std::make_shared<LogWriter>();
         options.sink([writer](std::string_view line) { writer->write(line); });
     }
     auto shared = std::make_shared<const LoggerOptions>(std::move(options));
-    return [shared](Context& c) {
+    return observer([shared](Context& c) {
         if (shared->skip() && shared->skip()(c)) return;
         c.follow([&options = *shared, begin = std::chrono::steady_clock::now()](Context& of, Phase phase) {
             if (phase == Phase::streaming) return;
@@ -85,7 +86,7 @@ inline auto logger(LoggerOptions options = {}) {
             record.duration = std::chrono::steady_clock::now() - begin;
             options.sink()(options.writes_json() ? kvolt::detail::log_json(record) : kvolt::detail::log_text(record));
         });
-    };
+    });
 }
 
 }  // namespace kvolt::middleware

@@ -53,14 +53,14 @@ public:
 
     /// The middleware that counts.
     auto count() const {
-        return [state = state_](Context& c) {
+        return observer([state = state_](Context& c) {
             auto request = std::make_shared<UnderWay>(state->counters.shard());
             c.follow([state, request](Context& of, Phase phase) {
                 if (phase != Phase::answered && phase != Phase::upgraded) return;
                 int status = phase == Phase::upgraded ? 101 : of.response().status();
                 request->done(known_method(of.method()), of.route(), status);
             });
-        };
+        });
     }
 
     /// The handler that shows the numbers.

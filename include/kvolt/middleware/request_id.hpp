@@ -5,6 +5,7 @@
 
 #include <kvolt/context.hpp>
 #include <kvolt/detail/character_set.hpp>
+#include <kvolt/handler.hpp>
 #include <kvolt/response.hpp>
 
 #include <cstdint>
@@ -85,7 +86,7 @@ inline std::string make_request_id() {
 ///     app.use(kvolt::middleware::request_id());
 ///     app.get("/", [](Context& c) { c.text(c.get<kvolt::middleware::RequestId>()->value); });
 inline auto request_id(RequestIdOptions options = {}) {
-    return [options = std::move(options)](Context& c) {
+    return observer([options = std::move(options)](Context& c) {
         std::string_view given = c.header(options.field());
         RequestId id;
         if (options.trusts_client() && detail::is_sane_request_id(given))
@@ -94,7 +95,7 @@ inline auto request_id(RequestIdOptions options = {}) {
             id.value = options.generator() ? options.generator()() : detail::make_request_id();
         c.header(options.field(), id.value);
         c.set(std::move(id));
-    };
+    });
 }
 
 }  // namespace kvolt::middleware

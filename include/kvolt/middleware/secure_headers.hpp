@@ -2,6 +2,7 @@
 #define KVOLT_MIDDLEWARE_SECURE_HEADERS_HPP
 
 #include <kvolt/context.hpp>
+#include <kvolt/handler.hpp>
 #include <kvolt/response.hpp>
 #include <kvolt/url.hpp>
 
@@ -78,10 +79,10 @@ private:
 ///     app.use(kvolt::middleware::secure_headers());
 ///     app.use(secure_headers(SecureHeadersOptions().set("X-Frame-Options", "DENY").no_hsts()));
 inline auto secure_headers(SecureHeadersOptions options = {}) {
-    return [options = std::move(options)](Context& c) {
+    return observer([options = std::move(options)](Context& c) {
         for (const auto& [name, value] : options.fields()) c.header(name, value);
         if (!options.hsts().empty() && c.secure()) c.header("Strict-Transport-Security", options.hsts());
-    };
+    });
 }
 
 }  // namespace kvolt::middleware

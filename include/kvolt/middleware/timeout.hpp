@@ -25,19 +25,29 @@ namespace kvolt::middleware {
 namespace detail {
 
 struct TimeoutDeadline final : kvolt::detail::Deadline {
+    explicit TimeoutDeadline(Context& of) noexcept : context(of) {}
+
     void on_deadline() override {
         using kvolt::detail::Loop;
+        auto waited = context.body_wait();
+        if (waited > granted) {  // that was the client's time
+            Loop::current()->arm(*this, waited - granted);
+            granted = waited;
+            return;
+        }
         late = true;
         bool told = Loop::attempt([this] { signal.emit(boost::asio::cancellation_type::terminal); });
         if (!told) Loop::current()->arm(*this, Loop::tick_length);  // try again
     }
 
+    Context& context;
     boost::asio::cancellation_signal signal;
+    std::chrono::milliseconds granted{0};  // beyond the limit
     bool late = false;
 };
 
 inline Task<> run_with_timeout(std::chrono::milliseconds limit, Context& c, Next next) {
-    auto deadline = std::make_shared<TimeoutDeadline>();
+    auto deadline = std::make_shared<TimeoutDeadline>(c);
     kvolt::detail::Loop::current()->arm(*deadline, limit);
     c.follow([deadline](Context&, Phase phase) {
         if (phase == Phase::upgraded || phase == Phase::streaming) deadline->disarm();
@@ -72,6 +82,8 @@ inline Task<> run_with_timeout(std::chrono::milliseconds limit, Context& c, Next
 ///
 /// Cancelling means that what the handler awaits ends with `operation_aborted`, as Asio's operations do: a handler that
 /// waits for nothing, or for what cannot be cancelled, goes on. What it answers in the end is sent.
+///
+/// The time in which the client sends the request's body does not count: Limits has a limit for that.
 ///
 /// @param limit  Holds to within 200 ms.
 inline auto timeout(std::chrono::milliseconds limit) {

@@ -81,6 +81,11 @@ KVOLT_INLINE void App::add_middleware(std::size_t group, detail::Step step) {
     core_->routes.add_middleware(group, std::move(step));
 }
 
+KVOLT_INLINE void App::set_error_handler(std::size_t group, ErrorHandler handler) {
+    lifecycle_->check_setup();
+    core_->routes.on_error(group, std::move(handler));
+}
+
 }  // namespace kvolt
 
 #endif

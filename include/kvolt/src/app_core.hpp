@@ -17,8 +17,9 @@ namespace kvolt::detail {
 KVOLT_INLINE AppCore::AppCore() : loops(std::make_shared<Loops>()) { loops->push_back(std::make_unique<Loop>()); }
 
 KVOLT_INLINE void AppCore::freeze() {
-    auto budget = std::make_shared<Budget>(limits.all_backlogs);
-    for (auto& loop : *loops) loop->join(budget);
+    auto backlogs = std::make_shared<Budget>(limits.all_backlogs);
+    auto bodies = std::make_shared<Budget>(limits.all_bodies);
+    for (auto& loop : *loops) loop->join(backlogs, bodies);
     routes.freeze();
 }
 

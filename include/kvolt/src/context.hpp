@@ -91,8 +91,26 @@ KVOLT_INLINE void Context::match(const detail::PathMatch& match) {
         decoded_params_.push_back(percent_decode(match.values[i]).value_or(std::string(match.values[i])));
 }
 
+KVOLT_INLINE Task<std::string_view> Context::read_body() {
+    Task<> whole = exchange_.read_body();
+    co_await std::move(whole);
+    co_return request_.body();
+}
+
+KVOLT_INLINE void Context::fail_without_body() const {
+    throw std::logic_error(
+        "kvolt: body() in middleware, which runs before the body has come: co_await context.read_body() in a "
+        "coroutine");
+}
+
+KVOLT_INLINE void Context::on_disconnect(std::function<void()> call) {
+    if (!connected()) return call();
+    on_disconnect_.push_front(std::move(call));
+}
+
 KVOLT_INLINE void Context::check_head() const {
     if (streamed_) throw std::logic_error("kvolt: a response is changed after stream() or events() has begun it");
+    if (upgraded_) throw std::logic_error("kvolt: a response is changed after upgrade() has sent it");
 }
 
 KVOLT_INLINE void Context::begin_stream(detail::Exchange::Streaming kind, std::string_view content_type) {
@@ -132,16 +150,10 @@ KVOLT_INLINE Task<WebSocket> Context::upgrade(UpgradeOptions options) {
 
 namespace detail {
 
-KVOLT_INLINE void run_plain(const Chain& chain, Context& context) {
-    for (const Step& step : chain.steps()) {
-        step.plain(context);
-        if (context.answered()) return;
-    }
-}
-
 inline Task<> run_steps(const Chain& chain, std::size_t first, Context& context) {
     for (std::size_t i = first; i < chain.steps().size(); ++i) {
         const Step& step = chain.steps()[i];
+        if (chain.wants_body(i) && context.body_to_come()) co_await context.read_body();
         if (step.around) {
             Task<> task = step.around(context, Next(chain, i + 1, context));
             co_await std::move(task);
@@ -159,7 +171,8 @@ inline Task<> run_steps(const Chain& chain, std::size_t first, Context& context)
 
 KVOLT_INLINE Task<> run(const Chain& chain, std::size_t first, Context& context) {
     bool last = first + 1 == chain.steps().size();  // then no coroutine is needed around it
-    if (last && chain.steps()[first].coroutine) return chain.steps()[first].coroutine(context);
+    bool waits = chain.wants_body(first) && context.body_to_come();
+    if (last && !waits && chain.steps()[first].coroutine) return chain.steps()[first].coroutine(context);
     return run_steps(chain, first, context);
 }
 

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -24,7 +25,7 @@ KVOLT_INLINE std::size_t Routes::add_group(std::size_t parent, std::string_view 
     if (!prefix.empty() && (!prefix.starts_with('/') || prefix.ends_with('/')))
         throw std::invalid_argument("kvolt: a group's prefix begins with '/' and does not end with it: \"" +
                                     std::string(prefix) + '"');
-    groups_.push_back({groups_[parent].prefix + std::string(prefix), parent, {}, {}, {}});
+    groups_.push_back({groups_[parent].prefix + std::string(prefix), parent, {}, nullptr, {}, {}});
     return groups_.size() - 1;
 }
 
@@ -38,13 +39,19 @@ KVOLT_INLINE void Routes::add_middleware(std::size_t group, Step step) {
     groups_[group].middleware.push_back(std::move(step));
 }
 
+KVOLT_INLINE void Routes::on_error(std::size_t group, ErrorHandler handler) {
+    groups_[group].error_handler = std::make_shared<const ErrorHandler>(std::move(handler));
+}
+
 KVOLT_INLINE void Routes::freeze() {
     for (std::size_t i = 0; i < groups_.size(); ++i) {
         Group& group = groups_[i];
         if (i > 0) group.guards = groups_[group.parent].guards;
         group.guards.add(group.middleware);
+        if (group.error_handler) group.guards.error_handler(group.error_handler);
         group.fallback = group.guards;
         group.fallback.add(make_step([this](Context& c) { answer_without_route(c); }));
+        group.fallback.body(Chain::Body::ignored);
     }
     for (auto& route : router_.routes()) {
         Chain chain = groups_[route.group].guards;
