@@ -31,10 +31,10 @@ public:
     /// @param in_parts  The handler takes it as it comes; of any size, since it is not kept.
     void begin(bool in_parts) {
         in_parts_ = in_parts;
-        begun_ = paused_ = loop_.now();
+        failure_ = reader_.begin_body(in_parts ? RequestReader::unlimited : limits_.body_size);
         waited_ = 0;
         waiting_ = false;
-        failure_ = reader_.begin_body(in_parts ? RequestReader::unlimited : limits_.body_size);
+        if (reader_.stage() == RequestReader::Stage::body) begun_ = paused_ = loop_.now();
     }
 
     /// True if the handler has to wait for it, or it will never be whole.

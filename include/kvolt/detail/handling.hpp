@@ -25,22 +25,23 @@ public:
     Handling(const Request& request, Response& response, Exchange& exchange) noexcept
         : request_(request), response_(response), exchange_(exchange) {}
 
-    enum class Next {
+    /// What it takes to go on.
+    enum class Need {
         body,       ///< The handler is next, and wants the body whole: call go_on() when it is.
         coroutine,  ///< Spawn take_coroutine(), and call end() when it has ended.
-        answer,     ///< Call conclude().
+        nothing,    ///< The handler has ended: call conclude().
     };
 
     /// A request's head is there: run what needs no more than that.
     ///
     /// @param chain, match  Must outlive the request.
-    Next begin(const Chain& chain, const PathMatch& match);
+    Need begin(const Chain& chain, const PathMatch& match);
 
     /// A request is refused before it has a route: run only what observes such, too.
     void begin_refused(const Chain& chain, const HttpError& refusal);
 
     /// The body is whole.
-    Next go_on();
+    Need go_on();
 
     /// The body will not come.
     void fail(std::exception_ptr failure) noexcept { failure_ = std::move(failure); }
@@ -74,7 +75,7 @@ public:
     }
 
 private:
-    Next run();
+    Need run();
 
     const Request& request_;
     Response& response_;

@@ -305,11 +305,11 @@ private:
         return true;
     }
 
-    void go_on(Handling::Next next) {
-        switch (next) {
-            case Handling::Next::body: state_ = State::body; break;
-            case Handling::Next::answer: state_ = State::answer; break;
-            case Handling::Next::coroutine: spawn(handling_.take_coroutine()); break;
+    void go_on(Handling::Need need) {
+        switch (need) {
+            case Handling::Need::body: state_ = State::body; break;
+            case Handling::Need::nothing: state_ = State::answer; break;
+            case Handling::Need::coroutine: spawn(handling_.take_coroutine()); break;
         }
     }
 
@@ -368,7 +368,7 @@ private:
         if (wire_.reading()) return;
         wire_.read(http_->reader.prepare(), [this, self = std::move(self)](Error error, std::size_t size) mutable {
             http_->reader.commit(size);
-            http_->body.pause();
+            if (state_ != State::head) http_->body.pause();
             if (state_ == State::handler) return on_part(error);
             if (state_ == State::files) return;
             if (!error) return proceed(std::move(self));

@@ -18,7 +18,7 @@
 
 namespace kvolt::detail {
 
-KVOLT_INLINE Handling::Next Handling::begin(const Chain& chain, const PathMatch& match) {
+KVOLT_INLINE Handling::Need Handling::begin(const Chain& chain, const PathMatch& match) {
     chain_ = &chain;
     step_ = 0;
     context_.emplace(request_, response_, exchange_);
@@ -36,27 +36,27 @@ KVOLT_INLINE void Handling::begin_refused(const Chain& chain, const HttpError& r
     failure_ = std::make_exception_ptr(refusal);
 }
 
-KVOLT_INLINE Handling::Next Handling::go_on() {
+KVOLT_INLINE Handling::Need Handling::go_on() {
     try {
         return run();
     } catch (...) {
         failure_ = std::current_exception();
-        return Next::answer;
+        return Need::nothing;
     }
 }
 
-KVOLT_INLINE Handling::Next Handling::run() {
+KVOLT_INLINE Handling::Need Handling::run() {
     const auto& steps = chain_->steps();
     for (; step_ < steps.size(); ++step_) {
-        if (chain_->wants_body(step_) && exchange_.body_to_come()) return Next::body;
+        if (chain_->wants_body(step_) && exchange_.body_to_come()) return Need::body;
         if (!steps[step_].plain) {
             coroutine_ = detail::run(*chain_, step_, *context_);  // which may be a function that makes a task
-            return Next::coroutine;
+            return Need::coroutine;
         }
         steps[step_].plain(*context_);
         if (context_->answered()) break;
     }
-    return Next::answer;
+    return Need::nothing;
 }
 
 KVOLT_INLINE std::string Handling::disconnect() {

@@ -20,14 +20,14 @@ using kvolt::detail::Chain;
 using kvolt::detail::Handling;
 using kvolt::detail::make_step;
 using kvolt::detail::PathMatch;
-using Next = Handling::Next;
+using Need = Handling::Need;
 
 namespace {
 
 struct Handled : test::Fixture {
     explicit Handled(std::string_view method = "POST") : Fixture("/", method) {}
 
-    Next begin() { return handling.begin(chain, PathMatch::none); }
+    Need begin() { return handling.begin(chain, PathMatch::none); }
 
     std::string trace;
     Chain chain;
@@ -45,31 +45,31 @@ TEST_CASE("handling: what comes next, by what the chain is made of and whether t
     struct Case {
         std::vector<Kind> steps;
         bool to_come;
-        Next next;
+        Need need;
         std::string trace;
         Chain::Body body = Chain::Body::whole;
     };
     for (const Case& c : {
-             Case{{plain}, false, Next::answer, "0"},
-             Case{{plain, plain}, false, Next::answer, "01"},
-             Case{{plain, answers, plain}, false, Next::answer, "01"},
-             Case{{plain, throws, plain}, false, Next::answer, "01"},
-             Case{{coroutine}, false, Next::coroutine, ""},
-             Case{{plain, coroutine}, false, Next::coroutine, "0"},
-             Case{{plain, around, plain}, false, Next::coroutine, "0"},
+             Case{{plain}, false, Need::nothing, "0"},
+             Case{{plain, plain}, false, Need::nothing, "01"},
+             Case{{plain, answers, plain}, false, Need::nothing, "01"},
+             Case{{plain, throws, plain}, false, Need::nothing, "01"},
+             Case{{coroutine}, false, Need::coroutine, ""},
+             Case{{plain, coroutine}, false, Need::coroutine, "0"},
+             Case{{plain, around, plain}, false, Need::coroutine, "0"},
              // The handler waits for the body, and nothing else does.
-             Case{{plain}, true, Next::body, ""},
-             Case{{plain, plain}, true, Next::body, "0"},
-             Case{{coroutine}, true, Next::body, ""},
-             Case{{plain, coroutine}, true, Next::body, "0"},
-             Case{{answers, plain}, true, Next::answer, "0"},
-             Case{{plain, throws, coroutine}, true, Next::answer, "01"},
-             Case{{around, plain}, true, Next::coroutine, ""},
-             Case{{plain, coroutine, plain}, true, Next::coroutine, "0"},
+             Case{{plain}, true, Need::body, ""},
+             Case{{plain, plain}, true, Need::body, "0"},
+             Case{{coroutine}, true, Need::body, ""},
+             Case{{plain, coroutine}, true, Need::body, "0"},
+             Case{{answers, plain}, true, Need::nothing, "0"},
+             Case{{plain, throws, coroutine}, true, Need::nothing, "01"},
+             Case{{around, plain}, true, Need::coroutine, ""},
+             Case{{plain, coroutine, plain}, true, Need::coroutine, "0"},
              // It reads the body itself, or does not want it.
-             Case{{plain, plain}, true, Next::answer, "01", Chain::Body::in_parts},
-             Case{{plain, coroutine}, true, Next::coroutine, "0", Chain::Body::in_parts},
-             Case{{plain, throws}, true, Next::answer, "01", Chain::Body::ignored},
+             Case{{plain, plain}, true, Need::nothing, "01", Chain::Body::in_parts},
+             Case{{plain, coroutine}, true, Need::coroutine, "0", Chain::Body::in_parts},
+             Case{{plain, throws}, true, Need::nothing, "01", Chain::Body::ignored},
          }) {
         Handled t;
         t.exchange.to_come = c.to_come;
@@ -96,9 +96,9 @@ TEST_CASE("handling: what comes next, by what the chain is made of and whether t
                     break;
             }
         }
-        CHECK(t.begin() == c.next);
+        CHECK(t.begin() == c.need);
         CHECK(t.trace == c.trace);
-        if (c.next == Next::coroutine) (void)t.handling.take_coroutine();
+        if (c.need == Need::coroutine) (void)t.handling.take_coroutine();
     }
 }
 
@@ -107,10 +107,10 @@ TEST_CASE("handling: the handler runs when the body is whole, and not if it fail
     t.exchange.to_come = true;
     t.chain.add(make_step(say(t.trace, "middleware ")));
     t.chain.add(make_step(say(t.trace, "handler ")));
-    REQUIRE(t.begin() == Next::body);
+    REQUIRE(t.begin() == Need::body);
     SECTION("whole") {
         t.exchange.to_come = false;
-        CHECK(t.handling.go_on() == Next::answer);
+        CHECK(t.handling.go_on() == Need::nothing);
         CHECK(t.handling.conclude(false).empty());
         CHECK(t.trace == "middleware handler ");
         CHECK(t.response.status() == 200);
@@ -163,7 +163,7 @@ TEST_CASE("handling: what a handler ends with when its client has gone") {
          }) {
         Handled t;
         t.chain.add(make_step([](Context&) -> Task<> { co_return; }));
-        REQUIRE(t.begin() == Next::coroutine);
+        REQUIRE(t.begin() == Need::coroutine);
         (void)t.handling.take_coroutine();
         t.exchange.here = c.here;
         t.handling.end(c.failure);
@@ -185,7 +185,7 @@ TEST_CASE("handling: who asks is told that the client has gone, the others too w
         c.on_disconnect([&] { t.trace += "at once "; });
         co_return;
     }));
-    REQUIRE(t.begin() == Next::coroutine);
+    REQUIRE(t.begin() == Need::coroutine);
     t.exchange.here = false;
     CHECK(t.handling.disconnect() == "fault");
     CHECK(t.trace == "three one ");
