@@ -87,6 +87,8 @@ TEST_CASE("a status line for every final status") {
         std::string out = written(response);
         CHECK(out.starts_with("HTTP/1.1 " + std::to_string(status) + ' '));
     }
+    response.status(299);
+    CHECK(written(response).starts_with("HTTP/1.1 299 \r\n"));
     response.status(404);
     CHECK(written(response).starts_with("HTTP/1.1 404 Not Found\r\n"));
     for (int status : {-1, 0, 99, 100, 101, 199, 600, 1000})

@@ -4,16 +4,14 @@
 #include <kvolt/config.hpp>
 #include <kvolt/detail/file.hpp>
 #include <kvolt/detail/list.hpp>
+#include <kvolt/detail/reason.hpp>
 #include <kvolt/response.hpp>
 #include <kvolt/url.hpp>
-
-#include <boost/beast/http/status.hpp>
 
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <ostream>  // which Boost 1.81 forgets
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -115,15 +113,14 @@ inline char* Response::copy(std::string_view text, char* to) noexcept {
 }
 
 KVOLT_INLINE void Response::append_to(std::string& out, const Framing& framing) const {
-    auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(status_));
+    std::string_view reason = detail::reason_phrase(status_);
     bool typed = !content_type_.empty() && header("Content-Type").empty();
     bool chunked = !bodiless() && framing.chunked, sized = !bodiless() && !chunked;
     auto digit = [&](int unit) { return static_cast<char>('0' + status_ / unit % 10); };
     const char status[] = {digit(100), digit(10), digit(1), ' '};
     Digits length(body_size());
     append(out, [&](auto add) {
-        add("HTTP/1.1 ", std::string_view(status, sizeof status), std::string_view(reason.data(), reason.size()),
-            "\r\nDate: ", framing.date);
+        add("HTTP/1.1 ", std::string_view(status, sizeof status), reason, "\r\nDate: ", framing.date);
         for (const auto& [name, value] : fields_) add("\r\n", name, ": ", value);
         if (typed) add("\r\nContent-Type: ", content_type_);
         if (chunked && !framing.http_1_0) add("\r\nTransfer-Encoding: chunked");
