@@ -2,6 +2,7 @@
 #define KVOLT_CONTEXT_HPP
 
 #include <kvolt/detail/exchange.hpp>
+#include <kvolt/detail/file.hpp>
 #include <kvolt/detail/path_match.hpp>
 #include <kvolt/events.hpp>
 #include <kvolt/handler.hpp>
@@ -17,6 +18,7 @@
 #include <exception>
 #include <forward_list>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -25,6 +27,10 @@
 #include <vector>
 
 namespace kvolt {
+
+namespace detail {
+struct FileFields;
+}
 
 /// How far a request has come, for those who follow it.
 enum class Phase {
@@ -108,7 +114,9 @@ public:
     /// `https` or `http`.
     std::string_view scheme() const { return secure() ? "https" : "http"; }
 
-    // The answer: what is said last counts. A handler that says nothing answers 200 with an empty body.
+    // The answer: what is said last counts. Another answer takes the place of the one before as a whole, a file's
+    // ETag and a redirect's Location included; what status() and header() have said stays. A handler that says nothing
+    // answers 200 with an empty body.
 
     /// Set the status, 200 to 599. This counts as an answer: plain middleware that sets one ends the chain.
     ///
@@ -145,8 +153,8 @@ public:
     /// Answer with a file: its type by its extension, conditional requests and ranges included. Include
     /// kvolt/files.hpp.
     ///
-    /// It is read while it is sent. With a status that was set before, such as 404, it is sent whole and without
-    /// validators.
+    /// It is read while it is sent. With a status that is set, before or after it, such as 404, it is sent whole and
+    /// without validators.
     ///
     /// @param path  Of the server's own choice, relative to the working folder. Never make it up from what a client has
     ///              said: that is what `app.files()` is for.
@@ -170,12 +178,12 @@ public:
     ///     auto stream = c.stream("text/csv");
     ///     for (auto& row : rows) if (!co_await stream.write(row)) break;
     ///
-    /// @throws std::logic_error  if the request was answered already.
+    /// @throws std::logic_error  if the request was streamed or upgraded already.
     ResponseStream stream(std::string_view content_type = "application/octet-stream");
 
     /// Answer with server-sent events, for a browser's EventSource. Set header fields before.
     ///
-    /// @throws std::logic_error  if the request was answered already.
+    /// @throws std::logic_error  if the request was streamed or upgraded already.
     EventStream events();
 
     /// Let read_some() throw an HttpError(413) if the request's body is longer. Before the first call of it.
@@ -248,6 +256,9 @@ public:
 
     // For the server
 
+    /// Answer with an open file.
+    void file(std::shared_ptr<const detail::File> file, const detail::FileFields& fields);
+
     /// A stream was not begun: the answer is another one.
     void forget_stream() noexcept { streamed_ = false; }
 
@@ -275,7 +286,7 @@ public:
 private:
     void check_head() const;
 
-    void begin_stream(detail::Exchange::Streaming kind, std::string_view content_type);
+    void begin_stream(detail::Exchange::Streaming kind, Response::Answer answer);
 
     void answer(std::string&& body, std::string_view known_type);
 

@@ -151,12 +151,61 @@ TEST_CASE("the server's own fields cannot be set") {
     }
 }
 
+TEST_CASE("what belongs to an answer goes with it, what was said stays") {
+    Response response;
+    response.status(203);
+    response.header("X", "1");
+    response.header("ETag", "\"said\"");
+    response.answer({206, {{"ETag", "\"own\""}, {"Content-Range", "bytes 0-1/2"}}, {}, "text/css", nullptr});
+    CHECK(response.status() == 206);
+    CHECK(response.said_status() == 203);
+    CHECK(response.header("ETag") == "\"own\"");
+    CHECK_FALSE(response.has_set("ETag"));
+    CHECK(response.has_set("x"));
+    response.header("Content-Range", "bytes 0-1/9");
+    response.body("text", "text/plain");
+    CHECK(response.status() == 203);
+    CHECK(response.header("ETag").empty());
+    CHECK(response.header("Content-Range") == "bytes 0-1/9");
+    CHECK(response.header("X") == "1");
+    CHECK(written(response).find("text/css") == std::string::npos);
+}
+
+TEST_CASE("an answer that cannot be given changes nothing") {
+    Response response;
+    response.answer({301, {{"Location", "/a"}}, {}, {}, nullptr});
+    std::string before = written(response);
+    CHECK_THROWS_AS(response.answer({302, {{"Location", "/b\r\n"}}, {}, {}, nullptr}), std::invalid_argument);
+    CHECK_THROWS_AS(response.answer({302, {{"Date", "now"}}, {}, {}, nullptr}), std::invalid_argument);
+    CHECK_THROWS_AS(response.answer({100, {}, {}, {}, nullptr}), std::invalid_argument);
+    CHECK_THROWS_AS(response.answer({0, {}, {}, "a\nb", nullptr}), std::invalid_argument);
+    CHECK_THROWS_AS(response.body("x", "a\nb"), std::invalid_argument);
+    CHECK(written(response) == before);
+}
+
+TEST_CASE("another answer may wait for another status") {
+    for (int status : {206, 404}) {
+        Response response;
+        auto otherwise = std::make_shared<Response::Answer>();
+        otherwise->fields = {{"X", "otherwise"}};
+        response.answer({206, {{"X", "first"}}, {}, {}, otherwise});
+        response.status(status);
+        CHECK(response.status() == status);
+        CHECK(response.header("X") == (status == 206 ? "first" : "otherwise"));
+        response.status(500);
+        CHECK(response.header("X") == "otherwise");
+    }
+}
+
 TEST_CASE("a response that is used again has nothing left of the last one") {
     Response response;
     response.status(404);
     response.header("X", "1");
     response.body("gone", "text/plain");
+    response.answer({206, {{"ETag", "\"1\""}}, {}, {}, std::make_shared<Response::Answer>()});
     response.clear();
+    CHECK(written(response) == written(Response()));
+    response.status(200);
     CHECK(written(response) == written(Response()));
 }
 
@@ -167,7 +216,7 @@ TEST_CASE("a body in files is counted, and handed out to be sent behind the head
     parts.push_back({"tail", nullptr, 0, 0});
     Response response;
     response.body("forgotten", "text/plain");
-    response.body_in_files(parts, "text/css");
+    response.answer({0, {}, parts, "text/css", nullptr});
     CHECK(response.body().empty());
     CHECK(response.body_size() == huge + 8);
 
@@ -181,14 +230,14 @@ TEST_CASE("a body in files is counted, and handed out to be sent behind the head
     CHECK(response.take_parts(false).size() == 2);
     CHECK(response.take_parts(false).empty());
 
-    response.body_in_files(parts, "text/css");
+    response.answer({0, {}, parts, "text/css", nullptr});
     response.status(304);
     CHECK(response.take_parts(false).empty());
     response.clear_body();
     response.status(200);
     CHECK(response.body_size() == 0);
     CHECK(response.take_parts(false).empty());
-    response.body_in_files(parts, "text/css");
+    response.answer({0, {}, parts, "text/css", nullptr});
     response.body("an error", "text/plain");
     CHECK(response.body_size() == 8);
     CHECK(response.take_parts(false).empty());

@@ -30,6 +30,14 @@ namespace kvolt {
 
 namespace detail {
 
+/// Open a file of the server's own choice. Throws like throw_unopened().
+inline std::shared_ptr<const File> open_to_serve(const std::string& path) {
+    Opened opened;
+    if (path.find('\0') == path.npos) opened = open_file(path);
+    if (!opened.file) throw_unopened(opened.error, path);
+    return std::move(opened.file);
+}
+
 /// A folder that is served. It is looked up by its name for every request, so that it can be replaced at any time.
 class ServedFolder {
 public:
@@ -131,8 +139,7 @@ private:
             }
             fields.varies = count > 0;
         }
-        answer_file(c.request(), c.response(), std::move(file), fields);
-        c.status(c.response().status());  // which says that it is answered
+        c.file(std::move(file), fields);
     }
 
     const std::string folder_;
@@ -153,21 +160,22 @@ KVOLT_INLINE void Group::files(std::string_view prefix, const std::string& folde
     files(prefix, folder, FilesOptions());
 }
 
-KVOLT_INLINE void Context::file(const std::string& path) {
+KVOLT_INLINE void Context::file(std::shared_ptr<const detail::File> file, const detail::FileFields& fields) {
     check_head();
-    detail::Opened opened;
-    if (path.find('\0') == path.npos) opened = detail::open_file(path);
-    if (!opened.file) detail::throw_unopened(opened.error, path);
-    detail::FileFields fields;
-    fields.content_type = detail::media_type(path);
-    detail::answer_file(request_, response_, std::move(opened.file), fields);
+    detail::answer_file(request_, response_, file, fields);
     answered_ = true;
+}
+
+KVOLT_INLINE void Context::file(const std::string& path) {
+    file(detail::open_to_serve(path), {detail::media_type(path)});
 }
 
 KVOLT_INLINE void Context::attachment(const std::string& path, std::string_view name) {
     if (name.empty()) name = std::string_view(path).substr(path.rfind('/') + 1);
-    header("Content-Disposition", detail::attachment_disposition(name));
-    file(path);
+    std::string disposition = detail::attachment_disposition(name);
+    detail::FileFields fields{detail::media_type(path)};
+    fields.disposition = disposition;
+    file(detail::open_to_serve(path), fields);
 }
 
 }  // namespace kvolt

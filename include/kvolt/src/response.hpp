@@ -12,6 +12,7 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -33,15 +34,18 @@ private:
 };
 
 KVOLT_INLINE void Response::status(int status) {
-    if (status < 200 || status > 599)
-        throw std::invalid_argument("kvolt: a response status is 200 to 599, not " + std::to_string(status));
-    status_ = status;
+    check_status(status);
+    if (otherwise_ && status != status_) {
+        auto otherwise = std::move(otherwise_);
+        give(*otherwise);
+    }
+    status_ = said_status_ = status;
 }
 
 KVOLT_INLINE void Response::header(std::string_view name, std::string_view value) {
     check(name, value);
     std::pair<std::string, std::string> field(name, value);  // the value may be a view of what is replaced
-    std::erase_if(fields_, [&](const auto& other) { return detail::iequals(other.first, field.first); });
+    if (!detail::iequals(name, "Set-Cookie")) remove(field.first);
     fields_.push_back(std::move(field));
 }
 
@@ -56,6 +60,12 @@ KVOLT_INLINE std::string_view Response::header(std::string_view name) const noex
     return {};
 }
 
+KVOLT_INLINE bool Response::has_set(std::string_view name) const noexcept {
+    for (std::size_t i = own_fields_; i < fields_.size(); ++i)
+        if (detail::iequals(fields_[i].first, name)) return true;
+    return false;
+}
+
 KVOLT_INLINE std::uint64_t Response::body_size() const noexcept {
     std::uint64_t size = body_.size();
     for (const detail::FilePart& part : parts_) size += part.text.size() + part.size;
@@ -68,17 +78,50 @@ KVOLT_INLINE void Response::body(std::string body, std::string_view content_type
 }
 
 KVOLT_INLINE void Response::body_of_known_type(std::string&& body, std::string_view content_type) {
+    content_type_ = content_type;  // which may be a view of what goes now
+    drop_answer();
     body_ = std::move(body);
     parts_.clear();
-    content_type_ = content_type;
 }
 
-KVOLT_INLINE void Response::body_in_files(std::vector<detail::FilePart> parts, std::string_view content_type) {
-    body(std::string(), content_type);
-    parts_ = std::move(parts);
+KVOLT_INLINE void Response::answer(Answer answer) {
+    if (answer.status != 0) check_status(answer.status);
+    for (const auto& [name, value] : answer.fields) check(name, value);
+    check_value("Content-Type", answer.content_type);
+    give(answer);
+}
+
+KVOLT_INLINE void Response::give(Answer& answer) {
+    fields_.reserve(fields_.size() + answer.fields.size());
+    drop_answer();
+    drop_body();
+    for (const auto& [name, value] : answer.fields)
+        if (!detail::iequals(name, "Vary")) remove(name);
+    fields_.insert(fields_.begin(), std::make_move_iterator(answer.fields.begin()),
+                   std::make_move_iterator(answer.fields.end()));
+    own_fields_ = answer.fields.size();
+    if (answer.status != 0) status_ = answer.status;
+    parts_ = std::move(answer.parts);
+    content_type_ = std::move(answer.content_type);
+    otherwise_ = std::move(answer.otherwise);
+}
+
+KVOLT_INLINE void Response::drop_answer() noexcept {
+    status_ = said_status_;
+    if (own_fields_ == 0 && !otherwise_) return;
+    fields_.erase(fields_.begin(), fields_.begin() + static_cast<std::ptrdiff_t>(std::exchange(own_fields_, 0)));
+    otherwise_.reset();
+}
+
+KVOLT_INLINE void Response::remove(std::string_view name) noexcept {
+    auto named = [&](const auto& field) { return detail::iequals(field.first, name); };
+    auto own_end = fields_.begin() + static_cast<std::ptrdiff_t>(own_fields_);
+    own_fields_ -= static_cast<std::size_t>(std::count_if(fields_.begin(), own_end, named));
+    std::erase_if(fields_, named);
 }
 
 KVOLT_INLINE void Response::clear_body() noexcept {
+    drop_answer();
     std::erase_if(fields_, [](const auto& field) { return describes_body(field.first); });
     drop_body();
 }
@@ -91,9 +134,10 @@ KVOLT_INLINE void Response::drop_body() noexcept {
 }
 
 KVOLT_INLINE void Response::clear() noexcept {
+    said_status_ = 200;
+    drop_answer();
     fields_.clear();
     drop_body();
-    status_ = 200;
 }
 
 // `write` is called twice, with a function that takes texts: to measure them and to copy them.
@@ -114,7 +158,7 @@ inline char* Response::copy(std::string_view text, char* to) noexcept {
 
 KVOLT_INLINE void Response::append_to(std::string& out, const Framing& framing) const {
     std::string_view reason = detail::reason_phrase(status_);
-    bool typed = !content_type_.empty() && header("Content-Type").empty();
+    bool typed = !bodiless() && !content_type_.empty() && header("Content-Type").empty();
     bool chunked = !bodiless() && framing.chunked, sized = !bodiless() && !chunked;
     auto digit = [&](int unit) { return static_cast<char>('0' + status_ / unit % 10); };
     const char status[] = {digit(100), digit(10), digit(1), ' '};
@@ -153,6 +197,11 @@ KVOLT_INLINE bool Response::describes_body(std::string_view name) noexcept {
           "Content-Disposition", "ETag", "Last-Modified", "Cache-Control", "Expires"})
         if (detail::iequals(name, known)) return true;
     return false;
+}
+
+KVOLT_INLINE void Response::check_status(int status) {
+    if (status < 200 || status > 599)
+        throw std::invalid_argument("kvolt: a response status is 200 to 599, not " + std::to_string(status));
 }
 
 KVOLT_INLINE void Response::check_value(std::string_view name, std::string_view value) {
