@@ -128,13 +128,20 @@ public:
         return *this;
     }
 
-    /// Set a header field of the answer; replaces all of that name.
+    /// Set a header field of the answer; replaces all of that name, but for Set-Cookie: cookies add up.
     ///
     /// @throws std::invalid_argument  for CR, LF or NUL in it, for a name that is no token, and for the fields that are
     ///                                the server's own: Content-Length, Transfer-Encoding, Connection, Date.
     Context& header(std::string_view name, std::string_view value) {
         check_head();
         response_.header(name, value);
+        return *this;
+    }
+
+    /// Add a header field beside those of the same name, such as a second `Link`. Throws like header().
+    Context& add_header(std::string_view name, std::string_view value) {
+        check_head();
+        response_.add_header(name, value);
         return *this;
     }
 
