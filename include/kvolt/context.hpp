@@ -130,8 +130,8 @@ public:
 
     /// Set a header field of the answer; replaces all of that name, but for Set-Cookie: cookies add up.
     ///
-    /// @throws std::invalid_argument  for CR, LF or NUL in it, for a name that is no token, and for the fields that are
-    ///                                the server's own: Content-Length, Transfer-Encoding, Connection, Date.
+    /// @throws std::invalid_argument  for a control character in it, for a name that is no token, and for the fields
+    ///                                that are the server's own: Content-Length, Transfer-Encoding, Connection, Date.
     Context& header(std::string_view name, std::string_view value) {
         check_head();
         response_.header(name, value);
@@ -176,8 +176,9 @@ public:
 
     /// Answer with a redirect.
     ///
-    /// @param status  301, 302, 303, 307 or 308.
-    /// @throws std::invalid_argument  for another status.
+    /// @param location  What cannot be in a URL as it is gets escaped, such as spaces and what is not ASCII.
+    /// @param status    301, 302, 303, 307 or 308.
+    /// @throws std::invalid_argument  for another status, and for a control character.
     void redirect(std::string_view location, int status = 302);
 
     /// Answer with a body that is sent in parts as the handler makes them. Set status and header fields before.

@@ -31,9 +31,9 @@ public:
 
     /// Set a header field; replaces all of that name, but for Set-Cookie: cookies add up.
     ///
-    /// @throws std::invalid_argument  if the name is not a token, the value holds CR, LF or NUL (response splitting),
-    ///                                or the field is the server's own: Content-Length, Transfer-Encoding, Connection,
-    ///                                Date.
+    /// @throws std::invalid_argument  if the name is not a token, the value holds a control character (such as those
+    ///                                that split a response), or the field is the server's own: Content-Length,
+    ///                                Transfer-Encoding, Connection, Date.
     void header(std::string_view name, std::string_view value);
 
     /// Add a header field beside those of the same name, as `Set-Cookie` needs it. Throws like header().
@@ -59,7 +59,7 @@ public:
     /// Answer with a body; takes the place of the answer before.
     ///
     /// @param content_type  A Content-Type set by header() wins.
-    /// @throws std::invalid_argument  for CR, LF or NUL in it.
+    /// @throws std::invalid_argument  for a control character in it.
     void body(std::string body, std::string_view content_type);
 
     /// The same with a type that needs no check.

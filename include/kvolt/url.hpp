@@ -53,6 +53,10 @@ inline bool has_good_escapes(std::string_view text) noexcept {
     return true;
 }
 
+/// A reference to a URL (RFC 3986, section 4.1): what is neither reserved nor unreserved gets escaped, but for control
+/// characters, which nobody sends in good faith.
+std::string escaped_reference(std::string_view text);
+
 /// False if a path has no segments `.` and `..`, also escaped ones.
 constexpr bool may_have_dot_segments(std::string_view path) noexcept {
     for (std::size_t i = 0; i + 1 < path.size(); ++i)

@@ -130,7 +130,7 @@ TEST_CASE("a Content-Type that was set wins over that of the body") {
 
 TEST_CASE("nothing that would split the response gets into a header") {
     Response response;
-    for (const std::string& value : {"a\r\nSet-Cookie: b"s, "a\n"s, "\r"s, "a\0b"s}) {
+    for (const std::string& value : {"a\r\nSet-Cookie: b"s, "a\n"s, "\r"s, "a\0b"s, "a\x01"s, "\x1B[2K"s, "\x7F"s}) {
         CHECK_THROWS_AS(response.header("X", value), std::invalid_argument);
         CHECK_THROWS_AS(response.add_header("X", value), std::invalid_argument);
     }

@@ -43,7 +43,7 @@ KVOLT_INLINE void Context::redirect(std::string_view location, int status) {
         throw std::invalid_argument("kvolt: not a redirect: " + std::to_string(status));
     Response::Answer answer;
     answer.status = status;
-    answer.fields.emplace_back("Location", location);
+    answer.fields.emplace_back("Location", detail::escaped_reference(location));
     response_.answer(std::move(answer));
     answered_ = true;
 }

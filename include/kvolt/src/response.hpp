@@ -205,8 +205,8 @@ KVOLT_INLINE void Response::check_status(int status) {
 }
 
 KVOLT_INLINE void Response::check_value(std::string_view name, std::string_view value) {
-    if (detail::breaks_field(value))
-        throw std::invalid_argument("kvolt: CR, LF or NUL in the value of the header field " + std::string(name));
+    if (!detail::is_field_value(value))
+        throw std::invalid_argument("kvolt: a control character in the value of the header field " + std::string(name));
 }
 
 KVOLT_INLINE void Response::check(std::string_view name, std::string_view value) {

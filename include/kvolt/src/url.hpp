@@ -71,6 +71,19 @@ KVOLT_INLINE QueryParameters parse_query(std::string_view query) {
 
 namespace detail {
 
+KVOLT_INLINE std::string escaped_reference(std::string_view text) {
+    std::string result;
+    for (char c : text) {
+        auto byte = static_cast<unsigned char>(c);
+        bool escaped = byte == ' ' || byte >= 0x80 || std::string_view("\"<>\\^`{|}").find(c) != std::string_view::npos;
+        if (escaped)
+            ((result += '%') += "0123456789ABCDEF"[byte >> 4]) += "0123456789ABCDEF"[byte & 15];
+        else
+            result += c;
+    }
+    return result;
+}
+
 KVOLT_INLINE std::optional<Authority> parse_authority(std::string_view text, unsigned default_port) noexcept {
     std::size_t end = 0;
     if (text.starts_with('[')) {
