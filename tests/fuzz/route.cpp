@@ -28,6 +28,10 @@ const kvolt::Router& router() {
             routes.add("GET", pattern, 0, {});
             routes.add("*", pattern, 0, {});
         }
+        routes.add("*", "/a/*rest", 0, {});
+        routes.add("POST", "/*rest", 0, {});
+        routes.owner("/users/:id") = 1;
+        routes.owner("/a") = 2;
         return routes;
     }();
     return made;
@@ -53,6 +57,12 @@ void check_route(const Request& request) {
     auto found = router().find(request.method(), request.raw_path());
     router().allowed(request.raw_path());
     require(found.route == nullptr || found.match.size == found.route->names.size());
+    auto nearest = router().nearest(request.raw_path());
+    bool whatever = found.route && found.route->pattern == "/a/*rest";  // which takes what no other has
+    require(!whatever || std::find(nearest.begin(), nearest.end(), found.route) != nearest.end());
+    std::size_t owner = router().owner_of(request.raw_path());
+    require(owner == kvolt::Router::nobody || owner == 1 || owner == 2);
+    require(owner != 2 || request.raw_path().size() >= 2);
     for (std::size_t i = 0; i < found.match.size; ++i) {
         auto value = kvolt::percent_decode(found.match.values[i]);
         require(value && ('/' + *value + '/').find("/../") == std::string::npos);
