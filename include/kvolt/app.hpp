@@ -193,6 +193,9 @@ private:
     // Share out the budget, and resolve which middleware guards what.
     void freeze();
 
+    // The innermost group that both are in.
+    std::size_t common_group(std::size_t a, std::size_t b) const;
+
     // The innermost group that the nearest routes of a path belong to: its middleware guards also what none of them
     // takes.
     std::size_t common_group(std::string_view path) const;

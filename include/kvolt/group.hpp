@@ -17,7 +17,8 @@ class FilesOptions;
 /// A part of an app's routes with a common prefix and common middleware. A cheap handle: copies mean the same group.
 ///
 /// Middleware guards every route of its group and of the groups inside, whatever comes first in the code; that of the
-/// outer group runs first. Middleware of the app also sees requests that no route matches.
+/// outer group runs first. It also sees requests that no route matches: the innermost group guards them whose prefix
+/// their path has, and of several with the same prefix, the one that all of them are in.
 class Group {
 public:
     /// Add a route: `get("/users/:id", handler)`, or with middleware of its own, `get("/users/:id", auth, handler)`.
