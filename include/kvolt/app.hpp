@@ -170,6 +170,9 @@ public:
     void log(std::string_view line) const noexcept;
     void log(std::string_view what, std::string_view why) const noexcept;
 
+    /// The methods of the routes that fit a request's path better than the route it got; empty if there are none.
+    std::string better_methods(const Context& c) const;
+
     /// What a request goes through: a route, or the answer that there is none for it.
     const detail::Chain& find(const Request& request, detail::PathMatch& match) const;
 

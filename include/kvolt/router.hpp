@@ -59,6 +59,10 @@ public:
     /// The methods that a path has routes for, as the Allow field lists them (RFC 9110, section 10.2.1).
     std::string allowed(std::string_view path) const;
 
+    /// Those of the routes that fit a path better than one of its routes does, whose pattern is given; empty if there
+    /// are none.
+    std::string allowed_before(std::string_view path, std::string_view pattern) const;
+
     /// All routes that match a path, whatever their method, the best match first.
     std::vector<const Route*> at(std::string_view path) const;
 
@@ -80,6 +84,8 @@ public:
 
 private:
     struct Node;
+
+    static std::string list_methods(const std::vector<const Route*>& routes);
 
     std::unique_ptr<Node> root_;
     std::list<Route> routes_;  // which stay where they are

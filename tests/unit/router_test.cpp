@@ -231,6 +231,10 @@ TEST_CASE("Allow lists the methods of every route of a path, each once") {
     CHECK(router.allowed("/a/y/z") == "DELETE, OPTIONS");
     CHECK(router.allowed("/o") == "OPTIONS");
     CHECK(router.allowed("/h") == "HEAD, GET, OPTIONS");
+    CHECK(router.allowed_before("/a/x", "/a/*rest") == "GET, POST, HEAD, OPTIONS");
+    CHECK(router.allowed_before("/a/y/z", "/a/*rest").empty());
+    CHECK(router.allowed_before("/a/x", "/a/x").empty());
+    CHECK(router.allowed_before("/nowhere", "/a/*rest").empty());
 }
 
 TEST_CASE("escapes are compared decoded, but separate nothing") {

@@ -111,6 +111,10 @@ KVOLT_INLINE const detail::Chain& App::find(const Request& request, detail::Path
     return groups_[group == Router::nobody ? 0 : group].fallback;
 }
 
+KVOLT_INLINE std::string App::better_methods(const Context& c) const {
+    return router_.allowed_before(c.request().raw_path(), c.route());
+}
+
 KVOLT_INLINE std::size_t App::add_group(std::size_t parent, std::string_view prefix) {
     check_setup();
     if (!prefix.empty() && (!prefix.starts_with('/') || prefix.ends_with('/')))

@@ -192,12 +192,21 @@ KVOLT_INLINE const Router::Route* Router::find(std::string_view method, std::str
     return route;
 }
 
-KVOLT_INLINE std::string Router::allowed(std::string_view path) const {
+KVOLT_INLINE std::string Router::allowed(std::string_view path) const { return list_methods(at(path)); }
+
+KVOLT_INLINE std::string Router::allowed_before(std::string_view path, std::string_view pattern) const {
+    auto routes = at(path);
+    auto the_one = [&](const Route* route) { return route->pattern == pattern; };
+    routes.erase(std::find_if(routes.begin(), routes.end(), the_one), routes.end());
+    return routes.empty() ? std::string() : list_methods(routes);
+}
+
+KVOLT_INLINE std::string Router::list_methods(const std::vector<const Route*>& routes) {
     std::vector<std::string_view> methods;
     auto has = [&](std::string_view method) {
         return std::find(methods.begin(), methods.end(), method) != methods.end();
     };
-    for (const Route* route : at(path))
+    for (const Route* route : routes)
         if (!has(route->method)) methods.push_back(route->method);
     if (has("*")) return every_method;
     if (has("GET") && !has("HEAD")) methods.push_back("HEAD");
