@@ -37,14 +37,19 @@ struct FileFields {
     bool varies = false;                ///< There are other encodings of it.
 };
 
-/// The entity tag of a file's state. One of another encoding is another one (RFC 9110, section 8.8.3.3).
-inline std::string entity_tag(const File& file, std::string_view encoding = {}) {
+/// The entity tag of a file's state: its size and the second of its last change, so that copies of it on other machines
+/// have the same. One of another encoding is another one (RFC 9110, section 8.8.3.3).
+///
+/// Until that second is over, the file may change again without a trace: its tag is weak and tells nanoseconds, so that
+/// it is good for no range, and for nothing any more as soon as the second is over.
+inline std::string entity_tag(const File& file, std::time_t now, std::string_view encoding = {}) {
+    bool fresh = now - file.modified < 2;
     char text[80];
-    int size = std::snprintf(text, sizeof text, "\"%llx-%llx-%llx", static_cast<unsigned long long>(file.size),
-                             static_cast<unsigned long long>(file.modified) * 1000000000ULL +
-                                 static_cast<unsigned long long>(file.modified_ns),
-                             static_cast<unsigned long long>(file.inode));
+    int size =
+        std::snprintf(text, sizeof text, "%s\"%llx-%llx", fresh ? "W/" : "", static_cast<unsigned long long>(file.size),
+                      static_cast<unsigned long long>(file.modified));
     std::string tag(text, static_cast<std::size_t>(size));
+    if (fresh) tag += '-' + std::to_string(file.modified_ns);
     if (!encoding.empty()) (tag += '-') += encoding;
     return tag += '"';
 }
@@ -60,7 +65,7 @@ inline std::string random_boundary() {
 }
 
 /// The answer that is all of a file, for any status. Nothing is said by which the client could ask for it again.
-inline Response::Answer whole_file(const Response& response, std::shared_ptr<const File> file,
+inline Response::Answer whole_file(const Response& response, const std::shared_ptr<const File>& file,
                                    const FileFields& fields) {
     Response::Answer answer;
     auto add_unless_set = [&](std::string_view name, std::string_view value) {
@@ -72,18 +77,20 @@ inline Response::Answer whole_file(const Response& response, std::shared_ptr<con
     if (!fields.content_encoding.empty()) answer.fields.emplace_back("Content-Encoding", fields.content_encoding);
     if (!fields.disposition.empty()) answer.fields.emplace_back("Content-Disposition", fields.disposition);
     answer.content_type = fields.content_type;
-    std::uint64_t size = file->size;
-    answer.parts.push_back({{}, std::move(file), 0, size});
+    if (file->made_up)
+        answer.parts.push_back({*file->made_up, nullptr, 0, 0});
+    else
+        answer.parts.push_back({{}, file, 0, file->size});
     return answer;
 }
 
 /// Make of it the answer to a request for a part, or by somebody who may know the file already.
 ///
 /// @throws HttpError  412 and 416.
-inline void narrow(Response::Answer& answer, const Request& request, std::shared_ptr<const File> file,
+inline void narrow(Response::Answer& answer, const Request& request, const std::shared_ptr<const File>& file,
                    const FileFields& fields) {
     std::time_t now = std::time(nullptr);
-    Validators validators{entity_tag(*file, fields.content_encoding), std::min(file->modified, now)};
+    Validators validators{entity_tag(*file, now, fields.content_encoding), std::min(file->modified, now)};
     auto precondition = evaluate_preconditions(request, validators);
     if (precondition == Precondition::failed) throw HttpError(412, "Precondition Failed");
     if (precondition == Precondition::not_modified) {
@@ -119,13 +126,13 @@ inline void narrow(Response::Answer& answer, const Request& request, std::shared
 
 /// Answer a request with a file, or the part of it that is asked for, or that it is known already (RFC 9110, sections
 /// 13 and 14). With another status than 200, such as that of an error page, it is always the whole file: also if that
-/// status is said later.
+/// status is said later. So is what the system makes up, which may be another one the next time.
 ///
 /// @throws HttpError  412 and 416; nothing has changed then.
 inline void answer_file(const Request& request, Response& response, const std::shared_ptr<const File>& file,
                         const FileFields& fields) {
     Response::Answer answer = whole_file(response, file, fields);
-    if (response.said_status() == 200) {
+    if (response.said_status() == 200 && !file->made_up) {
         answer.otherwise = std::make_shared<Response::Answer>(answer);
         narrow(answer, request, file, fields);
     }
