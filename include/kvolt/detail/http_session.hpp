@@ -43,14 +43,15 @@ public:
     using Error = boost::system::error_code;
     using Self = std::shared_ptr<HttpSession>;
 
-    /// @param peer   Who it is from; nothing for a Unix socket.
-    /// @param early  What has come in already.
-    HttpSession(const App& app, Loop& loop, Stream stream, std::optional<IpEndpoint> peer, std::string_view early)
+    /// @param sender  Who it is from.
+    /// @param early   What has come in already.
+    HttpSession(const App& app, Loop& loop, Stream stream, Sender sender, std::string_view early)
         : app_(app),
           limits_(app.limits()),
-          peer_(std::move(peer)),
+          sender_(std::move(sender)),
           wire_(loop, std::move(stream), *this),
           http_(std::make_unique<Http>(*this)) {
+        sender_.secure = sender_.secure || is_secure<Stream>();
         if (!early.empty())
             http_->reader.commit(boost::asio::buffer_copy(http_->reader.prepare(),
                                                           boost::asio::const_buffer(early.data(), early.size())));
@@ -216,11 +217,7 @@ private:
         proceeding_ = false;
     }
 
-    Client client() const {
-        Client peer{peer_, is_secure<Stream>(), std::string(request_.host())};
-        if (app_.proxies().empty()) return peer;
-        return find_client(request_, std::move(peer), app_.proxies(), app_.proxy_headers());
-    }
+    Client client() const { return find_client(request_, sender_, app_.proxies(), app_.proxy_headers()); }
 
     void read(Self self) {
         if (std::exchange(reading_, true)) return;
@@ -438,7 +435,7 @@ private:
 
     const App& app_;
     const Limits& limits_;
-    std::optional<IpEndpoint> peer_;
+    Sender sender_;
     Wire<Stream> wire_;
     Request request_;
     Response response_;

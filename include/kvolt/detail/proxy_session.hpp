@@ -1,7 +1,6 @@
 #ifndef KVOLT_DETAIL_PROXY_SESSION_HPP
 #define KVOLT_DETAIL_PROXY_SESSION_HPP
 
-#include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/proxy_protocol.hpp>
 #include <kvolt/detail/stream.hpp>
@@ -13,7 +12,6 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -22,15 +20,14 @@ namespace kvolt::detail {
 /// A connection that has to begin with the PROXY protocol, until that has come. It is closed if the preamble is bad or
 /// takes too long.
 ///
-/// @tparam Begin  Called with the socket, the client, and the bytes behind the preamble. Without a client it is the
-/// peer.
+/// @tparam Begin  Called with the socket, the preamble, and the bytes behind it.
 template <class Begin>
 class ProxySession final : public Link, public std::enable_shared_from_this<ProxySession<Begin>> {
 public:
     using Error = boost::system::error_code;
 
-    ProxySession(Loop& loop, PlainStream socket, std::optional<IpEndpoint> peer, Begin begin)
-        : Link(loop), socket_(std::move(socket)), peer_(std::move(peer)), begin_(std::move(begin)) {}
+    ProxySession(Loop& loop, PlainStream socket, Begin begin)
+        : Link(loop), socket_(std::move(socket)), begin_(std::move(begin)) {}
 
     ~ProxySession() override {
         if (!handed_over_) loop().connections().fetch_sub(1, std::memory_order_relaxed);
@@ -70,12 +67,10 @@ private:
         if (preamble.status == ProxyPreamble::Status::bad) return abort();
         disarm();
         handed_over_ = true;
-        if (preamble.status == ProxyPreamble::Status::client) peer_ = preamble.client;
-        begin_(std::move(socket_), std::move(peer_), bytes_.substr(preamble.size));
+        begin_(std::move(socket_), preamble, bytes_.substr(preamble.size));
     }
 
     PlainStream socket_;
-    std::optional<IpEndpoint> peer_;
     Begin begin_;
     std::array<char, 512> chunk_;
     std::string bytes_;

@@ -3,6 +3,7 @@
 
 #include <kvolt/app.hpp>
 #include <kvolt/detail/client_connections.hpp>
+#include <kvolt/detail/forwarded.hpp>
 #include <kvolt/detail/http_session.hpp>
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/loop.hpp>
@@ -42,7 +43,7 @@ public:
     template <class Stream = detail::MemoryStream>
     explicit Client(App& app) {
         auto begin = [&app](detail::Loop& loop, Stream stream, detail::IpEndpoint peer) {
-            std::make_shared<detail::HttpSession<Stream>>(app, loop, std::move(stream), std::move(peer),
+            std::make_shared<detail::HttpSession<Stream>>(app, loop, std::move(stream), detail::Sender{peer},
                                                           std::string_view())
                 ->start();
         };
