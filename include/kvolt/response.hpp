@@ -1,6 +1,7 @@
 #ifndef KVOLT_RESPONSE_HPP
 #define KVOLT_RESPONSE_HPP
 
+#include <kvolt/body_encoder.hpp>
 #include <kvolt/detail/file.hpp>
 
 #include <cstddef>
@@ -53,6 +54,9 @@ public:
     /// The body, unless it lies in files: then it is empty.
     const std::string& body() const noexcept { return body_; }
 
+    /// Where the body lies, if that is in files.
+    const std::vector<detail::FilePart>& parts() const noexcept { return parts_; }
+
     /// Bytes of the body, wherever they lie.
     std::uint64_t body_size() const noexcept;
 
@@ -78,6 +82,19 @@ public:
     ///
     /// @throws std::invalid_argument  like header() and status().
     void answer(Answer answer);
+
+    /// Send the body in another coding, such as gzip. It is no longer the same byte for byte, so that its entity tag
+    /// becomes weak (RFC 9110, section 8.8.1) and no ranges are offered.
+    void encode(std::string body, std::string_view coding);
+
+    /// The same for a streamed body, before it begins.
+    void encode(std::shared_ptr<BodyEncoder> encoder, std::string_view coding);
+
+    /// What a streamed body goes through; nullptr for nothing.
+    BodyEncoder* encoder() const noexcept { return encoder_.get(); }
+
+    /// Make the entity tag weak, if there is one.
+    void weaken();
 
     /// Forget the body and what describes it, for another one.
     void clear_body() noexcept;
@@ -110,6 +127,7 @@ private:
     class Digits;
 
     void give(Answer& answer);
+    void say_encoded(std::string_view coding);
     void drop_answer() noexcept;
     void drop_body() noexcept;
     void remove(std::string_view name) noexcept;
@@ -137,6 +155,7 @@ private:
     std::vector<detail::FilePart> parts_;  // instead of body_
     std::string content_type_;
     std::shared_ptr<Answer> otherwise_;
+    std::shared_ptr<BodyEncoder> encoder_;
 };
 
 }  // namespace kvolt

@@ -197,6 +197,35 @@ TEST_CASE("another answer may wait for another status") {
     }
 }
 
+TEST_CASE("a body may be sent in another coding, which goes with it") {
+    struct Nothing final : kvolt::BodyEncoder {
+        void encode(std::string&, std::string_view) override {}
+        void finish(std::string&) override {}
+    };
+    bool clear = GENERATE(true, false);
+    for (bool stream : {false, true}) {
+        Response response;
+        response.header("ETag", "\"1\"");
+        response.answer({0, {{"Accept-Ranges", "bytes"}}, {}, "text/css", nullptr});
+        if (stream)
+            response.encode(std::make_shared<Nothing>(), "gzip");
+        else
+            response.encode("smaller", "gzip");
+        CHECK(response.header("Content-Encoding") == "gzip");
+        CHECK(response.header("ETag") == "W/\"1\"");
+        CHECK(response.header("Accept-Ranges").empty());
+        CHECK(response.content_type() == "text/css");
+        CHECK(response.body() == (stream ? "" : "smaller"));
+        CHECK((response.encoder() != nullptr) == stream);
+        response.header("Content-Encoding", "own");
+        if (clear)
+            response.clear();
+        else
+            response.body("another", "text/plain");
+        CHECK(response.encoder() == nullptr);
+    }
+}
+
 TEST_CASE("a response that is used again has nothing left of the last one") {
     Response response;
     response.status(404);

@@ -1,6 +1,7 @@
 #ifndef KVOLT_SRC_RESPONSE_HPP
 #define KVOLT_SRC_RESPONSE_HPP
 
+#include <kvolt/body_encoder.hpp>
 #include <kvolt/config.hpp>
 #include <kvolt/detail/file.hpp>
 #include <kvolt/detail/list.hpp>
@@ -108,9 +109,10 @@ KVOLT_INLINE void Response::give(Answer& answer) {
 
 KVOLT_INLINE void Response::drop_answer() noexcept {
     status_ = said_status_;
-    if (own_fields_ == 0 && !otherwise_) return;
-    fields_.erase(fields_.begin(), fields_.begin() + static_cast<std::ptrdiff_t>(std::exchange(own_fields_, 0)));
-    otherwise_.reset();
+    if (own_fields_ > 0)
+        fields_.erase(fields_.begin(), fields_.begin() + static_cast<std::ptrdiff_t>(std::exchange(own_fields_, 0)));
+    if (otherwise_) otherwise_.reset();
+    if (encoder_) encoder_.reset();
 }
 
 KVOLT_INLINE void Response::remove(std::string_view name) noexcept {
@@ -118,6 +120,30 @@ KVOLT_INLINE void Response::remove(std::string_view name) noexcept {
     auto own_end = fields_.begin() + static_cast<std::ptrdiff_t>(own_fields_);
     own_fields_ -= static_cast<std::size_t>(std::count_if(fields_.begin(), own_end, named));
     std::erase_if(fields_, named);
+}
+
+KVOLT_INLINE void Response::encode(std::string body, std::string_view coding) {
+    say_encoded(coding);
+    body_ = std::move(body);
+    parts_.clear();
+}
+
+KVOLT_INLINE void Response::encode(std::shared_ptr<BodyEncoder> encoder, std::string_view coding) {
+    say_encoded(coding);
+    encoder_ = std::move(encoder);
+}
+
+KVOLT_INLINE void Response::say_encoded(std::string_view coding) {
+    check_value("Content-Encoding", coding);
+    weaken();
+    remove("Accept-Ranges");
+    fields_.emplace(fields_.begin(), "Content-Encoding", coding);
+    ++own_fields_;
+}
+
+KVOLT_INLINE void Response::weaken() {
+    for (auto& [name, value] : fields_)
+        if (detail::iequals(name, "ETag") && !value.starts_with("W/")) value.insert(0, "W/");
 }
 
 KVOLT_INLINE void Response::clear_body() noexcept {
