@@ -160,8 +160,8 @@ public:
     /// Answer with a file: its type by its extension, conditional requests and ranges included. Include
     /// kvolt/files.hpp.
     ///
-    /// It is read while it is sent. With a status that is set, before or after it, such as 404, it is sent whole and
-    /// without validators.
+    /// It is read while it is sent; what the system makes up, as in /proc and /sys, at once, up to 1 MiB. With a status
+    /// that is set, before or after it, such as 404, it is sent whole and without validators.
     ///
     /// @param path  Of the server's own choice, relative to the working folder. Never make it up from what a client has
     ///              said: that is what `app.files()` is for.

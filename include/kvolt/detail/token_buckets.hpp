@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -53,15 +54,15 @@ public:
     Taken take(std::string_view key, Clock::time_point now, std::string_view group = {}) {
         now = now_ = std::max(now_, now);
         pass_slots();
-        Entry* entry = find(key);
-        if (entry == nullptr) {
+        auto place = find(key);
+        if (!place) {
             if (places_.size() >= most_) forget_full();
-            entry = admit(key, group);
+            place = admit(key, group);
         }
-        TokenBucket& bucket = entry ? entry->tokens : overflow_;
+        TokenBucket& bucket = place ? (*place)->tokens : overflow_;
         bool allowed = bucket.take(rate_, burst_, now);
         double left = bucket.tokens(), seconds_all = (burst_ - left) / rate_;
-        if (entry) file(*entry, seconds_all);
+        if (place) file(*place, seconds_all);
         for (int i = 0; i < 2; ++i) forget_full();
         return {allowed, left, std::max(0.0, (1 - left) / rate_), seconds_all};
     }
@@ -99,40 +100,39 @@ private:
         first_slot_ = std::max(first_slot_, now);
     }
 
-    Entry* find(std::string_view key) noexcept {
-        auto place = places_.find(key);
-        return place == places_.end() ? nullptr : &*place->second;
+    std::optional<Entries::iterator> find(std::string_view key) noexcept {
+        auto found = places_.find(key);
+        if (found == places_.end()) return std::nullopt;
+        return found->second;
     }
 
-    void file(Entry& entry, double seconds_to_full) {
-        auto place = places_.find(entry.key)->second;
-        Entries& from = slot(entry.full_at);
-        entry.full_at = slot_at(seconds() + seconds_to_full);
-        Entries& to = slot(entry.full_at);
+    void file(Entries::iterator place, double seconds_to_full) noexcept {
+        Entries& from = slot(place->full_at);
+        place->full_at = slot_at(seconds() + seconds_to_full);
+        Entries& to = slot(place->full_at);
         to.splice(to.end(), from, place);
     }
 
-    // A bucket for a new key; nullptr if there is no room.
-    Entry* admit(std::string_view key, std::string_view group) {
-        Groups::value_type* members = nullptr;
+    // A bucket for a new key; nothing if there is no room.
+    std::optional<Entries::iterator> admit(std::string_view key, std::string_view group) {
         if (!group.empty()) {
             auto known = groups_.find(std::string(group));
             if (known != groups_.end() && known->second >= most_of_group_) {
-                if (Entry* shared = find(group)) return shared;
-                key = group;
-                group = {};
+                if (auto shared = find(group)) return shared;
+                key = std::exchange(group, {});
             }
         }
-        if (places_.size() >= most_) return nullptr;
-        if (!group.empty()) members = &*groups_.try_emplace(std::string(group), 0).first;
+        if (places_.size() >= most_) return std::nullopt;
+        Groups::value_type* members = group.empty() ? nullptr : &*groups_.try_emplace(std::string(group), 0).first;
         try {
             Entries made;
             made.push_back({std::string(key), TokenBucket(burst_, now_), first_slot_, members});
-            places_.emplace(made.front().key, made.begin());
+            auto place = made.begin();
+            places_.emplace(place->key, place);
             Entries& to = slot(first_slot_);
             to.splice(to.end(), made);
             if (members) ++members->second;
-            return &to.back();
+            return place;
         } catch (...) {
             if (members && members->second == 0) groups_.erase(members->first);
             throw;
