@@ -85,13 +85,13 @@ struct Router::Node {
         return rest_of_it ? node.rest : node.here;
     }
 
-    static const Route* choose(const Entries& entries, std::string_view method, bool every_method) noexcept {
+    static const Route* choose(const Entries& entries, std::string_view method, bool any_method) noexcept {
         const Route* get = nullptr;
         const Route* any = nullptr;
         for (const Entry& entry : entries) {
             if (entry.method == method) return entry.route;
             if (entry.method == "GET" && method == "HEAD") get = entry.route;
-            if (entry.method == "*" && every_method && method != "TRACE") any = entry.route;
+            if (entry.method == "*" && any_method && method != "TRACE") any = entry.route;
         }
         return get ? get : any;
     }
@@ -99,9 +99,9 @@ struct Router::Node {
     // `path` is empty, or begins with the '/' in front of the next segment.
     bool search(std::string_view method, std::string_view path, detail::PathMatch& match, const Route*& neighbour,
                 const Route** result) const {
-        auto settle = [&](const Entries& entries, bool every_method = true) {
+        auto settle = [&](const Entries& entries, bool any_method = true) {
             if (entries.empty()) return false;
-            *result = choose(entries, method, every_method);
+            *result = choose(entries, method, any_method);
             if (*result == nullptr && neighbour == nullptr) neighbour = entries.front().route;
             return *result != nullptr;
         };
@@ -124,10 +124,10 @@ struct Router::Node {
     }
 
     void collect(std::string_view path, bool nearest, std::vector<const Route*>& result) const {
-        auto take = [&](const Entries& entries, bool every_method = true) {
+        auto take = [&](const Entries& entries, bool any_method = true) {
             if (nearest && !result.empty()) return;
             for (const Entry& entry : entries)
-                if (every_method || entry.method != "*") result.push_back(entry.route);
+                if (any_method || entry.method != "*") result.push_back(entry.route);
         };
         if (path.empty()) return take(here);
         std::string_view behind = path.substr(1);
