@@ -66,12 +66,16 @@ public:
         return *this;
     }
 
-    /// Believe these peers what they tell about the client: its address, scheme and host, as Context then shows them.
-    /// They must set or remove the header fields of which `headers` speaks, whatever the client sends.
+    /// Believe these peers what they tell about the client in header fields: its address, scheme and host, as Context
+    /// then shows them. They must set or remove the fields of which `headers` speaks, whatever the client sends. Who
+    /// speaks the PROXY protocol is said by ListenOptions::proxy_protocol().
+    ///
+    ///     app.trust_proxies({"127.0.0.1", "10.0.0.0/8"}, kvolt::ProxyHeaders().x_forwarded_host());
     ///
     /// @param peers    Addresses and networks, such as `10.0.0.0/8` and `::1`, and `unix` for Unix sockets.
+    /// @param headers  X-Forwarded-For and X-Forwarded-Proto, unless others are chosen.
     /// @throws std::invalid_argument  that names what is none of them.
-    App& trust_proxies(const std::vector<std::string>& peers, ProxyHeaders headers = ProxyHeaders::x_forwarded);
+    App& trust_proxies(const std::vector<std::string>& peers, ProxyHeaders headers = {});
 
     struct Route {
         std::string method;  ///< `*` for every method.
@@ -99,8 +103,8 @@ public:
     /// with 1001, and what is left after `Limits::drain_timeout` is cut off. Handlers have ended when it returns.
     ///
     /// @param ready  Called once clients can connect, for each address with what to open: `http://localhost:8080`.
-    /// @throws std::logic_error  if nothing is listened on, a listener demands the PROXY protocol but no proxies are
-    ///                           trusted, or the app was started before. After a stop() it returns at once.
+    /// @throws std::logic_error  if nothing is listened on, a listener demands the PROXY protocol of nobody, or the app
+    ///                           was started before. After a stop() it returns at once.
     template <class Self = App>
     void run(std::function<void(std::string_view url)> ready = {});
 

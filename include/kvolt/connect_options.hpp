@@ -45,13 +45,14 @@ public:
 
     /// Add a header field to the request, such as Authorization, Origin or Cookie. `Host` replaces that of the URL.
     ///
-    /// @throws std::invalid_argument  for a bad name, for CR, LF or NUL in the value, and for the fields that the
+    /// @throws std::invalid_argument  for a bad name, for a control character in the value, and for the fields that the
     ///                                client itself sets.
     ConnectOptions& header(std::string_view name, std::string_view value) {
         if (!detail::is_token(name))
             throw std::invalid_argument("kvolt: not a header field name: \"" + std::string(name) + '"');
-        if (detail::breaks_field(value))
-            throw std::invalid_argument("kvolt: CR, LF or NUL in the value of the header field " + std::string(name));
+        if (!detail::is_field_value(value))
+            throw std::invalid_argument("kvolt: a control character in the value of the header field " +
+                                        std::string(name));
         bool own = detail::iequals(name.substr(0, 14), "Sec-WebSocket-");
         for (std::string_view other : {"Upgrade", "Connection", "Content-Length", "Transfer-Encoding"})
             own = own || detail::iequals(name, other);

@@ -2,6 +2,7 @@
 #define KVOLT_CONTEXT_HPP
 
 #include <kvolt/detail/exchange.hpp>
+#include <kvolt/detail/file.hpp>
 #include <kvolt/detail/path_match.hpp>
 #include <kvolt/events.hpp>
 #include <kvolt/handler.hpp>
@@ -18,6 +19,7 @@
 #include <exception>
 #include <forward_list>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -26,6 +28,10 @@
 #include <vector>
 
 namespace kvolt {
+
+namespace detail {
+struct FileFields;
+}
 
 /// How far a request has come, for those who follow it.
 enum class Phase {
@@ -121,7 +127,9 @@ public:
     /// `https` or `http`.
     std::string_view scheme() const { return secure() ? "https" : "http"; }
 
-    // The answer: what is said last counts. A handler that says nothing answers 200 with an empty body.
+    // The answer: what is said last counts. Another answer takes the place of the one before as a whole, a file's
+    // ETag and a redirect's Location included; what status() and header() have said stays. A handler that says nothing
+    // answers 200 with an empty body.
 
     /// Set the status, 200 to 599. This counts as an answer: plain middleware that sets one ends the chain.
     ///
@@ -133,13 +141,20 @@ public:
         return *this;
     }
 
-    /// Set a header field of the answer; replaces all of that name.
+    /// Set a header field of the answer; replaces all of that name, but for Set-Cookie: cookies add up.
     ///
-    /// @throws std::invalid_argument  for CR, LF or NUL in it, for a name that is no token, and for the fields that are
-    ///                                the server's own: Content-Length, Transfer-Encoding, Connection, Date.
+    /// @throws std::invalid_argument  for a control character in it, for a name that is no token, and for the fields
+    ///                                that are the server's own: Content-Length, Transfer-Encoding, Connection, Date.
     Context& header(std::string_view name, std::string_view value) {
         check_head();
         response_.header(name, value);
+        return *this;
+    }
+
+    /// Add a header field beside those of the same name, such as a second `Link`. Throws like header().
+    Context& add_header(std::string_view name, std::string_view value) {
+        check_head();
+        response_.add_header(name, value);
         return *this;
     }
 
@@ -158,8 +173,8 @@ public:
     /// Answer with a file: its type by its extension, conditional requests and ranges included. Include
     /// kvolt/files.hpp.
     ///
-    /// It is read while it is sent. With a status that was set before, such as 404, it is sent whole and without
-    /// validators.
+    /// It is read while it is sent; what the system makes up, as in /proc and /sys, at once, up to 1 MiB. With a status
+    /// that is set, before or after it, such as 404, it is sent whole and without validators.
     ///
     /// @param path  Of the server's own choice, relative to the working folder. Never make it up from what a client has
     ///              said: that is what `app.files()` is for.
@@ -174,8 +189,9 @@ public:
 
     /// Answer with a redirect.
     ///
-    /// @param status  301, 302, 303, 307 or 308.
-    /// @throws std::invalid_argument  for another status.
+    /// @param location  What cannot be in a URL as it is gets escaped, such as spaces and what is not ASCII.
+    /// @param status    301, 302, 303, 307 or 308.
+    /// @throws std::invalid_argument  for another status, and for a control character.
     void redirect(std::string_view location, int status = 302);
 
     /// Answer with a body that is sent in parts as the handler makes them. Set status and header fields before.
@@ -183,12 +199,12 @@ public:
     ///     auto stream = c.stream("text/csv");
     ///     for (auto& row : rows) if (!co_await stream.write(row)) break;
     ///
-    /// @throws std::logic_error  if the request was answered already.
+    /// @throws std::logic_error  if the request was streamed or upgraded already.
     ResponseStream stream(std::string_view content_type = "application/octet-stream");
 
     /// Answer with server-sent events, for a browser's EventSource. Set header fields before.
     ///
-    /// @throws std::logic_error  if the request was answered already.
+    /// @throws std::logic_error  if the request was streamed or upgraded already.
     EventStream events();
 
     /// Let read_some() throw an HttpError(413) if the request's body is longer. Before the first call of it.
@@ -296,6 +312,9 @@ public:
             }
     }
 
+    /// Answer with an open file.
+    void file(std::shared_ptr<const detail::File> file, const detail::FileFields& fields);
+
     /// A stream was not begun: the answer is another one.
     void forget_stream() noexcept { streamed_ = false; }
 
@@ -325,7 +344,7 @@ private:
 
     [[noreturn]] void fail_without_body() const;
 
-    void begin_stream(detail::Exchange::Streaming kind, std::string_view content_type);
+    void begin_stream(detail::Exchange::Streaming kind, Response::Answer answer);
 
     void answer(std::string&& body, std::string_view known_type);
 

@@ -17,7 +17,8 @@ public:
         return *this;
     }
 
-    /// Also serve files and folders whose name begins with a dot. They are hidden by default: `.git`, `.env`.
+    /// Also serve files and folders whose name begins with a dot. They are hidden by default, `.git` and `.env`, but
+    /// for what is below `/.well-known/` (RFC 8615).
     FilesOptions& dot_files(bool serve = true) noexcept {
         dot_files_ = serve;
         return *this;
@@ -30,6 +31,9 @@ public:
     }
 
     /// Within max_age() nobody needs to ask, also on a reload: the names change with the content, as `app.3f2a.js`.
+    ///
+    /// Those of pages do not, so they are asked for each time (`Cache-Control: no-cache`): HTML, the index, and what is
+    /// below `/.well-known/`.
     FilesOptions& immutable(bool never_changes = true) noexcept {
         immutable_ = never_changes;
         return *this;
@@ -45,8 +49,9 @@ public:
     /// A file in the folder, such as `index.html`, that answers for what is not there: for applications with views of
     /// their own behind paths such as `/users/7`.
     ///
-    /// Only where a page may be wanted: the client accepts text/html explicitly, or the name has no extension. It is
-    /// sent with `Cache-Control: no-cache`.
+    /// Only where a page is wanted: a browser goes there (Sec-Fetch-Mode), or the client asks for text/html; or, if it
+    /// does not say what it wants, the name has no extension and no route is there for other methods. All else gets the
+    /// 404 or 405 that it would get without it. The page is sent with `Cache-Control: no-cache`.
     FilesOptions& fallback(std::string name) {
         fallback_ = std::move(name);
         return *this;
@@ -58,8 +63,11 @@ public:
     bool looks_for_precompressed() const noexcept { return precompressed_; }
 
     /// The value of the Cache-Control field; empty if there is none.
-    std::string cache_control() const {
+    ///
+    /// @param page  For what keeps its name when its content changes.
+    std::string cache_control(bool page = false) const {
         if (!max_age_) return {};
+        if (page && immutable_) return "no-cache";
         return "public, max-age=" + std::to_string(max_age_->count()) + (immutable_ ? ", immutable" : "");
     }
 

@@ -17,7 +17,8 @@ class FilesOptions;
 /// A part of an app's routes with a common prefix and common middleware. A cheap handle: copies mean the same group.
 ///
 /// Middleware guards every route of its group and of the groups inside, whatever comes first in the code; that of the
-/// outer group runs first. Middleware of the app also sees requests that no route matches.
+/// outer group runs first. It also sees requests that no route matches: the innermost group guards them whose prefix
+/// their path has, and of several with the same prefix, the one that all of them are in.
 class Group {
 public:
     /// Add a route: `get("/users/:id", handler)`, or with middleware of its own, `get("/users/:id", auth, handler)`.
@@ -56,6 +57,9 @@ public:
     void options(std::string_view pattern, Steps... steps) const {
         add("OPTIONS", pattern, std::move(steps)...);
     }
+
+    /// A route for every method. With a pattern that ends in `*name` it is there for what no other route knows: of a
+    /// path that has routes for other methods, what these do not take stays a 405.
     template <class... Steps>
     void any(std::string_view pattern, Steps... steps) const {
         add("*", pattern, std::move(steps)...);
@@ -74,8 +78,12 @@ public:
     /// Serve the files of a folder: `files("/assets", "web/assets")`. Include kvolt/files.hpp.
     ///
     /// Nothing outside of the folder can be had, by whatever path; links are followed where they lead to a place
-    /// inside. Names that begin with a dot are hidden. GET and HEAD with conditional requests, ranges, and `NAME.br` or
-    /// `NAME.gz` beside a file for those who understand them. A folder is answered by its `index.html`.
+    /// inside. Names that begin with a dot are hidden, but for what is below `/.well-known/`. GET and HEAD with
+    /// conditional requests, ranges, and `NAME.br` or `NAME.gz` beside a file for those who understand them. A folder
+    /// is answered by its `index.html`.
+    ///
+    /// The ETag is made of size and time of change, in seconds, so that copies of a file on several machines have the
+    /// same. A file that is put in place of another one of the same size and second is taken for it by who knows that.
     ///
     /// @param prefix  The path in front of the files' names; `/` for all that no other route takes.
     /// @param folder  Relative to the working folder as it is now. It may be replaced while the server runs.

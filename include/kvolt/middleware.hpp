@@ -4,6 +4,7 @@
 // All middleware but compress, which needs zlib. Not a part of kvolt.hpp, since it costs a file more than a second:
 // include single headers to pay less.
 
+#include <kvolt/middleware/allowed_hosts.hpp>
 #include <kvolt/middleware/basic_auth.hpp>
 #include <kvolt/middleware/bearer_auth.hpp>
 #include <kvolt/middleware/body_limit.hpp>

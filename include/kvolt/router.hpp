@@ -16,7 +16,8 @@
 namespace kvolt {
 
 /// A tree of path segments. Text wins over `:parameter`, which wins over `*rest`; what does not lead to a route of the
-/// request's method is taken back, so that `/users/new` and `/users/:id` stand side by side for different methods.
+/// request's method is taken back, so that `/users/new` and `/users/:id` stand side by side for different methods. Only
+/// a `*rest` for every method is there for what no other route has: it takes no path that a more special one knows.
 class Router {
 public:
     struct Route {
@@ -58,17 +59,33 @@ public:
     /// The methods that a path has routes for, as the Allow field lists them (RFC 9110, section 10.2.1).
     std::string allowed(std::string_view path) const;
 
+    /// Those of the routes that fit a path better than one of its routes does, whose pattern is given; empty if there
+    /// are none.
+    std::string allowed_before(std::string_view path, std::string_view pattern) const;
+
     /// All routes that match a path, whatever their method, the best match first.
     std::vector<const Route*> at(std::string_view path) const;
 
     /// Those of them that are the best match.
     std::vector<const Route*> nearest(std::string_view path) const;
 
+    /// Whom the paths below a prefix belong to: the owner's number, at first that of nobody.
+    ///
+    /// @param prefix  A pattern; of what ends in `*rest`, the part in front of that.
+    /// @throws std::invalid_argument  for a bad pattern.
+    std::size_t& owner(std::string_view prefix);
+    static constexpr std::size_t nobody = static_cast<std::size_t>(-1);
+
+    /// The owner of the longest prefix that a path has, if there is one; text goes before `:parameter`.
+    std::size_t owner_of(std::string_view path) const noexcept;
+
     const std::list<Route>& routes() const noexcept { return routes_; }
     std::list<Route>& routes() noexcept { return routes_; }
 
 private:
     struct Node;
+
+    static std::string list_methods(const std::vector<const Route*>& routes);
 
     std::unique_ptr<Node> root_;
     std::list<Route> routes_;  // which stay where they are

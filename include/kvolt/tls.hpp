@@ -19,8 +19,8 @@ namespace kvolt {
 /// The certificates of TLS listeners, and how they are set up: `app.listen_tls(":8443", tls)`. A cheap handle: copies
 /// mean the same.
 ///
-/// TLS 1.2 and 1.3 with forward secrecy only, ALPN `http/1.1`, sessions resumed by tickets, no renegotiation and no
-/// compression.
+/// TLS 1.2 and 1.3 with forward secrecy only, ALPN `http/1.1` and `http/1.0`, sessions resumed by tickets, whose keys
+/// change every two hours and with every reload(), no renegotiation and no compression.
 ///
 /// @note Thread safety: any thread, also while listeners use it. A change counts for connections that come after it;
 /// one that throws has changed nothing.
@@ -41,8 +41,8 @@ public:
         return *this;
     }
 
-    /// Set OpenSSL up further, such as for client certificates: called for each certificate, at once and at every
-    /// reload(), after our own settings. What it throws is thrown here.
+    /// Set OpenSSL up further, such as for client certificates, or with ticket keys that several machines share: called
+    /// for each certificate, at once and at every reload(), after our own settings. What it throws is thrown here.
     Tls& configure(std::function<void(SSL_CTX*)> function) {
         context_->configure(std::move(function));
         return *this;

@@ -1,8 +1,9 @@
 #ifndef KVOLT_UPGRADE_OPTIONS_HPP
 #define KVOLT_UPGRADE_OPTIONS_HPP
 
-#include <kvolt/url.hpp>
+#include <kvolt/detail/origin_list.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,11 +29,20 @@ public:
         return *this;
     }
 
-    /// Let pages of another origin connect, such as `https://example.com`.
+    /// Let pages of another origin connect: `https://example.com`; `https://*.example.com`, for what is one or more
+    /// labels below that name, but not for itself; that of an app's web view, such as `capacitor://localhost`; or
+    /// `null`, which every page can become in a frame: it is as good as any origin.
     ///
-    /// @throws std::invalid_argument  if it is not a scheme, host and optional port.
+    /// @throws std::invalid_argument  if it is not a scheme, host and optional port, or `null`.
     UpgradeOptions& allow_origin(std::string_view origin) {
-        origins_.push_back(detail::allowed_origin(origin));
+        origins_.allow(origin);
+        return *this;
+    }
+
+    /// Let pages connect for whose origin the function returns true, beside those that were allowed so; it gets the
+    /// Origin field as it was sent, `null` included. Called on all loops.
+    UpgradeOptions& allow_origins(std::function<bool(std::string_view origin)> allow) {
+        origins_.allow_if(std::move(allow));
         return *this;
     }
 
@@ -55,14 +65,14 @@ public:
     }
 
     const std::vector<std::string>& protocols() const noexcept { return protocols_; }
-    const std::vector<Origin>& origins() const noexcept { return origins_; }
+    const detail::OriginList& origins() const noexcept { return origins_; }
     bool allows_any_origin() const noexcept { return any_origin_; }
     bool requires_origin() const noexcept { return require_origin_; }
     const std::shared_ptr<const detail::Compression>& compression() const noexcept { return compression_; }
 
 private:
     std::vector<std::string> protocols_;
-    std::vector<Origin> origins_;
+    detail::OriginList origins_;
     std::shared_ptr<const detail::Compression> compression_;
     bool any_origin_ = false;
     bool require_origin_ = false;

@@ -53,6 +53,10 @@ inline bool has_good_escapes(std::string_view text) noexcept {
     return true;
 }
 
+/// A reference to a URL (RFC 3986, section 4.1): what is neither reserved nor unreserved gets escaped, but for control
+/// characters, which nobody sends in good faith.
+std::string escaped_reference(std::string_view text);
+
 /// False if a path has no segments `.` and `..`, also escaped ones.
 constexpr bool may_have_dot_segments(std::string_view path) noexcept {
     for (std::size_t i = 0; i + 1 < path.size(); ++i)
@@ -91,14 +95,14 @@ QueryParameters parse_query(std::string_view query);
 /// Scheme, host and port of a web page (RFC 6454), for comparing who may connect.
 struct Origin {
     std::string scheme;  ///< Lower case.
-    std::string host;    ///< Lower case; an IPv6 address in its brackets.
-    unsigned port = 0;
+    std::string host;    ///< Lower case; an IPv6 address in its brackets. Empty for `file://` alone.
+    unsigned port = 0;   ///< 0 for other schemes than http and https, unless it is said.
 
     bool operator==(const Origin&) const = default;
 
-    /// Parse `https://example.com` or `http://[::1]:8080`.
+    /// Parse `https://example.com`, `http://[::1]:8080` or `capacitor://localhost`.
     ///
-    /// @returns  nothing for `null`, for other schemes than http and https, and for anything malformed.
+    /// @returns  nothing for `null`, and for anything malformed.
     static std::optional<Origin> parse(std::string_view text);
 };
 
@@ -114,11 +118,6 @@ struct Authority {
 
 /// Nothing if it is malformed.
 std::optional<Authority> parse_authority(std::string_view text, unsigned default_port) noexcept;
-
-/// An origin that a program allows.
-///
-/// @throws std::invalid_argument  if it is not a scheme, host and optional port.
-Origin allowed_origin(std::string_view text);
 
 }  // namespace detail
 

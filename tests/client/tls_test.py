@@ -84,6 +84,7 @@ class TlsTest(unittest.TestCase):
 
     def test_alpn(self):
         self.assertIn("ALPN protocol: http/1.1", s_client(self.port, "-alpn", "h2,http/1.1"))
+        self.assertIn("ALPN protocol: http/1.0", s_client(self.port, "-alpn", "http/1.0"))  # as curl -0 offers
         self.assertIn("No ALPN negotiated", s_client(self.port))
         self.assertIn("alert no application protocol", s_client(self.port, "-alpn", "h2"))
 

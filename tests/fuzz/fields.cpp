@@ -13,10 +13,14 @@
 #include <kvolt/detail/date_parser.hpp>
 #include <kvolt/detail/deflate_agreement.hpp>
 #include <kvolt/detail/entity_tag.hpp>
+#include <kvolt/detail/escape.hpp>
 #include <kvolt/detail/file.hpp>
 #include <kvolt/detail/file_path.hpp>
+#include <kvolt/detail/list.hpp>
 #include <kvolt/detail/multipart.hpp>
+#include <kvolt/detail/page_wish.hpp>
 #include <kvolt/detail/preconditions.hpp>
+#include <kvolt/detail/utf8.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/request.hpp>
 #include <kvolt/url.hpp>
@@ -154,6 +158,34 @@ void check_file_path(std::string_view sent) {
         require(std::count(header.begin(), header.end(), '"') == 2);
     }
     if (shown) require(('/' + shown->path).find("/.") == std::string::npos);
+    auto at_root = parse_file_path(sent, false, true);
+    require(!shown || at_root);
+    if (at_root && !shown) require(at_root->path.starts_with(".well-known/") || at_root->path == ".well-known");
+    if (at_root && !shown) require(('/' + at_root->path.substr(11)).find("/.") == std::string::npos);
+}
+
+// Whatever a client has sent, what is made of it is UTF-8, and fits where it goes.
+void check_text(std::string_view text) {
+    std::string utf8 = utf8_text(text), json = json_string(text), reference = escaped_reference(text), log;
+    require(is_utf8(utf8) && (is_utf8(text) == (utf8 == text)) && utf8_text(utf8) == utf8);
+    require(is_utf8(json) && json.starts_with('"') && json.ends_with('"') && json_string(utf8) == json);
+    require(std::all_of(json.begin(), json.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x20; }));
+    require(is_field_value(text) == is_field_value(reference));
+    append_log_text(log, text);
+    require(std::all_of(log.begin(), log.end(), [](char c) { return c >= 0x20 && c < 0x7F; }));
+}
+
+// A page is for who takes HTML, and not for scripts.
+void check_page(const Request& request) {
+    PageWish wish = page_wish(request);
+    std::string_view mode = request.header("Sec-Fetch-Mode");
+    require(wish == PageWish::none || mode.empty() || mode == "navigate");
+    Request other;
+    other.start("GET", "/");
+    other.add_field("Accept", "text/html");
+    for (std::size_t i = 0; i < request.field_count(); ++i)
+        if (!iequals(request.field_name(i), "Accept")) other.add_field(request.field_name(i), request.field_value(i));
+    require(wish == PageWish::none || page_wish(other) == PageWish::sure);
 }
 
 void check_target(const Request& request) {
@@ -189,8 +221,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         check_tags(value);
         check_credentials(value);
         check_extensions(value);
+        check_text(value);
     }
     check_conditions(request);
+    check_page(request);
     check_target(request);
     return 0;
 }

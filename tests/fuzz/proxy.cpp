@@ -22,6 +22,7 @@ using kvolt::Request;
 using kvolt::detail::Client;
 using kvolt::detail::IpEndpoint;
 using kvolt::detail::ProxyPreamble;
+using kvolt::detail::Sender;
 using kvolt::detail::TrustedPeers;
 
 namespace {
@@ -32,7 +33,7 @@ const IpEndpoint proxy = *IpEndpoint::parse("10.0.0.1:99"), stranger = *IpEndpoi
 const TrustedPeers trusted({"10.0.0.0/8", "fd00::/8"});
 
 bool same(const ProxyPreamble& a, const ProxyPreamble& b) {
-    return a.status == b.status && a.size == b.size && a.client == b.client;
+    return a.status == b.status && a.size == b.size && a.client == b.client && a.secure == b.secure;
 }
 
 // An address is written as it is read.
@@ -46,7 +47,7 @@ ProxyPreamble check_preamble(std::string_view bytes) {
     require(whole.size <= bytes.size() && (whole.size > 0) == (whole.status >= Status::peer));
     require(whole.size <= 16 + kvolt::detail::most_proxy_data);
     require(whole.status != Status::more || bytes.size() < 16 + kvolt::detail::most_proxy_data);
-    require(whole.status == Status::client || !whole.client);
+    require(whole.status == Status::client || (!whole.client && !whole.secure));
     check_address(whole.client);
     bool ended = false;
     for (std::size_t size = 0; size <= std::min<std::size_t>(bytes.size(), 300); ++size) {
@@ -72,7 +73,9 @@ Request request_of(std::string_view lines) {
 }
 
 Client find(const Request& request, const std::optional<IpEndpoint>& peer, ProxyHeaders headers) {
-    Client found = kvolt::detail::find_client(request, Client{peer, false, "own"}, trusted, headers);
+    Client alone = kvolt::detail::find_client(request, Sender{peer, true, false}, trusted, headers);
+    require(alone.address == peer && alone.secure && alone.host == "own");
+    Client found = kvolt::detail::find_client(request, Sender{peer}, trusted, headers);
     check_address(found.address);
     require(found.host == "own" || kvolt::detail::parse_authority(found.host, 80));
     return found;
@@ -94,11 +97,13 @@ Request told(const Request& request, std::string_view name, const std::string& a
 }
 
 void check_fields(const Request& request, const std::optional<IpEndpoint>& peer) {
-    for (ProxyHeaders headers : {ProxyHeaders::forwarded, ProxyHeaders::x_forwarded}) {
+    for (ProxyHeaders headers :
+         {ProxyHeaders::forwarded, ProxyHeaders::x_forwarded, ProxyHeaders().x_forwarded_host()}) {
         Client from_stranger = find(request, stranger, headers);
         require(from_stranger.address == stranger && !from_stranger.secure && from_stranger.host == "own");
         require(find(request, std::nullopt, headers).address == std::nullopt);
-        find(request, proxy, headers);
+        bool host = headers.are_forwarded() || headers.have_x_forwarded_host();
+        require(find(request, proxy, headers).host == "own" || host);
         find(request, peer, headers);
     }
     for (bool own_line : {false, true}) {

@@ -3,6 +3,7 @@
 
 #include "require.hpp"
 #include <kvolt/detail/handshake.hpp>
+#include <kvolt/detail/origin_list.hpp>
 #include <kvolt/detail/request_check.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/request.hpp>
@@ -28,6 +29,10 @@ const kvolt::Router& router() {
             routes.add("GET", pattern, 0, {});
             routes.add("*", pattern, 0, {});
         }
+        routes.add("*", "/a/*rest", 0, {});
+        routes.add("POST", "/*rest", 0, {});
+        routes.owner("/users/:id") = 1;
+        routes.owner("/a") = 2;
         return routes;
     }();
     return made;
@@ -42,17 +47,43 @@ std::string_view take(std::string_view& text, char separator) {
 void check_urls(const Request& request) {
     if (auto clean = kvolt::remove_dot_segments(request.raw_path().starts_with('/') ? request.raw_path() : "/"))
         require(kvolt::remove_dot_segments(*clean) == *clean && clean->starts_with('/'));
-    if (auto origin = kvolt::Origin::parse(request.header("Origin")))
-        require(kvolt::Origin::parse(origin->scheme + "://" + origin->host + ':' + std::to_string(origin->port)) ==
-                origin);
+    if (auto origin = kvolt::Origin::parse(request.header("Origin"))) {
+        std::string text = origin->scheme + "://" + origin->host;
+        bool web = origin->scheme == "http" || origin->scheme == "https";
+        if (web || origin->port != 0) text += ':' + std::to_string(origin->port);
+        require(kvolt::Origin::parse(text) == origin);
+    }
     std::size_t parameters = kvolt::parse_query(request.raw_query()).size();
     require(parameters <= request.raw_query().size());
+}
+
+// What may come in is below the name, whole labels of it, and comes by TLS.
+void check_origin(std::string_view sent) {
+    static const kvolt::detail::OriginList list = [] {
+        kvolt::detail::OriginList made;
+        made.allow("https://*.example.com");
+        return made;
+    }();
+    if (!list.allows(sent)) return;
+    std::string text = kvolt::detail::lowered(sent);
+    if (text.ends_with(":443")) text.resize(text.size() - 4);
+    if (text.ends_with(':')) text.pop_back();
+    std::string_view host = std::string_view(text).substr(8);
+    require(text.starts_with("https://") && host.ends_with(".example.com") && host.size() > 12);
+    require(host.find("..") == host.npos && host.front() != '.');
+    require(host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") == host.npos);
 }
 
 void check_route(const Request& request) {
     auto found = router().find(request.method(), request.raw_path());
     router().allowed(request.raw_path());
     require(found.route == nullptr || found.match.size == found.route->names.size());
+    auto nearest = router().nearest(request.raw_path());
+    bool whatever = found.route && found.route->pattern == "/a/*rest";  // which takes what no other has
+    require(!whatever || std::find(nearest.begin(), nearest.end(), found.route) != nearest.end());
+    std::size_t owner = router().owner_of(request.raw_path());
+    require(owner == kvolt::Router::nobody || owner == 1 || owner == 2);
+    require(owner != 2 || request.raw_path().size() >= 2);
     for (std::size_t i = 0; i < found.match.size; ++i) {
         auto value = kvolt::percent_decode(found.match.values[i]);
         require(value && ('/' + *value + '/').find("/../") == std::string::npos);
@@ -86,6 +117,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         request.add_field(name, value);
     }
     check_urls(request);
+    check_origin(request.header("Origin"));
     check_handshake_of(request);
     if (!kvolt::detail::check_target(request)) check_route(request);
     return 0;

@@ -66,14 +66,15 @@ TEST_CASE("a trusted proxy tells who the client is") {
     app.get("/", tell);
     app.get("/ws", test::echo);
     SECTION("by X-Forwarded fields") {
-        app.trust_proxies({"127.0.0.1", "10.0.0.0/8"});
+        bool host = GENERATE(true, false);
+        app.trust_proxies({"127.0.0.1", "10.0.0.0/8"}, ProxyHeaders().x_forwarded_host(host));
         app.start("127.0.0.1:0");
         Client client(app.port());
         CHECK(client
                   .get("/",
                        "X-Forwarded-For: 192.0.2.1, 10.1.1.1\r\nX-Forwarded-Proto: https\r\n"
                        "X-Forwarded-Host: example.com\r\n")
-                  .body == "https example.com 192.0.2.1:0");
+                  .body == (host ? "https example.com 192.0.2.1:0" : "https localhost 192.0.2.1:0"));
         CHECK(
             client.get("/", "Forwarded: for=192.0.2.1;proto=https\r\n").body.starts_with("http localhost 127.0.0.1:"));
         CHECK(client.get("/").body.starts_with("http localhost 127.0.0.1:"));
@@ -85,7 +86,9 @@ TEST_CASE("a trusted proxy tells who the client is") {
                   .handshake("/ws",
                              "Origin: https://example.com\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: "
                              "example.com\r\n")
-                  .status == 101);
+                  .status == (host ? 101 : 403));
+        CHECK(Client(app.port()).handshake("/ws", "Origin: https://localhost\r\nX-Forwarded-Proto: https\r\n").status ==
+              101);
     }
     SECTION("by Forwarded") {
         app.trust_proxies({"127.0.0.1"}, ProxyHeaders::forwarded);
@@ -118,6 +121,19 @@ TEST_CASE("what is no proxy's address throws at setup, and so does a demand that
     app.trust_proxies({"127.0.0.1"});
     app.start();
     CHECK_THROWS_AS(app.trust_proxies({}), std::logic_error);
+    App other;
+    CHECK_THROWS_AS(other.listen("127.0.0.1:0", ListenOptions().proxy_protocol({"example.com"})),
+                    std::invalid_argument);
+    other.listen("127.0.0.1:0", ListenOptions().proxy_protocol({"127.0.0.1"}));
+    other.start();
+    App nobody;
+    nobody.listen("127.0.0.1:0", ListenOptions().proxy_protocol(std::vector<std::string>()));
+    CHECK_THROWS_AS(nobody.start(), std::logic_error);
+    App without;
+    without.listen("127.0.0.1:0", ListenOptions().proxy_protocol({"127.0.0.1"}).proxy_protocol(false));
+    without.get("/", tell);
+    without.start();
+    CHECK(Client(without.port()).get("/").status == 200);
 }
 
 TEST_CASE("the PROXY protocol tells who the client is, on the listeners that demand it") {
@@ -146,18 +162,65 @@ TEST_CASE("the PROXY protocol tells who the client is, on the listeners that dem
     CHECK(eventually([&] { return all_connections(app) == 0; }));
 }
 
-TEST_CASE("header fields count behind the PROXY protocol only if the client that it names is trusted") {
+TEST_CASE("who speaks the PROXY protocol and whose header fields count are two lists") {
+    const std::string fields = "X-Forwarded-For: 203.0.113.5\r\nX-Forwarded-Proto: https\r\n";
     App app;
     app.get("/", tell);
     app.trust_proxies({"127.0.0.1", "192.0.2.1"});
-    app.listen("127.0.0.1:0", ListenOptions().proxy_protocol());
+    auto port = app.listen("127.0.0.1:0", ListenOptions().proxy_protocol({"127.0.0.1"}));
+    auto one_list = app.listen("127.0.0.1:0", ListenOptions().proxy_protocol());
+    auto other_peer = app.listen("127.0.0.1:0", ListenOptions().proxy_protocol({"10.0.0.0/8"}));
     app.start();
-    Client client(app.port());
-    client.send(line);
-    CHECK(client.get("/", "X-Forwarded-For: 203.0.113.5\r\n").body == "http localhost 203.0.113.5:0");
-    Client other(app.port());
-    other.send("PROXY TCP6 2001:db8::1 ::1 80 443\r\n");
-    CHECK(other.get("/", "X-Forwarded-For: 203.0.113.5\r\n").body == "http localhost [2001:db8::1]:80");
+    struct Case {
+        unsigned short port;
+        std::string preamble, client;
+    };
+    const std::string named = "192.0.2.1:50312", stranger = "[2001:db8::1]:80";
+    for (const Case& c : {
+             Case{port, line, "https localhost 203.0.113.5:0"},  // a proxy in front of the one that speaks PROXY
+             Case{port, data, "https localhost 203.0.113.5:0"},
+             Case{port, "PROXY TCP6 2001:db8::1 ::1 80 443\r\n", "http localhost " + stranger},
+             Case{port, "PROXY UNKNOWN\r\n", "http localhost 127.0.0.1:"},  // a stranger, by way of the proxy
+             Case{port, local, "http localhost 127.0.0.1:"},
+             Case{one_list, line, "http localhost " + named},
+             Case{one_list, "PROXY UNKNOWN\r\n", "http localhost 127.0.0.1:"},
+             Case{one_list, "PROXY TCP4 127.0.0.1 127.0.0.1 80 443\r\n", "http localhost 127.0.0.1:80"},
+         }) {
+        INFO(c.preamble);
+        Client client(c.port);
+        client.send(c.preamble);
+        CHECK(client.get("/", fields).body.starts_with(c.client));
+    }
+    Client refused(other_peer);
+    refused.send(line);
+    CHECK(refused.ended());
+}
+
+TEST_CASE("behind a balancer that ends TLS, pages of https:// are of the same origin") {
+    const std::string by_tls =
+        std::string("\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x14\xc0\x00\x02\x01\x7f\x00\x00\x01\xc4\x88\x01\xbb", 28) +
+        std::string("\x20\x00\x05\x01\x00\x00\x00\x00", 8);
+    App app;
+    app.get("/", tell);
+    app.get("/ws", test::echo);
+    auto port = app.listen("127.0.0.1:0", ListenOptions().proxy_protocol({"127.0.0.1"}));
+    auto told = app.listen("127.0.0.1:0", ListenOptions().proxy_protocol({"127.0.0.1"}).tls_in_front());
+    auto plain = app.listen("127.0.0.1:0", ListenOptions().tls_in_front());
+    app.start();
+    struct Case {
+        unsigned short port;
+        std::string preamble;
+        bool secure;
+    };
+    for (const Case& c : {Case{port, by_tls, true}, Case{port, data, false}, Case{port, line, false},
+                          Case{port, local, false}, Case{told, line, true}, Case{plain, "", true}}) {
+        INFO(c.preamble);
+        Client page(c.port), socket(c.port), other(c.port);
+        for (Client* client : {&page, &socket, &other}) client->send(c.preamble);
+        CHECK(page.get("/").body.starts_with(c.secure ? "https localhost " : "http localhost "));
+        CHECK(socket.handshake("/ws", "Origin: https://localhost\r\n").status == (c.secure ? 101 : 403));
+        CHECK(other.handshake("/ws", "Origin: http://localhost\r\n").status == (c.secure ? 403 : 101));
+    }
 }
 
 TEST_CASE("the PROXY protocol goes in front of TLS") {

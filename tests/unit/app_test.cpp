@@ -71,6 +71,10 @@ TEST_CASE("setup mistakes throw at setup") {
         CAPTURE(prefix);
         CHECK_THROWS_AS(app.group(prefix), std::invalid_argument);
     }
+    for (const char* prefix : {"/a/*rest/b", "/:", "/a?b", "/%", "/:a/:a"}) {
+        CAPTURE(prefix);
+        CHECK_THROWS_AS(app.group(prefix), std::invalid_argument);
+    }
     CHECK_THROWS_AS(app.get("users", nothing), std::invalid_argument);
     CHECK_THROWS_AS(app.get("/*rest/more", nothing), std::invalid_argument);
     CHECK_THROWS_AS(app.threads(0), std::invalid_argument);

@@ -121,6 +121,20 @@ TEST_CASE("a redirect has a place to go to, and no other status than that of a r
     CHECK(f.response.header("Location") == "/login?next=%2F");
 }
 
+TEST_CASE("a redirect leads where it says, whatever its parts are made of") {
+    for (auto [location, sent] : {
+             std::pair("/a%20b?c=d&e=%2F#f", "/a%20b?c=d&e=%2F#f"),
+             std::pair("https://[::1]:8080/a;b,c(d)!*'~", "https://[::1]:8080/a;b,c(d)!*'~"),
+             std::pair("/caf\xC3\xA9 \"x\"", "/caf%C3%A9%20%22x%22"),
+             std::pair("/\\evil.example", "/%5Cevil.example"),  // which browsers take for "//evil.example"
+             std::pair("/a\xFF<b>{c}|^`", "/a%FF%3Cb%3E%7Bc%7D%7C%5E%60"),
+         }) {
+        Fixture f;
+        f.context().redirect(location);
+        CHECK(f.response.header("Location") == sent);
+    }
+}
+
 TEST_CASE("a redirect that is refused answers nothing") {
     Fixture f;
     CHECK_THROWS(f.context().redirect("/a\r\nb"));

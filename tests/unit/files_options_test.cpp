@@ -20,4 +20,8 @@ TEST_CASE("what is said about caching") {
     CHECK(FilesOptions().max_age(24h).cache_control() == "public, max-age=86400");
     CHECK(FilesOptions().max_age(60s).immutable().cache_control() == "public, max-age=60, immutable");
     CHECK(FilesOptions().immutable().cache_control().empty());
+    // Pages keep their names when they change.
+    CHECK(FilesOptions().max_age(60s).cache_control(true) == "public, max-age=60");
+    CHECK(FilesOptions().max_age(60s).immutable().cache_control(true) == "no-cache");
+    CHECK(FilesOptions().immutable().cache_control(true).empty());
 }

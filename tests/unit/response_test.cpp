@@ -87,6 +87,8 @@ TEST_CASE("a status line for every final status") {
         std::string out = written(response);
         CHECK(out.starts_with("HTTP/1.1 " + std::to_string(status) + ' '));
     }
+    response.status(299);
+    CHECK(written(response).starts_with("HTTP/1.1 299 \r\n"));
     response.status(404);
     CHECK(written(response).starts_with("HTTP/1.1 404 Not Found\r\n"));
     for (int status : {-1, 0, 99, 100, 101, 199, 600, 1000})
@@ -128,7 +130,7 @@ TEST_CASE("a Content-Type that was set wins over that of the body") {
 
 TEST_CASE("nothing that would split the response gets into a header") {
     Response response;
-    for (const std::string& value : {"a\r\nSet-Cookie: b"s, "a\n"s, "\r"s, "a\0b"s}) {
+    for (const std::string& value : {"a\r\nSet-Cookie: b"s, "a\n"s, "\r"s, "a\0b"s, "a\x01"s, "\x1B[2K"s, "\x7F"s}) {
         CHECK_THROWS_AS(response.header("X", value), std::invalid_argument);
         CHECK_THROWS_AS(response.add_header("X", value), std::invalid_argument);
     }
@@ -149,12 +151,90 @@ TEST_CASE("the server's own fields cannot be set") {
     }
 }
 
+TEST_CASE("what belongs to an answer goes with it, what was said stays") {
+    Response response;
+    response.status(203);
+    response.header("X", "1");
+    response.header("ETag", "\"said\"");
+    response.answer({206, {{"ETag", "\"own\""}, {"Content-Range", "bytes 0-1/2"}}, {}, "text/css", nullptr});
+    CHECK(response.status() == 206);
+    CHECK(response.said_status() == 203);
+    CHECK(response.header("ETag") == "\"own\"");
+    CHECK_FALSE(response.has_set("ETag"));
+    CHECK(response.has_set("x"));
+    response.header("Content-Range", "bytes 0-1/9");
+    response.body("text", "text/plain");
+    CHECK(response.status() == 203);
+    CHECK(response.header("ETag").empty());
+    CHECK(response.header("Content-Range") == "bytes 0-1/9");
+    CHECK(response.header("X") == "1");
+    CHECK(written(response).find("text/css") == std::string::npos);
+}
+
+TEST_CASE("an answer that cannot be given changes nothing") {
+    Response response;
+    response.answer({301, {{"Location", "/a"}}, {}, {}, nullptr});
+    std::string before = written(response);
+    CHECK_THROWS_AS(response.answer({302, {{"Location", "/b\r\n"}}, {}, {}, nullptr}), std::invalid_argument);
+    CHECK_THROWS_AS(response.answer({302, {{"Date", "now"}}, {}, {}, nullptr}), std::invalid_argument);
+    CHECK_THROWS_AS(response.answer({100, {}, {}, {}, nullptr}), std::invalid_argument);
+    CHECK_THROWS_AS(response.answer({0, {}, {}, "a\nb", nullptr}), std::invalid_argument);
+    CHECK_THROWS_AS(response.body("x", "a\nb"), std::invalid_argument);
+    CHECK(written(response) == before);
+}
+
+TEST_CASE("another answer may wait for another status") {
+    for (int status : {206, 404}) {
+        Response response;
+        auto otherwise = std::make_shared<Response::Answer>();
+        otherwise->fields = {{"X", "otherwise"}};
+        response.answer({206, {{"X", "first"}}, {}, {}, otherwise});
+        response.status(status);
+        CHECK(response.status() == status);
+        CHECK(response.header("X") == (status == 206 ? "first" : "otherwise"));
+        response.status(500);
+        CHECK(response.header("X") == "otherwise");
+    }
+}
+
+TEST_CASE("a body may be sent in another coding, which goes with it") {
+    struct Nothing final : kvolt::BodyEncoder {
+        void encode(std::string&, std::string_view) override {}
+        void finish(std::string&) override {}
+    };
+    bool clear = GENERATE(true, false);
+    for (bool stream : {false, true}) {
+        Response response;
+        response.header("ETag", "\"1\"");
+        response.answer({0, {{"Accept-Ranges", "bytes"}}, {}, "text/css", nullptr});
+        if (stream)
+            response.encode(std::make_shared<Nothing>(), "gzip");
+        else
+            response.encode("smaller", "gzip");
+        CHECK(response.header("Content-Encoding") == "gzip");
+        CHECK(response.header("ETag") == "W/\"1\"");
+        CHECK(response.header("Accept-Ranges").empty());
+        CHECK(response.content_type() == "text/css");
+        CHECK(response.body() == (stream ? "" : "smaller"));
+        CHECK((response.encoder() != nullptr) == stream);
+        response.header("Content-Encoding", "own");
+        if (clear)
+            response.clear();
+        else
+            response.body("another", "text/plain");
+        CHECK(response.encoder() == nullptr);
+    }
+}
+
 TEST_CASE("a response that is used again has nothing left of the last one") {
     Response response;
     response.status(404);
     response.header("X", "1");
     response.body("gone", "text/plain");
+    response.answer({206, {{"ETag", "\"1\""}}, {}, {}, std::make_shared<Response::Answer>()});
     response.clear();
+    CHECK(written(response) == written(Response()));
+    response.status(200);
     CHECK(written(response) == written(Response()));
 }
 
@@ -165,7 +245,7 @@ TEST_CASE("a body in files is counted, and handed out to be sent behind the head
     parts.push_back({"tail", nullptr, 0, 0});
     Response response;
     response.body("forgotten", "text/plain");
-    response.body_in_files(parts, "text/css");
+    response.answer({0, {}, parts, "text/css", nullptr});
     CHECK(response.body().empty());
     CHECK(response.body_size() == huge + 8);
 
@@ -179,14 +259,14 @@ TEST_CASE("a body in files is counted, and handed out to be sent behind the head
     CHECK(response.take_parts(false).size() == 2);
     CHECK(response.take_parts(false).empty());
 
-    response.body_in_files(parts, "text/css");
+    response.answer({0, {}, parts, "text/css", nullptr});
     response.status(304);
     CHECK(response.take_parts(false).empty());
     response.clear_body();
     response.status(200);
     CHECK(response.body_size() == 0);
     CHECK(response.take_parts(false).empty());
-    response.body_in_files(parts, "text/css");
+    response.answer({0, {}, parts, "text/css", nullptr});
     response.body("an error", "text/plain");
     CHECK(response.body_size() == 8);
     CHECK(response.take_parts(false).empty());

@@ -143,10 +143,72 @@ TEST_CASE("a method that a more special path lacks is found at a more general on
         router_of({"GET /users/new", "POST /users/:id", "* /users/*rest", "DELETE /other/x", "PUT /other/:y"});
     CHECK(found(router, "GET", "/users/new") == "GET /users/new");
     CHECK(found(router, "POST", "/users/new") == "POST /users/:id id=new");
-    CHECK(found(router, "PUT", "/users/new") == "* /users/*rest rest=new");
-    CHECK(found(router, "BREW", "/users/new") == "* /users/*rest rest=new");
+    CHECK(found(router, "PUT", "/users/new") == "405");
+    CHECK(found(router, "BREW", "/users/new") == "405");
+    CHECK(found(router, "PUT", "/users/") == "* /users/*rest rest=");
     CHECK(found(router, "GET", "/other/x") == "405");
     CHECK(router.allowed("/other/x") == "DELETE, PUT, OPTIONS");
+}
+
+TEST_CASE("a rest for every method takes no path that a more special route has") {
+    Router router = router_of({"GET /api/items", "POST /api/items", "* /api/*rest", "GET /api/*rest", "DELETE /*rest",
+                               "* /users/:id", "GET /users/new", "* /deep/*rest", "* /deep/er/*rest"});
+    CHECK(found(router, "GET", "/api/items") == "GET /api/items");
+    CHECK(found(router, "HEAD", "/api/items") == "GET /api/items");
+    CHECK(found(router, "PUT", "/api/items") == "405");
+    CHECK(found(router, "OPTIONS", "/api/items") == "405");
+    CHECK(found(router, "DELETE", "/api/items") == "DELETE /*rest rest=api/items");  // which names its method
+    CHECK(found(router, "PUT", "/api/other") == "* /api/*rest rest=other");
+    CHECK(found(router, "GET", "/api/other") == "GET /api/*rest rest=other");
+    CHECK(found(router, "PUT", "/users/new") == "* /users/:id id=new");  // which is a resource of its own
+    CHECK(found(router, "PUT", "/deep/er/x") == "* /deep/er/*rest rest=x");
+    CHECK(found(router, "PUT", "/deep/est") == "* /deep/*rest rest=est");
+    CHECK(router.allowed("/api/items") == "GET, POST, DELETE, HEAD, OPTIONS");
+    CHECK(router.allowed("/api/other") == Router::every_method);
+    CHECK(router.allowed("/users/new") == Router::every_method);
+}
+
+TEST_CASE("a path lies under the longest prefix that somebody owns") {
+    Router router = router_of({"GET /api/items", "GET /other/x"});
+    router.owner("/api") = 1;
+    router.owner("/api/users/:id") = 2;
+    router.owner("/api/users/new/x") = 3;
+    router.owner("/caf%C3%A9") = 4;
+    router.owner("/files/*rest") = 5;
+    CHECK(router.owner("/api") == 1);
+    CHECK(router.owner("/api/users/:name") == 2);
+    CHECK(router.owner("/new") == Router::nobody);
+    CHECK_THROWS_AS(router.owner("/a/*b/c"), std::invalid_argument);
+    struct Case {
+        std::string_view path;
+        std::size_t owner;
+    };
+    for (const Case& c : {
+             Case{"/api", 1},
+             Case{"/api/", 1},
+             Case{"/api/items/7", 1},
+             Case{"/%61pi/x", 1},
+             Case{"/api/users", 1},
+             Case{"/api/users/", 1},
+             Case{"/api/users/7", 2},
+             Case{"/api/users/7/x/y", 2},
+             Case{"/api/users/new", 2},
+             Case{"/api/users/new/x", 3},
+             Case{"/api/users/new/xy", 2},
+             Case{"/caf%c3%a9/x", 4},
+             Case{"/files", 5},
+             Case{"/files/a/b", 5},
+             Case{"/apis", Router::nobody},
+             Case{"/", Router::nobody},
+             Case{"//api", Router::nobody},
+             Case{"", Router::nobody},
+             Case{"*", Router::nobody},
+             Case{"/other/x", Router::nobody},
+         }) {
+        CAPTURE(c.path);
+        CHECK(router.owner_of(c.path) == c.owner);
+    }
+    CHECK(found(router, "GET", "/api/users/7") == "404");
 }
 
 TEST_CASE("HEAD is answered by its own route, by GET, or by a route for every method") {
@@ -169,6 +231,10 @@ TEST_CASE("Allow lists the methods of every route of a path, each once") {
     CHECK(router.allowed("/a/y/z") == "DELETE, OPTIONS");
     CHECK(router.allowed("/o") == "OPTIONS");
     CHECK(router.allowed("/h") == "HEAD, GET, OPTIONS");
+    CHECK(router.allowed_before("/a/x", "/a/*rest") == "GET, POST, HEAD, OPTIONS");
+    CHECK(router.allowed_before("/a/y/z", "/a/*rest").empty());
+    CHECK(router.allowed_before("/a/x", "/a/x").empty());
+    CHECK(router.allowed_before("/nowhere", "/a/*rest").empty());
 }
 
 TEST_CASE("escapes are compared decoded, but separate nothing") {

@@ -407,6 +407,61 @@ TEST_CASE("what no route of a path takes is guarded by what guards them all, whi
     }
 }
 
+TEST_CASE("a group's middleware guards what is below its prefix, also where no route is") {
+    auto mark = [](std::string name) { return [name](Context& c) { c.add_header("X-Guard", name); }; };
+    kvolt::App app;
+    app.use(mark("app"));
+    auto api = app.group("/api"), users = api.group("/users/:id"), twice = app.group("/twice"),
+         again = app.group("/twice"), once_more = app.group("/twice"), shared = api.group("");
+    api.use(mark("api"));
+    users.use(mark("users"));
+    twice.use(mark("twice"));
+    again.use(mark("again"));
+    once_more.use(mark("once more"));
+    shared.use(mark("shared"));
+    auto handler = [](Context& c) { c.text("here"); };
+    api.get("/items", handler);
+    users.get("/posts", handler);
+    app.get("/api/outside", handler);
+    TestClient client = client_of(app);
+    auto guards = [&](std::string_view method, std::string_view target) {
+        auto response = client.request(method, target).send();
+        std::string result = std::to_string(response.status());
+        for (const auto& [name, value] : response.fields())
+            if (name == "X-Guard") result += ' ' + value;
+        return result;
+    };
+    CHECK(guards("GET", "/api/items") == "200 app api");
+    CHECK(guards("PUT", "/api/items") == "405 app api");
+    CHECK(guards("GET", "/api") == "404 app api");
+    CHECK(guards("GET", "/api/") == "404 app api");
+    CHECK(guards("OPTIONS", "/api/nothing/here") == "404 app api");
+    CHECK(guards("GET", "/%61pi/x") == "404 app api");
+    CHECK(guards("GET", "/api/users/7") == "404 app api users");
+    CHECK(guards("GET", "/api/users/7/x") == "404 app api users");
+    CHECK(guards("BREW", "/api/users/7/x") == "501 app api users");
+    CHECK(guards("GET", "/api/users") == "404 app api");
+    CHECK(guards("GET", "/apis") == "404 app");
+    CHECK(guards("GET", "/twice/x") == "404 app");  // which of them?
+    CHECK(guards("OPTIONS", "*") == "204 app");
+    CHECK(guards("PUT", "/api/outside") == "405 app");
+}
+
+TEST_CASE("a page for what a group lacks costs no 405") {
+    kvolt::App app;
+    auto api = app.group("/api");
+    api.get("/items", [](Context& c) { c.text("items"); });
+    api.any("/*rest", [](Context&) { throw HttpError(404, "no such thing"); });
+    TestClient client = client_of(app);
+    auto refused = client.request("DELETE", "/api/items").send();
+    CHECK(refused.status() == 405);
+    CHECK(refused.header("Allow") == "GET, HEAD, OPTIONS");
+    auto asked = client.request("OPTIONS", "/api/items").send();
+    CHECK(asked.status() == 204);
+    CHECK(asked.header("Allow") == "GET, HEAD, OPTIONS");
+    CHECK(client.request("DELETE", "/api/other").send().body() == R"({"error":"no such thing"})");
+}
+
 TEST_CASE("a header field that would split the response is a 500") {
     kvolt::App app;
     app.get("/value", [](Context& c) { c.header("X", c.query("x")).text("sent"); });

@@ -24,7 +24,9 @@ TEST_CASE("options are set in one expression") {
                        .allow_any_origin()
                        .require_origin();
     CHECK(options.protocols() == std::vector<std::string>{"chat.v2", "chat.v1"});
-    CHECK(options.origins() == std::vector<kvolt::Origin>{{"https", "a.example", 443}, {"http", "b.example", 8080}});
+    CHECK(options.origins().allows("https://a.example"));
+    CHECK(options.origins().allows("http://b.example:8080"));
+    CHECK_FALSE(options.origins().allows("http://c.example"));
     CHECK(options.allows_any_origin());
     CHECK(options.requires_origin());
     options.allow_any_origin(false).require_origin(false);
@@ -34,7 +36,7 @@ TEST_CASE("options are set in one expression") {
 
 TEST_CASE("an origin that can never match is refused at once, and named") {
     for (const char* origin :
-         {"", "null", "*", "https://*.a.example", "a.example", "https://a.example/", "wss://a.example"}) {
+         {"", "*", "https://*", "a.example", "https://a.example/", "wss://a.example", "https://*.example"}) {
         CAPTURE(origin);
         try {
             UpgradeOptions().allow_origin(origin);

@@ -129,6 +129,11 @@ TEST_CASE("an origin is scheme, host and port") {
              Case{"http://example.com:", {"http", "example.com", 80}},  // RFC 3986, section 3.2.3
              Case{"http://a_b-c.example", {"http", "a_b-c.example", 80}},
              Case{"http://xn--caf-dma.example", {"http", "xn--caf-dma.example", 80}},
+             Case{"capacitor://localhost", {"capacitor", "localhost", 0}},
+             Case{"chrome-extension://abc", {"chrome-extension", "abc", 0}},
+             Case{"tauri://localhost:1430", {"tauri", "localhost", 1430}},
+             Case{"App+1.x-y://obsidian.md", {"app+1.x-y", "obsidian.md", 0}},
+             Case{"file://", {"file", "", 0}},
          }) {
         CAPTURE(c.text);
         CHECK(Origin::parse(c.text) == c.origin);
@@ -144,10 +149,16 @@ TEST_CASE("what is no origin of a web page is none") {
                                   "http:/example.com",
                                   "http://",
                                   "http://:80",
-                                  "ftp://example.com",
-                                  "file://",
-                                  "ws://example.com",
-                                  "chrome-extension://abc",
+                                  "https://",
+                                  "capacitor://",
+                                  "file:///",
+                                  "file:///etc/passwd",
+                                  "://localhost",
+                                  "1x://localhost",
+                                  "a b://localhost",
+                                  "a_b://localhost",
+                                  "tauri://localhost/",
+                                  "tauri://user@localhost",
                                   "http://example.com/",
                                   "http://example.com/x",
                                   "http://example.com?x",

@@ -38,7 +38,7 @@ struct AppCore {
     Routes routes;
     Limits limits;
     TrustedPeers proxies;
-    ProxyHeaders proxy_headers = ProxyHeaders::x_forwarded;
+    ProxyHeaders proxy_headers;
     std::size_t threads = 1;
     std::function<void(std::string_view)> logger;
 

@@ -1,6 +1,8 @@
 #ifndef KVOLT_DETAIL_CONTENT_DISPOSITION_HPP
 #define KVOLT_DETAIL_CONTENT_DISPOSITION_HPP
 
+#include <kvolt/detail/utf8.hpp>
+
 #include <string>
 #include <string_view>
 
@@ -13,7 +15,7 @@ inline std::string attachment_disposition(std::string_view name) {
     constexpr std::string_view attribute = "!#$&+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     std::string plain, extended;
     bool same = true;
-    for (char c : name) {
+    for (char c : utf8_text(name)) {
         auto byte = static_cast<unsigned char>(c);
         bool safe = byte >= 0x20 && byte < 0x7F && c != '"' && c != '\\' && c != '/' && c != '%';
         plain += safe ? c : '_';

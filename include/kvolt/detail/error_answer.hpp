@@ -4,7 +4,9 @@
 #include <kvolt/detail/escape.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/response.hpp>
+#include <kvolt/url.hpp>
 
+#include <algorithm>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -20,7 +22,14 @@ inline void answer_error(Response& response, int status, std::string_view messag
 
 inline void answer_error(Response& response, const HttpError& error) {
     answer_error(response, error.status(), error.what());
-    for (const auto& [name, value] : error.headers()) response.add_header(name, value);
+    const HttpError::Fields& fields = error.headers();
+    for (auto field = fields.begin(); field != fields.end(); ++field) {
+        auto same = [&](const auto& other) { return iequals(other.first, field->first); };
+        if (std::any_of(fields.begin(), field, same))
+            response.add_header(field->first, field->second);  // two challenges, say
+        else
+            response.header(field->first, field->second);
+    }
 }
 
 /// What an exception says.

@@ -1,39 +1,52 @@
 #ifndef KVOLT_DETAIL_ESCAPE_HPP
 #define KVOLT_DETAIL_ESCAPE_HPP
 
+#include <kvolt/detail/utf8.hpp>
+
 #include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace kvolt::detail {
 
-/// Append a text in which quotes and backslashes get a backslash, and control characters become a prefix and two
-/// hexadecimal digits.
-///
-/// @param ascii  Whether the same happens to DEL and all bytes beyond ASCII.
-inline void append_escaped(std::string& out, std::string_view text, std::string_view prefix, bool ascii) {
+inline void append_hex(std::string& out, unsigned byte) {
     constexpr char digits[] = "0123456789abcdef";
+    out += digits[byte >> 4];
+    out += digits[byte & 15];
+}
+
+/// Append a text as printable ASCII: other bytes become `\xNN`, quotes and backslashes get a backslash.
+inline void append_log_text(std::string& out, std::string_view text) {
     for (char c : text) {
         auto byte = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') {
-            out += '\\';
+        if (c == '"' || c == '\\') out += '\\';
+        if (byte >= 0x20 && byte < 0x7F)
             out += c;
-        } else if (byte < 0x20 || (ascii && byte >= 0x7F)) {
-            out += prefix;
-            out += digits[byte >> 4];
-            out += digits[byte & 15];
-        } else {
-            out += c;
-        }
+        else
+            append_hex(out += "\\x", byte);
     }
 }
 
-/// A JSON string (RFC 8259, section 7).
-///
-/// @param ascii  For bytes that may be no UTF-8: each beyond ASCII becomes the character of its number.
-inline std::string json_string(std::string_view text, bool ascii = false) {
+/// A JSON string (RFC 8259, section 7), in UTF-8: U+FFFD stands for what is none. All control characters are escaped,
+/// those beyond ASCII too, so that it can be shown.
+inline std::string json_string(std::string_view text) {
     std::string result = "\"";
-    append_escaped(result, text, "\\u00", ascii);
+    while (!text.empty()) {
+        Utf8Front front = utf8_front(text);
+        std::string_view character = text.substr(0, front.size);
+        text.remove_prefix(front.size);
+        auto first = static_cast<unsigned char>(character.front()), last = static_cast<unsigned char>(character.back());
+        if (!front.whole)
+            result += replacement_character;
+        else if (character == "\"" || character == "\\")
+            (result += '\\') += character;
+        else if (first < 0x20 || first == 0x7F || (first == 0xC2 && last < 0xA0))
+            append_hex(result += "\\u00", last);
+        else if (character == "\xE2\x80\xA8" || character == "\xE2\x80\xA9")  // which end lines for some
+            append_hex(result += "\\u20", last - 0x80u);
+        else
+            result += character;
+    }
     return result += '"';
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <ctime>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -39,7 +40,8 @@ struct File {
     std::uint64_t size = 0;
     std::time_t modified = 0;  ///< In seconds; `modified_ns` is what is beyond them.
     long modified_ns = 0;
-    std::uint64_t inode = 0;
+    /// All of it, if the system makes it up when it is read, as in /proc and /sys: no size and no time tells about it.
+    std::optional<std::string> made_up = {};
 };
 
 /// A piece of a response body: a text, and behind it a slice of a file.

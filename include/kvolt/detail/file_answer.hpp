@@ -33,17 +33,23 @@ struct FileFields {
     std::string_view content_type;
     std::string_view content_encoding = {};  ///< Empty for identity.
     std::string_view cache_control = {};
-    bool varies = false;  ///< There are other encodings of it.
+    std::string_view disposition = {};  ///< Content-Disposition; none if empty.
+    bool varies = false;                ///< There are other encodings of it.
 };
 
-/// The entity tag of a file's state. One of another encoding is another one (RFC 9110, section 8.8.3.3).
-inline std::string entity_tag(const File& file, std::string_view encoding = {}) {
+/// The entity tag of a file's state: its size and the second of its last change, so that copies of it on other machines
+/// have the same. One of another encoding is another one (RFC 9110, section 8.8.3.3).
+///
+/// Until that second is over, the file may change again without a trace: its tag is weak and tells nanoseconds, so that
+/// it is good for no range, and for nothing any more as soon as the second is over.
+inline std::string entity_tag(const File& file, std::time_t now, std::string_view encoding = {}) {
+    bool fresh = now - file.modified < 2;
     char text[80];
-    int size = std::snprintf(text, sizeof text, "\"%llx-%llx-%llx", static_cast<unsigned long long>(file.size),
-                             static_cast<unsigned long long>(file.modified) * 1000000000ULL +
-                                 static_cast<unsigned long long>(file.modified_ns),
-                             static_cast<unsigned long long>(file.inode));
+    int size =
+        std::snprintf(text, sizeof text, "%s\"%llx-%llx", fresh ? "W/" : "", static_cast<unsigned long long>(file.size),
+                      static_cast<unsigned long long>(file.modified));
     std::string tag(text, static_cast<std::size_t>(size));
+    if (fresh) tag += '-' + std::to_string(file.modified_ns);
     if (!encoding.empty()) (tag += '-') += encoding;
     return tag += '"';
 }
@@ -58,60 +64,79 @@ inline std::string random_boundary() {
     return text;
 }
 
-/// Answer a request with a file, or the part of it that is asked for, or that it is known already (RFC 9110, sections
-/// 13 and 14). With another status than 200, such as that of an error page, it is always the whole file.
+/// The answer that is all of a file, for any status. Nothing is said by which the client could ask for it again.
+inline Response::Answer whole_file(const Response& response, const std::shared_ptr<const File>& file,
+                                   const FileFields& fields) {
+    Response::Answer answer;
+    auto add_unless_set = [&](std::string_view name, std::string_view value) {
+        if (!value.empty() && !response.has_set(name)) answer.fields.emplace_back(name, value);
+    };
+    if (fields.varies) answer.fields.emplace_back("Vary", "Accept-Encoding");
+    add_unless_set("Cache-Control", fields.cache_control);
+    add_unless_set("X-Content-Type-Options", "nosniff");
+    if (!fields.content_encoding.empty()) answer.fields.emplace_back("Content-Encoding", fields.content_encoding);
+    if (!fields.disposition.empty()) answer.fields.emplace_back("Content-Disposition", fields.disposition);
+    answer.content_type = fields.content_type;
+    if (file->made_up)
+        answer.parts.push_back({*file->made_up, nullptr, 0, 0});
+    else
+        answer.parts.push_back({{}, file, 0, file->size});
+    return answer;
+}
+
+/// Make of it the answer to a request for a part, or by somebody who may know the file already.
 ///
 /// @throws HttpError  412 and 416.
-inline void answer_file(const Request& request, Response& response, std::shared_ptr<const File> file,
-                        const FileFields& fields) {
-    bool plain = response.status() == 200;
+inline void narrow(Response::Answer& answer, const Request& request, const std::shared_ptr<const File>& file,
+                   const FileFields& fields) {
     std::time_t now = std::time(nullptr);
-    Validators validators{entity_tag(*file, fields.content_encoding), std::min(file->modified, now)};
-    auto precondition = plain ? evaluate_preconditions(request, validators) : Precondition::holds;
+    Validators validators{entity_tag(*file, now, fields.content_encoding), std::min(file->modified, now)};
+    auto precondition = evaluate_preconditions(request, validators);
     if (precondition == Precondition::failed) throw HttpError(412, "Precondition Failed");
-
-    auto add_unless_set = [&](std::string_view name, std::string_view value) {
-        if (response.header(name).empty()) response.add_header(name, value);
-    };
-    if (fields.varies) response.add_header("Vary", "Accept-Encoding");
-    if (!fields.cache_control.empty()) add_unless_set("Cache-Control", fields.cache_control);
-    if (plain) {
-        response.header("ETag", validators.etag);
-        response.header("Last-Modified", http_date(validators.last_modified));
-    }
     if (precondition == Precondition::not_modified) {
-        response.status(304);
-        return response.body(std::string(), {});
+        answer.status = 304;  // with the fields of RFC 9110, section 15.4.5
+        std::erase_if(answer.fields,
+                      [](const auto& field) { return field.first != "Vary" && field.first != "Cache-Control"; });
     }
-    add_unless_set("X-Content-Type-Options", "nosniff");
-    if (!fields.content_encoding.empty()) response.header("Content-Encoding", fields.content_encoding);
-
+    answer.fields.emplace_back("ETag", validators.etag);
+    answer.fields.emplace_back("Last-Modified", http_date(validators.last_modified));
+    if (answer.status == 304) return;
+    answer.fields.emplace_back("Accept-Ranges", "bytes");
+    if (request.method() != "GET" || request.count("Range") != 1 || !if_range_holds(request, validators, now)) return;
     std::uint64_t size = file->size;
-    ByteRanges ranges;
-    if (plain) {
-        response.header("Accept-Ranges", "bytes");
-        if (request.method() == "GET" && request.count("Range") == 1 && if_range_holds(request, validators, now))
-            ranges = parse_ranges(request.header("Range"), size);
-    }
+    ByteRanges ranges = parse_ranges(request.header("Range"), size);
+    if (ranges.kind == ByteRanges::Kind::whole) return;
     if (ranges.kind == ByteRanges::Kind::unsatisfiable)
         throw HttpError(416, "Range Not Satisfiable").header("Content-Range", "bytes */" + std::to_string(size));
+    bool several = ranges.ranges.size() > 1;
     // The parts of an encoded file together with their heads would not be encoded so.
-    bool several = ranges.ranges.size() > 1 && fields.content_encoding.empty();
+    if (several && !fields.content_encoding.empty()) return;
+    answer.status = 206;
     if (several) {
         std::string boundary = random_boundary();
-        response.status(206);
-        response.header("Content-Type", "multipart/byteranges; boundary=" + boundary);
-        return response.body_in_files(multipart(file, ranges.ranges, fields.content_type, boundary), {});
+        answer.fields.emplace_back("Content-Type", "multipart/byteranges; boundary=" + boundary);
+        answer.parts = multipart(file, ranges.ranges, fields.content_type, boundary);
+        return;
     }
-    ByteRange range{0, size - 1};
-    if (ranges.ranges.size() == 1) {
-        range = ranges.ranges.front();
-        response.status(206);
-        response.header("Content-Range", content_range(range, size));
+    ByteRange range = ranges.ranges.front();
+    answer.fields.emplace_back("Content-Range", content_range(range, size));
+    answer.parts.front().offset = range.first;
+    answer.parts.front().size = range.size();
+}
+
+/// Answer a request with a file, or the part of it that is asked for, or that it is known already (RFC 9110, sections
+/// 13 and 14). With another status than 200, such as that of an error page, it is always the whole file: also if that
+/// status is said later. So is what the system makes up, which may be another one the next time.
+///
+/// @throws HttpError  412 and 416; nothing has changed then.
+inline void answer_file(const Request& request, Response& response, const std::shared_ptr<const File>& file,
+                        const FileFields& fields) {
+    Response::Answer answer = whole_file(response, file, fields);
+    if (response.said_status() == 200 && !file->made_up) {
+        answer.otherwise = std::make_shared<Response::Answer>(answer);
+        narrow(answer, request, file, fields);
     }
-    std::vector<FilePart> parts;
-    parts.push_back({{}, std::move(file), range.first, size == 0 ? 0 : range.size()});
-    response.body_in_files(std::move(parts), fields.content_type);
+    response.answer(std::move(answer));
 }
 
 /// Say why a file could not be opened.

@@ -22,8 +22,9 @@ struct FilePath {
 ///
 /// @param sent       As it was sent, without a slash at its front.
 /// @param dot_files  Whether names that begin with a dot can be had.
+/// @param root       Whether the path is that of the target, where `.well-known/` is for everybody (RFC 8615).
 /// @returns  nothing if that can be no file.
-inline std::optional<FilePath> parse_file_path(std::string_view sent, bool dot_files) {
+inline std::optional<FilePath> parse_file_path(std::string_view sent, bool dot_files, bool root = false) {
     FilePath result;
     if (sent.empty()) return FilePath{{}, true};
     while (!sent.empty()) {
@@ -33,7 +34,8 @@ inline std::optional<FilePath> parse_file_path(std::string_view sent, bool dot_f
         auto name = percent_decode(segment);
         if (!name || name->empty() || *name == "." || *name == "..") return std::nullopt;
         if (name->find_first_of(std::string_view("/\\\0", 3)) != name->npos) return std::nullopt;
-        if (name->front() == '.' && !dot_files) return std::nullopt;
+        bool well_known = root && result.path.empty() && !last && *name == ".well-known";
+        if (name->front() == '.' && !dot_files && !well_known) return std::nullopt;
         if (!result.path.empty()) result.path += '/';
         result.path += *name;
         result.is_folder = !last;

@@ -20,6 +20,13 @@
 
 namespace kvolt::detail {
 
+/// Who sends the requests of a connection, by what is known of the connection itself.
+struct Sender {
+    std::optional<IpEndpoint> address = {};  ///< Nothing for a Unix socket.
+    bool secure = false;                     ///< It speaks TLS with a proxy in front.
+    bool forwards = true;  ///< What it tells about another client counts, if App::trust_proxies() names it.
+};
+
 /// What a connection, or a proxy that is trusted, tells about the client.
 struct Client {
     std::optional<IpEndpoint> address;  ///< Nothing for a Unix socket.
@@ -58,15 +65,16 @@ inline Hop parse_forwarded(std::string_view element) {
 /// What the proxies tell, the one nearest to us last.
 inline std::vector<Hop> hops(const Request& request, ProxyHeaders headers) {
     std::vector<Hop> result;
-    if (headers == ProxyHeaders::forwarded) {
+    if (headers.are_forwarded()) {
         for (std::string_view element : list_items(request, "Forwarded", true))
             result.push_back(parse_forwarded(element));
         return result;
     }
     // Many proxies add to X-Forwarded-For but overwrite the others, so these may be fewer: the leftmost stands for
     // all before it.
-    auto addresses = list_items(request, "X-Forwarded-For"), schemes = list_items(request, "X-Forwarded-Proto"),
-         hosts = list_items(request, "X-Forwarded-Host");
+    auto addresses = list_items(request, "X-Forwarded-For"), schemes = list_items(request, "X-Forwarded-Proto");
+    std::vector<std::string_view> hosts;
+    if (headers.have_x_forwarded_host()) hosts = list_items(request, "X-Forwarded-Host");
     auto from_right = [](const std::vector<std::string_view>& items, std::size_t distance) {
         if (items.empty()) return std::string();
         return std::string(items[items.size() - 1 - std::min(distance, items.size() - 1)]);
@@ -79,13 +87,12 @@ inline std::vector<Hop> hops(const Request& request, ProxyHeaders headers) {
     return result;
 }
 
-/// Walk from the peer towards the client, for as long as who tells about the next one is trusted.
-///
-/// @param peer  What is known without any header.
-inline Client find_client(const Request& request, Client peer, const TrustedPeers& trusted, ProxyHeaders headers) {
-    if (!trusted.trusts(peer.address)) return peer;
+/// Walk from the sender towards the client, for as long as who tells about the next one is trusted.
+inline Client find_client(const Request& request, const Sender& sender, const TrustedPeers& trusted,
+                          ProxyHeaders headers) {
+    Client client{sender.address, sender.secure, std::string(request.host())};
+    if (!sender.forwards || !trusted.trusts(sender.address)) return client;
     auto told = hops(request, headers);
-    Client client = std::move(peer);
     for (std::size_t i = told.size(); i-- > 0 && trusted.trusts(client.address);) {
         const Hop& hop = told[i];
         if (iequals(hop.scheme, "https") || iequals(hop.scheme, "wss")) client.secure = true;

@@ -3,6 +3,8 @@
 
 // WebSocket frames (RFC 6455, section 5.2): writing them without a mask, as a server does.
 
+#include <kvolt/detail/utf8.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -39,10 +41,13 @@ inline void append_frame(std::string& out, Opcode opcode, std::string_view paylo
     out += payload;
 }
 
-/// What a close frame carries; nothing for `no_status`. A reason is cut to the 123 bytes that fit, between characters.
-inline std::string close_payload(std::uint16_t code, std::string_view reason) {
+/// What a close frame carries; nothing for `no_status`. A reason is made UTF-8, as it must be (RFC 6455,
+/// section 5.5.1), and cut to the 123 bytes that fit, between characters.
+inline std::string close_payload(std::uint16_t code, std::string_view text) {
     std::string payload;
     if (code != 1005) {
+        const std::string utf8 = utf8_text(text);
+        std::string_view reason = utf8;
         if (reason.size() > 123) {
             std::size_t end = 123;
             while (end > 0 && (static_cast<unsigned char>(reason[end]) & 0xC0) == 0x80) --end;

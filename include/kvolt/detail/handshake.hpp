@@ -7,11 +7,11 @@
 #include <kvolt/error.hpp>
 #include <kvolt/request.hpp>
 #include <kvolt/upgrade_options.hpp>
+#include <kvolt/url.hpp>
 
 #include <boost/beast/core/detail/base64.hpp>
 #include <boost/beast/core/detail/sha1.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -46,10 +46,8 @@ inline bool origin_allowed(const Request& request, const UpgradeOptions& options
     if (options.allows_any_origin()) return true;
     if (count > 1) return false;
     auto origin = Origin::parse(request.header("Origin"));
-    if (!origin) return false;
     auto own = Origin::parse((secure ? "https://" : "http://") + std::string(host));
-    return origin == own ||
-           std::find(options.origins().begin(), options.origins().end(), *origin) != options.origins().end();
+    return (origin && origin == own) || options.origins().allows(request.header("Origin"));
 }
 
 /// The first of the protocols that the client offers which the server speaks; empty if there is none.

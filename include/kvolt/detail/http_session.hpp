@@ -50,17 +50,17 @@ public:
     using Error = boost::system::error_code;
     using Self = std::shared_ptr<HttpSession>;
 
-    /// @param place  On the connection's loop; kept until the connection is closed.
-    /// @param peer   Who it is from; nothing for a Unix socket.
-    /// @param early  What has come in already.
-    HttpSession(std::shared_ptr<const AppCore> app, Place place, Stream stream, std::optional<IpEndpoint> peer,
-                std::string_view early)
+    /// @param place   On the connection's loop; kept until the connection is closed.
+    /// @param sender  Who it is from.
+    /// @param early   What has come in already.
+    HttpSession(std::shared_ptr<const AppCore> app, Place place, Stream stream, Sender sender, std::string_view early)
         : app_(std::move(app)),
           limits_(app_->limits),
-          peer_(std::move(peer)),
+          sender_(std::move(sender)),
           wire_(place.loop(), std::move(stream), *this, std::move(place)),
           handling_(request_, response_, *this),
           http_(std::make_unique<Http>(*this)) {
+        sender_.secure = sender_.secure || is_secure<Stream>();
         if (!early.empty())
             http_->reader.commit(boost::asio::buffer_copy(http_->reader.prepare(),
                                                           boost::asio::const_buffer(early.data(), early.size())));
@@ -358,11 +358,7 @@ private:
         }
     }
 
-    Client client() const {
-        Client peer{peer_, is_secure<Stream>(), std::string(request_.host())};
-        if (app_->proxies.empty()) return peer;
-        return find_client(request_, std::move(peer), app_->proxies, app_->proxy_headers);
-    }
+    Client client() const { return find_client(request_, sender_, app_->proxies, app_->proxy_headers); }
 
     void read(Self self) {
         if (wire_.reading()) return;
@@ -593,7 +589,7 @@ private:
 
     const std::shared_ptr<const AppCore> app_;
     const Limits& limits_;
-    std::optional<IpEndpoint> peer_;
+    Sender sender_;
     Wire<Stream> wire_;
     Request request_;
     Response response_;

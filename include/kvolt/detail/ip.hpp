@@ -34,6 +34,16 @@ struct Ip {
         return result;
     }
 
+    /// The network of so many bits that it belongs to: all others are 0.
+    Ip network(unsigned bits) const noexcept {
+        Ip result = *this;
+        for (unsigned i = 0; i < 16; ++i) {
+            unsigned kept = bits > i * 8 ? std::min(bits - i * 8, 8u) : 0;
+            result.bytes[i] = static_cast<unsigned char>(result.bytes[i] & (0xFF00u >> kept));
+        }
+        return result;
+    }
+
     /// `192.0.2.1` or `2001:db8::1`, without brackets.
     static std::optional<Ip> parse(std::string_view text) noexcept {
         char copy[INET6_ADDRSTRLEN];
@@ -112,7 +122,7 @@ public:
 
     bool trusts(const Ip& ip) const noexcept {
         return std::any_of(networks_.begin(), networks_.end(),
-                           [&](const Network& network) { return cut(ip, network.bits) == network.ip; });
+                           [&](const Network& network) { return ip.network(network.bits) == network.ip; });
     }
 
     /// @param peer  Nothing for a Unix socket.
@@ -123,14 +133,6 @@ private:
         Ip ip;
         unsigned bits;
     };
-
-    static Ip cut(Ip ip, unsigned bits) noexcept {
-        for (unsigned i = 0; i < 16; ++i) {
-            unsigned kept = bits > i * 8 ? std::min(bits - i * 8, 8u) : 0;
-            ip.bytes[i] = static_cast<unsigned char>(ip.bytes[i] & (0xFF00u >> kept));
-        }
-        return ip;
-    }
 
     static Network parse(std::string_view text) {
         std::size_t slash = std::min(text.find('/'), text.size());
@@ -146,7 +148,7 @@ private:
             throw std::invalid_argument("kvolt: not an address or network such as 10.0.0.0/8, ::1 or unix: \"" +
                                         std::string(text) + '"');
         if (v4) bits += 96;
-        return {cut(*ip, bits), bits};
+        return {ip->network(bits), bits};
     }
 
     std::vector<Network> networks_;

@@ -25,6 +25,13 @@ inline bool breaks_field(std::string_view text) noexcept {
     return text.find('\r') != text.npos || text.find('\n') != text.npos || text.find('\0') != text.npos;
 }
 
+/// True for what may be the value of a field (section 5.5): no control characters but tabs.
+inline bool is_field_value(std::string_view text) noexcept {
+    for (char c : text)
+        if ((static_cast<unsigned char>(c) < ' ' && c != '\t') || c == '\x7F') return false;
+    return true;
+}
+
 /// Without the spaces and tabs at both ends (section 5.6.3).
 constexpr std::string_view trimmed(std::string_view text) noexcept {
     while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);

@@ -4,11 +4,13 @@
 #include <kvolt/detail/address.hpp>
 #include <kvolt/detail/app_core.hpp>
 #include <kvolt/detail/deadline_wheel.hpp>
+#include <kvolt/detail/forwarded.hpp>
 #include <kvolt/detail/http_session.hpp>
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/loops.hpp>
 #include <kvolt/detail/places.hpp>
+#include <kvolt/detail/proxy_protocol.hpp>
 #include <kvolt/detail/proxy_session.hpp>
 #include <kvolt/detail/reserve.hpp>
 #include <kvolt/detail/server_handle.hpp>
@@ -64,6 +66,7 @@ public:
           loops_(*app_->loops),
           address_(Address::parse(address)),
           options_(options),
+          proxies_(options.proxies()),
           open_stream_(std::move(open_stream)),
           acceptor_(loops_.front()->io()) {
         Error error = open();
@@ -84,8 +87,8 @@ public:
     }
 
     void check() const override {
-        if (options_.demands_proxy_protocol() && app_->proxies.empty())
-            throw std::logic_error("kvolt: a listener with proxy_protocol() needs trust_proxies(): " + url());
+        if (options_.demands_proxy_protocol() && proxies_.empty() && app_->proxies.empty())
+            throw std::logic_error("kvolt: proxy_protocol() of a listener needs the peers that speak it: " + url());
     }
 
     // Waits for a connection and only then decides on its loop, so that no listener holds a place for one to come.
@@ -197,7 +200,7 @@ private:
                 if (options_.demands_proxy_protocol())
                     await_preamble(std::move(place), std::move(socket), std::move(peer));
                 else
-                    start(std::move(place), std::move(socket), std::move(peer), {});
+                    start(std::move(place), std::move(socket), {std::move(peer), options_.has_tls_in_front()}, {});
             });
         };
         if (&loop == loops_.front().get())
@@ -216,19 +219,23 @@ private:
         }
     }
 
-    void start(Place place, PlainStream socket, std::optional<IpEndpoint> peer, std::string early) {
+    void start(Place place, PlainStream socket, Sender sender, std::string early) {
         Stream stream = open_stream_(std::move(socket), early);
-        std::make_shared<HttpSession<Stream>>(app_, std::move(place), std::move(stream), std::move(peer), early)
+        std::make_shared<HttpSession<Stream>>(app_, std::move(place), std::move(stream), std::move(sender), early)
             ->start();
     }
 
     void await_preamble(Place place, PlainStream socket, std::optional<IpEndpoint> peer) {
-        bool trusted = app_->proxies.trusts(peer);
-        auto begin = [this](Place taken, PlainStream stream, std::optional<IpEndpoint> client, std::string early) {
-            attempt([&] { start(std::move(taken), std::move(stream), std::move(client), std::move(early)); });
+        bool own_list = !proxies_.empty(), trusted = (own_list ? proxies_ : app_->proxies).trusts(peer);
+        auto begin = [this, own_list, peer = std::move(peer)](Place taken, PlainStream stream,
+                                                              const ProxyPreamble& preamble, std::string early) {
+            bool named = preamble.status == ProxyPreamble::Status::client;
+            Sender sender{named ? preamble.client : peer, preamble.secure || options_.has_tls_in_front(),
+                          named && own_list};
+            attempt([&] { start(std::move(taken), std::move(stream), std::move(sender), std::move(early)); });
         };
-        auto session = std::make_shared<ProxySession<decltype(begin)>>(std::move(place), std::move(socket),
-                                                                       std::move(peer), std::move(begin));
+        auto session =
+            std::make_shared<ProxySession<decltype(begin)>>(std::move(place), std::move(socket), std::move(begin));
         if (trusted) session->start(app_->limits.header_timeout);
     }
 
@@ -238,6 +245,7 @@ private:
     const Loops& loops_;
     Address address_;
     const ListenOptions options_;
+    const TrustedPeers proxies_;  // who speaks the PROXY protocol; those of the app, if empty
     const Open open_stream_;
     boost::asio::basic_socket_acceptor<Protocol, Loop::executor_type> acceptor_;
     Reserve<> wait_room_;

@@ -47,9 +47,6 @@ inline std::string log_milliseconds(std::chrono::steady_clock::duration duration
     return std::to_string(micros / 1000) + '.' + fraction.substr(1);
 }
 
-/// Bytes that are no printable ASCII become `\xNN`, quotes and backslashes are escaped.
-inline void append_log_text(std::string& out, std::string_view text) { append_escaped(out, text, "\\x", true); }
-
 /// `2026-01-31T12:00:00.000Z 192.0.2.1:1234 "GET /users/7" 200 512B 1.250ms id=7f3a`, and for the end of a WebSocket
 /// `... "GET /ws" closed 1000 "bye" 5021.003ms id=7f3a`.
 inline std::string log_text(const LogRecord& record) {
@@ -81,7 +78,7 @@ inline std::string log_json(const LogRecord& record) {
     auto add = [&](std::string_view name, std::string_view value) {
         (line += ",\"") += name;
         line += "\":";
-        line += json_string(value, true);
+        line += json_string(value);
     };
     add("client", record.client);
     add("method", record.method);

@@ -125,11 +125,9 @@ inline std::string_view media_type(std::string_view path) {
     return entry != std::end(table) && entry->extension == extension ? entry->type : unknown;
 }
 
-/// True if content of this type gets much smaller by compression: text, and what is text at heart. Not so event
-/// streams, whose events would wait for more.
+/// True if content of this type gets much smaller by compression: text, and what is text at heart.
 inline bool is_compressible(std::string_view content_type) {
     std::string type = lowered(trimmed(content_type.substr(0, content_type.find(';'))));
-    if (type == "text/event-stream") return false;
     if (type.starts_with("text/") || type.ends_with("+json") || type.ends_with("+xml")) return true;
     for (std::string_view known :
          {"application/json", "application/x-ndjson", "application/xml", "application/yaml", "application/wasm",

@@ -3,6 +3,8 @@
 
 // The text format of Prometheus, version 0.0.4.
 
+#include <kvolt/detail/utf8.hpp>
+
 #include <charconv>
 #include <cstdint>
 #include <initializer_list>
@@ -60,7 +62,7 @@ private:
     }
 
     void append_escaped(std::string_view text, bool quotes) {
-        for (char c : text) {
+        for (char c : utf8_text(text)) {
             if (c == '\n') {
                 text_ += "\\n";
                 continue;

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -39,19 +40,57 @@ inline bool means_absent(int error) noexcept {
            error == EXDEV || error == ENXIO || error == ENODEV || error == EINVAL || error == EISDIR;
 }
 
-/// Take over a descriptor. Folders, pipes, sockets and devices give no file.
-inline Opened opened(Descriptor descriptor) {
-    if (!descriptor) return {nullptr, false, errno};
-    struct stat status;
-    if (::fstat(descriptor.number(), &status) != 0) return {nullptr, false, errno};
+/// The most that is taken of a file which the system makes up.
+inline constexpr std::size_t most_made_up = std::size_t{1} << 20;
+
+/// Read a file that has no blocks, as those that are made up have none: what it has is another size then.
+///
+/// @returns  errno, 0 if it was read.
+inline int read_made_up(File& file) {
+    std::string content;
+    for (ssize_t size = 1; size > 0;) {
+        std::size_t before = content.size();
+        content.resize(std::min(before + 16 * 1024, most_made_up + 1));
+        do
+            size = ::pread(file.descriptor.number(), content.data() + before, content.size() - before,
+                           static_cast<off_t>(before));
+        while (size < 0 && errno == EINTR);
+        if (size < 0) return errno;
+        content.resize(before + static_cast<std::size_t>(size));
+        if (content.size() > most_made_up) return EFBIG;
+    }
+    if (content.size() != file.size) file.made_up = std::move(content);
+    return 0;
+}
+
+/// Open a regular file. What is none is not even opened: that alone would let a pipe's writer go on, or start a device.
+///
+/// @param open  Makes a descriptor by flags, or -1 and errno.
+template <class Open>
+Opened open_regular(Open open) {
+    Descriptor place(open(O_PATH | O_CLOEXEC));
+    struct stat status, again;
+    if (!place || ::fstat(place.number(), &status) != 0) return {nullptr, false, errno};
     if (!S_ISREG(status.st_mode)) return {nullptr, S_ISDIR(status.st_mode), 0};
+    // The same file, whatever its name means now.
+    Descriptor descriptor(::open(("/proc/self/fd/" + std::to_string(place.number())).c_str(), open_flags));
+    if (!descriptor && errno == ENOENT) {  // without /proc
+        descriptor = Descriptor(open(open_flags));
+        if (descriptor && ::fstat(descriptor.number(), &again) != 0) return {nullptr, false, errno};
+        if (descriptor && (again.st_dev != status.st_dev || again.st_ino != status.st_ino)) return {nullptr, false, 0};
+    }
+    if (!descriptor) return {nullptr, false, errno};
     File file{std::move(descriptor), static_cast<std::uint64_t>(status.st_size), status.st_mtim.tv_sec,
-              status.st_mtim.tv_nsec, status.st_ino};
+              status.st_mtim.tv_nsec};
+    if (status.st_blocks == 0 && status.st_size <= 4096)
+        if (int error = read_made_up(file)) return {nullptr, false, error};
     return {std::make_shared<const File>(std::move(file)), false, 0};
 }
 
 /// Open a file of the server's own choice.
-inline Opened open_file(const std::string& path) { return opened(Descriptor(::open(path.c_str(), open_flags))); }
+inline Opened open_file(const std::string& path) {
+    return open_regular([&](int flags) { return ::open(path.c_str(), flags); });
+}
 
 /// Where a descriptor's file lies now; empty if that cannot be told.
 inline std::string location(int descriptor) {
@@ -70,9 +109,6 @@ inline Opened open_located(int folder, const std::string& path) {
     std::string root = location(folder), found = location(place.number());
     if (root != "/") root += '/';
     if (!root.starts_with('/') || !found.starts_with(root)) return {nullptr, false, EXDEV};
-    struct stat status;
-    if (::fstat(place.number(), &status) != 0) return {nullptr, false, errno};
-    if (!S_ISREG(status.st_mode)) return {nullptr, S_ISDIR(status.st_mode), 0};
     return open_file("/proc/self/fd/" + std::to_string(place.number()));  // the same file, whatever its name is now
 }
 
@@ -81,13 +117,16 @@ inline Opened open_located(int folder, const std::string& path) {
 /// @param folder  A descriptor, O_PATH is enough.
 /// @param path    Relative, without `..`.
 inline Opened open_beneath(int folder, const std::string& path) {
-    open_how how{};
-    how.flags = static_cast<unsigned>(open_flags);
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-    long number = ::syscall(SYS_openat2, folder, path.c_str(), &how, sizeof how);
-    if (number >= 0) return opened(Descriptor(static_cast<int>(number)));
-    bool unsure = errno == EXDEV || errno == ELOOP || errno == EAGAIN || errno == ENOSYS || errno == EPERM;
-    return unsure ? open_located(folder, path) : Opened{nullptr, false, errno};
+    auto open = [&](int flags) {
+        open_how how{};
+        how.flags = static_cast<unsigned>(flags);
+        how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+        return static_cast<int>(::syscall(SYS_openat2, folder, path.c_str(), &how, sizeof how));
+    };
+    Opened opened = open_regular(open);
+    bool unsure = false;
+    for (int error : {EXDEV, ELOOP, EAGAIN, ENOSYS, EPERM}) unsure = unsure || opened.error == error;
+    return unsure ? open_located(folder, path) : std::move(opened);
 }
 
 /// Open a folder as a place to start from.

@@ -24,8 +24,9 @@ struct ProxyPreamble {
     };
 
     Status status = Status::bad;
-    std::size_t size = 0;              ///< Bytes of the preamble; what follows is the client's.
-    std::optional<IpEndpoint> client;  ///< Nothing for a Unix socket.
+    std::size_t size = 0;                   ///< Bytes of the preamble; what follows is the client's.
+    std::optional<IpEndpoint> client = {};  ///< Nothing for a Unix socket.
+    bool secure = false;                    ///< The client speaks TLS with the proxy. Version 1 cannot tell.
 };
 
 /// The most bytes that a preamble of version 1 has, and that we take of version 2 behind its first 16.
@@ -35,7 +36,7 @@ inline constexpr std::size_t most_proxy_text = 107, most_proxy_data = 4096;
 inline ProxyPreamble parse_proxy_text(std::string_view bytes) {
     using Status = ProxyPreamble::Status;
     std::size_t end = bytes.substr(0, most_proxy_text).find("\r\n");
-    if (end == bytes.npos) return {bytes.size() < most_proxy_text ? Status::more : Status::bad, 0, {}};
+    if (end == bytes.npos) return {bytes.size() < most_proxy_text ? Status::more : Status::bad};
     std::string_view line = bytes.substr(0, end);
     auto next = [&] {
         std::string_view word = line.substr(0, line.find(' '));
@@ -51,7 +52,7 @@ inline ProxyPreamble parse_proxy_text(std::string_view bytes) {
     };
     next();  // PROXY
     std::string_view family = next();
-    if (family == "UNKNOWN") return {Status::peer, end + 2, {}};
+    if (family == "UNKNOWN") return {Status::peer, end + 2};
     if ((family != "TCP4" && family != "TCP6") || line.ends_with(' ')) return {};
     auto source = Ip::parse(next()), destination = Ip::parse(next());
     auto source_port = port(next()), destination_port = port(next());
@@ -62,20 +63,44 @@ inline ProxyPreamble parse_proxy_text(std::string_view bytes) {
 
 inline constexpr std::string_view proxy_signature("\r\n\r\n\0\r\nQUIT\n", 12);
 
-/// The binary form; behind the addresses come extensions, which are skipped.
+/// What the extensions behind the addresses say of TLS: the flag PP2_CLIENT_SSL of PP2_TYPE_SSL. The others are
+/// skipped.
+///
+/// @returns  nothing if they are malformed.
+inline std::optional<bool> parse_proxy_extensions(std::string_view bytes) {
+    auto byte = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(bytes[i])); };
+    bool secure = false;
+    while (!bytes.empty()) {
+        if (bytes.size() < 3) return std::nullopt;
+        std::size_t type = byte(0), size = byte(1) << 8 | byte(2);
+        bytes.remove_prefix(3);
+        if (bytes.size() < size) return std::nullopt;
+        if (type == 0x20) {  // flags, then 4 bytes of whether the client's certificate is good, then more of these
+            if (size < 5) return std::nullopt;
+            secure = (byte(0) & 1) != 0;
+        }
+        bytes.remove_prefix(size);
+    }
+    return secure;
+}
+
+/// The binary form.
 inline ProxyPreamble parse_proxy_data(std::string_view bytes) {
     using Status = ProxyPreamble::Status;
-    if (bytes.size() < 16) return {Status::more, 0, {}};
+    if (bytes.size() < 16) return {Status::more};
     auto byte = [&](std::size_t i) { return static_cast<unsigned>(static_cast<unsigned char>(bytes[i])); };
     unsigned version = byte(12) >> 4, command = byte(12) & 15, family = byte(13) >> 4, transport = byte(13) & 15;
     std::size_t length = byte(14) << 8 | byte(15);
     constexpr std::size_t needed[] = {0, 12, 36, 216};  // of addresses, by family
     if (version != 2 || command > 1 || family > 3 || transport > 2 || length > most_proxy_data) return {};
     if (command == 1 && length < needed[family]) return {};
-    if (bytes.size() < 16 + length) return {Status::more, 0, {}};
-    ProxyPreamble result{Status::peer, 16 + length, {}};
+    if (bytes.size() < 16 + length) return {Status::more};
+    ProxyPreamble result{Status::peer, 16 + length};
     bool stream = command == 1 && transport == 1;  // the proxy's own connection otherwise, or not one of ours
     if (!stream || family == 0) return result;
+    auto secure = parse_proxy_extensions(bytes.substr(16 + needed[family], length - needed[family]));
+    if (!secure) return {};
+    result.secure = *secure;
     result.status = Status::client;
     if (family == 3) return result;
     const char* addresses = bytes.data() + 16;
@@ -96,7 +121,7 @@ inline ProxyPreamble parse_proxy_preamble(std::string_view bytes) {
     for (std::string_view begin : {std::string_view("PROXY "), proxy_signature}) {
         std::size_t known = std::min(bytes.size(), begin.size());
         if (bytes.substr(0, known) != begin.substr(0, known)) continue;
-        if (known < begin.size()) return {Status::more, 0, {}};
+        if (known < begin.size()) return {Status::more};
         return begin == proxy_signature ? parse_proxy_data(bytes) : parse_proxy_text(bytes);
     }
     return {};

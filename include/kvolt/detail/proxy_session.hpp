@@ -1,7 +1,6 @@
 #ifndef KVOLT_DETAIL_PROXY_SESSION_HPP
 #define KVOLT_DETAIL_PROXY_SESSION_HPP
 
-#include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/places.hpp>
 #include <kvolt/detail/proxy_protocol.hpp>
@@ -13,7 +12,6 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -22,19 +20,14 @@ namespace kvolt::detail {
 /// A connection that has to begin with the PROXY protocol, until that has come. It is closed if the preamble is bad or
 /// takes too long.
 ///
-/// @tparam Begin  Called with the place, the socket, the client, and the bytes behind the preamble. Without a client
-/// it is the peer.
+/// @tparam Begin  Called with the place, the socket, the preamble, and the bytes behind it.
 template <class Begin>
 class ProxySession final : public Link, public std::enable_shared_from_this<ProxySession<Begin>> {
 public:
     using Error = boost::system::error_code;
 
-    ProxySession(Place place, PlainStream socket, std::optional<IpEndpoint> peer, Begin begin)
-        : Link(place.loop()),
-          place_(std::move(place)),
-          socket_(std::move(socket)),
-          peer_(std::move(peer)),
-          begin_(std::move(begin)) {}
+    ProxySession(Place place, PlainStream socket, Begin begin)
+        : Link(place.loop()), place_(std::move(place)), socket_(std::move(socket)), begin_(std::move(begin)) {}
 
     void start(std::chrono::milliseconds limit) {
         if (loop().draining()) return;
@@ -69,13 +62,11 @@ private:
         if (preamble.status == ProxyPreamble::Status::more) return read();
         if (preamble.status == ProxyPreamble::Status::bad) return abort();
         disarm();
-        if (preamble.status == ProxyPreamble::Status::client) peer_ = preamble.client;
-        begin_(std::move(place_), std::move(socket_), std::move(peer_), bytes_.substr(preamble.size));
+        begin_(std::move(place_), std::move(socket_), preamble, bytes_.substr(preamble.size));
     }
 
     Place place_;
     PlainStream socket_;
-    std::optional<IpEndpoint> peer_;
     Begin begin_;
     std::array<char, 512> chunk_;
     std::string bytes_;

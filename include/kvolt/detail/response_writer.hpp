@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_RESPONSE_WRITER_HPP
 #define KVOLT_DETAIL_RESPONSE_WRITER_HPP
 
+#include <kvolt/body_encoder.hpp>
 #include <kvolt/detail/exchange.hpp>
 #include <kvolt/detail/wait_point.hpp>
 #include <kvolt/detail/wire.hpp>
@@ -65,8 +66,7 @@ public:
         while (!part.empty() && open()) {
             std::string_view piece = part.substr(0, piece_size);
             part.remove_prefix(piece.size());
-            send(piece);
-            written_ += piece.size();
+            written_ += send_body(piece);
             within_ = !part.empty();
             if (wire_.outbox().pending() < piece_size && wire_.outbox().backlog() == 0) continue;
             wire_.flush();
@@ -82,7 +82,7 @@ public:
 
     /// Keep a stream of events open, and find out whether the peer is still there.
     void comment() {
-        if (open() && !within_) send(":\n\n");
+        if (open() && !within_) send_body(":\n\n");
     }
 
     /// Send something of no meaning: a peer that has closed answers it with a reset.
@@ -98,6 +98,11 @@ public:
     void end() {
         begin();
         if (!streaming_ || bodiless_) return;
+        if (BodyEncoder* encoder = response_.encoder()) {
+            std::string rest;
+            encoder->finish(rest);
+            if (!rest.empty()) send(rest);
+        }
         if (chunked_)
             append([](std::string& out) { Response::append_chunk(out, {}); });
         else
@@ -131,6 +136,16 @@ private:
         append([&](std::string& out) {
             response_.append_to(out, {wire_.loop().date(), keep_alive_, http_1_0, head, streaming_});
         });
+    }
+
+    // Send a part of the body as it is encoded; returns the bytes that it becomes.
+    std::size_t send_body(std::string_view piece) {
+        BodyEncoder* encoder = response_.encoder();
+        if (encoder == nullptr) return send(piece), piece.size();
+        std::string encoded;
+        encoder->encode(encoded, piece);
+        if (!encoded.empty()) send(encoded);  // or it would be the last chunk
+        return encoded.size();
     }
 
     void send(std::string_view piece) {

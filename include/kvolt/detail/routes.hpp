@@ -43,6 +43,11 @@ public:
     /// What a request goes through: a route, or the answer that there is none for it.
     const Chain& find(const Request& request, PathMatch& match) const;
 
+    /// The methods of the routes that fit a path better than this one, a route's pattern; empty if there are none.
+    std::string better_methods(std::string_view path, std::string_view route) const {
+        return router_.allowed_before(path, route);
+    }
+
     /// What a request without a route goes through.
     const Chain& fallback() const noexcept { return groups_.front().fallback; }
 
@@ -55,6 +60,9 @@ private:
         Chain guards;    // all middleware down to this group
         Chain fallback;  // that, and an answer without a route
     };
+
+    // The innermost group that both are in.
+    std::size_t common_group(std::size_t a, std::size_t b) const;
 
     // The innermost group that the nearest routes of a path belong to: its middleware guards also what none of them
     // takes.

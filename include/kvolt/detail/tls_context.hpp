@@ -4,8 +4,10 @@
 // The certificates of a TLS listener, and how its connections are set up.
 
 #include <kvolt/detail/server_names.hpp>
+#include <kvolt/detail/ticket_keys.hpp>
 #include <kvolt/detail/tls_session.hpp>
 
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
@@ -57,10 +59,16 @@ inline std::vector<std::string> certificate_names(X509* certificate) {
 class CertificateSet {
 public:
     /// @throws std::runtime_error  that names the file and says what is wrong with it.
-    CertificateSet(const std::vector<CertificateFiles>& files, const std::function<void(SSL_CTX*)>& configure) {
+    CertificateSet(const std::vector<CertificateFiles>& files, const std::function<void(SSL_CTX*)>& configure,
+                   TicketKeys::Now now)
+        : ticket_keys_(now) {
         for (const CertificateFiles& pair : files) {
             SslContext context = load(pair);
+            ticket_keys_.serve(context.get());
+            auto before = own_ticket_keys(context.get());
             if (configure) configure(context.get());
+            // Who sets keys, such as those of several machines, means them.
+            if (own_ticket_keys(context.get()) != before) SSL_CTX_set_tlsext_ticket_key_evp_cb(context.get(), nullptr);
             names_.push_back(certificate_names(SSL_CTX_get0_certificate(context.get())));
             contexts_.push_back(std::move(context));
         }
@@ -93,7 +101,7 @@ private:
                                 "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305");
         SSL_CTX_set_mode(
             ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-        // Sessions are resumed by tickets, of which the server keeps nothing; their keys last until the next reload.
+        // Sessions are resumed by tickets, of which the server keeps nothing.
         SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
         constexpr unsigned char id[] = "kvolt";  // needed where a hook asks for client certificates
         SSL_CTX_set_session_id_context(ssl, id, sizeof id - 1);
@@ -138,20 +146,28 @@ private:
         return SSL_TLSEXT_ERR_OK;
     }
 
-    // Who offers protocols and not ours, such as h2 alone, is refused (RFC 7301, section 3.2).
+    // Who offers protocols and none of ours, such as h2 alone, is refused (RFC 7301, section 3.2).
     static int on_protocols(SSL*, const unsigned char** out, unsigned char* size, const unsigned char* offered,
                             unsigned offered_size, void*) {
-        constexpr std::string_view ours = "http/1.1";
-        for (unsigned at = 0; at < offered_size; at += 1u + offered[at]) {
-            std::string_view name(reinterpret_cast<const char*>(offered + at + 1), offered[at]);
-            if (name != ours) continue;
-            *out = offered + at + 1;
-            *size = offered[at];
-            return SSL_TLSEXT_ERR_OK;
-        }
+        for (std::string_view ours : {"http/1.1", "http/1.0"})
+            for (unsigned at = 0; at < offered_size; at += 1u + offered[at]) {
+                std::string_view name(reinterpret_cast<const char*>(offered + at + 1), offered[at]);
+                if (name != ours) continue;
+                *out = offered + at + 1;
+                *size = offered[at];
+                return SSL_TLSEXT_ERR_OK;
+            }
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     }
 
+    // Those that OpenSSL seals tickets with by itself.
+    static std::array<unsigned char, 80> own_ticket_keys(SSL_CTX* context) {
+        std::array<unsigned char, 80> keys{};
+        SSL_CTX_get_tlsext_ticket_keys(context, keys.data(), static_cast<long>(keys.size()));
+        return keys;
+    }
+
+    TicketKeys ticket_keys_;
     std::vector<SslContext> contexts_;
     std::vector<std::vector<std::string>> names_;
 };
@@ -159,7 +175,8 @@ private:
 /// What a listener makes its connections from; certificates can be read anew while it does. Any thread.
 class TlsContext {
 public:
-    explicit TlsContext(CertificateFiles files) {
+    /// @param now  The clock by which the keys of session tickets change.
+    explicit TlsContext(CertificateFiles files, TicketKeys::Now now = TicketKeys::Clock::now) : now_(now) {
         change([&] { files_.push_back(std::move(files)); });
     }
 
@@ -195,7 +212,7 @@ private:
         auto configure = configure_;
         try {
             function();
-            auto set = std::make_shared<const CertificateSet>(files_, configure_);
+            auto set = std::make_shared<const CertificateSet>(files_, configure_, now_);
             std::lock_guard current_lock(current_mutex_);
             current_ = std::move(set);
         } catch (...) {
@@ -205,6 +222,7 @@ private:
         }
     }
 
+    const TicketKeys::Now now_;
     std::mutex mutex_;
     std::vector<CertificateFiles> files_;
     std::function<void(SSL_CTX*)> configure_;

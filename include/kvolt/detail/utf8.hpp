@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 namespace kvolt::detail {
@@ -101,6 +102,39 @@ private:
 inline bool is_utf8(std::string_view text) noexcept {
     Utf8Check check;
     return check.feed(text) && check.complete();
+}
+
+/// What a text that is not empty begins with.
+struct Utf8Front {
+    std::size_t size;
+    bool whole;  ///< If not, it is as much as there is of a character, and not to be read.
+};
+
+inline Utf8Front utf8_front(std::string_view text) noexcept {
+    auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    if (byte(0) < 0x80) return {1, true};
+    Utf8Lead lead = utf8_leads[byte(0) - 0x80u];
+    std::size_t size = 1;
+    while (size < lead.size && size < text.size() && byte(size) >= lead.low && byte(size) <= lead.high) {
+        lead.low = 0x80;
+        lead.high = 0xBF;
+        ++size;
+    }
+    return {size, size == lead.size};
+}
+
+/// U+FFFD, which stands for what is no character.
+inline constexpr std::string_view replacement_character = "\xEF\xBF\xBD";
+
+/// A text that may be none, with U+FFFD for every part that is no character.
+inline std::string utf8_text(std::string_view text) {
+    std::string result;
+    while (!text.empty()) {
+        Utf8Front front = utf8_front(text);
+        result += front.whole ? text.substr(0, front.size) : replacement_character;
+        text.remove_prefix(front.size);
+    }
+    return result;
 }
 
 }  // namespace kvolt::detail

@@ -4,12 +4,11 @@
 // Which pages of other origins may read answers (the CORS protocol of the Fetch standard).
 
 #include <kvolt/context.hpp>
+#include <kvolt/detail/origin_list.hpp>
 #include <kvolt/detail/vary.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/response.hpp>
-#include <kvolt/url.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -24,18 +23,18 @@ namespace kvolt::middleware {
 /// By default pages of any origin may read what needs no login: no cookies, no client certificates.
 class CorsOptions {
 public:
-    /// Allow pages of this origin, such as `https://example.com`, and of the others that were allowed so; no longer
-    /// any.
+    /// Allow pages of this origin and of the others that were allowed so; no longer any. See
+    /// UpgradeOptions::allow_origin(): `https://example.com`, `https://*.example.com`, `capacitor://localhost`, `null`.
     ///
-    /// @throws std::invalid_argument  if it is not a scheme, host and optional port.
+    /// @throws std::invalid_argument  if it is not a scheme, host and optional port, or `null`.
     CorsOptions& allow_origin(std::string_view origin) {
-        origins_.push_back(kvolt::detail::allowed_origin(origin));
+        origins_.allow(origin);
         return *this;
     }
 
     /// Allow the origins for which the function returns true; it gets the Origin field as it was sent, `null` included.
     CorsOptions& allow_origins(std::function<bool(std::string_view origin)> allow) {
-        predicate_ = std::move(allow);
+        origins_.allow_if(std::move(allow));
         return *this;
     }
 
@@ -76,12 +75,8 @@ public:
         return *this;
     }
 
-    bool any_origin() const noexcept { return origins_.empty() && !predicate_; }
-    bool allows(std::string_view origin) const {
-        if (any_origin() || (predicate_ && predicate_(origin))) return true;
-        auto parsed = Origin::parse(origin);
-        return parsed && std::find(origins_.begin(), origins_.end(), *parsed) != origins_.end();
-    }
+    bool any_origin() const noexcept { return origins_.empty(); }
+    bool allows(std::string_view origin) const { return any_origin() || origins_.allows(origin); }
     bool allows_credentials() const noexcept { return credentials_; }
     const std::string& methods() const noexcept { return methods_; }
     bool any_header() const noexcept { return any_header_; }
@@ -99,8 +94,7 @@ private:
         return list;
     }
 
-    std::vector<Origin> origins_;
-    std::function<bool(std::string_view)> predicate_;
+    kvolt::detail::OriginList origins_;
     bool credentials_ = false;
     std::string methods_ = "GET, HEAD, POST, PUT, PATCH, DELETE";
     bool any_header_ = true;

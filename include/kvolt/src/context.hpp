@@ -41,21 +41,26 @@ KVOLT_INLINE void Context::redirect(std::string_view location, int status) {
     check_head();
     if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308)
         throw std::invalid_argument("kvolt: not a redirect: " + std::to_string(status));
-    response_.header("Location", location);
-    response_.status(status);
-    answer({}, {});
+    Response::Answer answer;
+    answer.status = status;
+    answer.fields.emplace_back("Location", detail::escaped_reference(location));
+    response_.answer(std::move(answer));
+    answered_ = true;
 }
 
 KVOLT_INLINE ResponseStream Context::stream(std::string_view content_type) {
-    begin_stream(detail::Exchange::Streaming::bytes, content_type);
+    Response::Answer answer;
+    answer.content_type = content_type;
+    begin_stream(detail::Exchange::Streaming::bytes, std::move(answer));
     return ResponseStream(exchange_);
 }
 
 KVOLT_INLINE EventStream Context::events() {
-    check_head();
-    response_.header("Cache-Control", "no-cache");
-    response_.header("X-Accel-Buffering", "no");  // nginx would wait for more
-    begin_stream(detail::Exchange::Streaming::events, "text/event-stream");
+    Response::Answer answer;
+    if (!response_.has_set("Cache-Control")) answer.fields.emplace_back("Cache-Control", "no-cache");
+    answer.fields.emplace_back("X-Accel-Buffering", "no");  // nginx would wait for more
+    answer.content_type = "text/event-stream";
+    begin_stream(detail::Exchange::Streaming::events, std::move(answer));
     return EventStream(exchange_, header("Last-Event-ID"));
 }
 
@@ -113,10 +118,10 @@ KVOLT_INLINE void Context::check_head() const {
     if (upgraded_) throw std::logic_error("kvolt: a response is changed after upgrade() has sent it");
 }
 
-KVOLT_INLINE void Context::begin_stream(detail::Exchange::Streaming kind, std::string_view content_type) {
-    if (answered_ && (upgraded_ || streamed_ || response_.body_size() > 0))
-        throw std::logic_error("kvolt: stream() or events() of a request that was answered already");
-    response_.body({}, content_type);
+KVOLT_INLINE void Context::begin_stream(detail::Exchange::Streaming kind, Response::Answer answer) {
+    if (upgraded_ || streamed_)
+        throw std::logic_error("kvolt: stream() or events() of a request that was streamed or upgraded already");
+    response_.answer(std::move(answer));
     announce(Phase::streaming);
     exchange_.begin_stream(kind);
     answered_ = streamed_ = true;

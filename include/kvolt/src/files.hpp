@@ -11,6 +11,8 @@
 #include <kvolt/detail/file_path.hpp>
 #include <kvolt/detail/media_type.hpp>
 #include <kvolt/detail/open_file.hpp>
+#include <kvolt/detail/page_wish.hpp>
+#include <kvolt/detail/routes.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/files_options.hpp>
 
@@ -30,11 +32,22 @@ namespace kvolt {
 
 namespace detail {
 
+/// Open a file of the server's own choice. Throws like throw_unopened().
+inline std::shared_ptr<const File> open_to_serve(const std::string& path) {
+    Opened opened;
+    if (path.find('\0') == path.npos) opened = open_file(path);
+    if (!opened.file) throw_unopened(opened.error, path);
+    return std::move(opened.file);
+}
+
 /// A folder that is served. It is looked up by its name for every request, so that it can be replaced at any time.
 class ServedFolder {
 public:
     ServedFolder(const std::string& folder, FilesOptions options)
-        : folder_(absolute(folder)), options_(std::move(options)), cache_control_(options_.cache_control()) {
+        : folder_(absolute(folder)),
+          options_(std::move(options)),
+          cache_control_(options_.cache_control()),
+          page_cache_control_(options_.cache_control(true)) {
         std::string what = "files(\"" + folder + "\")";
         Descriptor opened = open_folder(folder_, what);
         if (options_.fallback().empty()) return;
@@ -45,16 +58,21 @@ public:
     }
 
     /// Answer with what the rest of the path names.
-    void serve(Context& c, std::string_view rest) const {
-        auto wanted = parse_file_path(rest, options_.serves_dot_files());
-        if (!wanted) throw HttpError(404, "Not Found");
+    ///
+    /// @param routes  Know what other ones the path has.
+    void serve(const Routes& routes, Context& c) const {
+        std::string_view rest = c.raw_param("path");
+        bool root = c.request().raw_path().size() == rest.size() + 1;
+        auto wanted = parse_file_path(rest, options_.serves_dot_files(), root);
+        if (!wanted) return refuse(routes, c);
         Descriptor folder(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
         if (!folder) throw_unopened(errno, folder_);
-        if (wanted->is_folder) return serve_folder(c, folder.number(), wanted->path, rest);
-        Opened opened = open(folder.number(), wanted->path);
-        if (opened.file) return answer(c, folder.number(), wanted->path, std::move(opened.file), cache_control_);
-        if (opened.is_folder && has_index(folder.number(), wanted->path)) return redirect(c);
-        serve_fallback(c, folder.number(), rest);
+        std::string path = wanted->is_folder ? index_of(wanted->path) : wanted->path;
+        Opened opened;
+        if (!wanted->is_folder || !options_.index().empty()) opened = open(folder.number(), path);
+        if (opened.file) return answer(c, folder.number(), path, std::move(opened.file), cache_control(path, root));
+        if (!wanted->is_folder && opened.is_folder && has_index(folder.number(), path)) return redirect(c);
+        serve_fallback(routes, c, folder.number(), rest);
     }
 
     /// Send the client to the same path with a slash behind it. Relative to what it has asked for, so that it works
@@ -92,21 +110,33 @@ private:
         return !options_.index().empty() && open(folder, index_of(path)).file != nullptr;
     }
 
-    void serve_folder(Context& c, int folder, const std::string& path, std::string_view rest) const {
-        if (!options_.index().empty())
-            if (Opened opened = open(folder, index_of(path)); opened.file)
-                return answer(c, folder, index_of(path), std::move(opened.file), cache_control_);
-        serve_fallback(c, folder, rest);
+    std::string_view cache_control(const std::string& path, bool root) const {
+        std::string_view type = media_type(path), name = std::string_view(path).substr(path.rfind('/') + 1);
+        bool page = type.starts_with("text/html") || type.starts_with("application/xhtml+xml") ||
+                    name == options_.index() || (root && path.starts_with(".well-known/"));
+        return page ? page_cache_control_ : cache_control_;
     }
 
-    void serve_fallback(Context& c, int folder, std::string_view rest) const {
-        std::string_view name = rest.substr(rest.rfind('/') + 1);
-        bool page = name.find('.') == name.npos ||
-                    joined_fields(c.request(), "Accept").value_or("").find("text/html") != std::string::npos;
-        if (options_.fallback().empty() || !page) throw HttpError(404, "Not Found");
+    void serve_fallback(const Routes& routes, Context& c, int folder, std::string_view rest) const {
+        PageWish wish = page_wish(c.request());
+        bool extension = rest.find('.', rest.rfind('/') + 1) != rest.npos;
+        bool wanted =
+            wish == PageWish::sure || (wish == PageWish::possible && !extension && better_methods(routes, c).empty());
+        if (options_.fallback().empty() || !wanted) return refuse(routes, c);
         Opened opened = open(folder, options_.fallback());
-        if (!opened.file) throw HttpError(404, "Not Found");
+        if (!opened.file) return refuse(routes, c);
         answer(c, folder, options_.fallback(), std::move(opened.file), "no-cache");
+    }
+
+    // As if there were no files here.
+    static std::string better_methods(const Routes& routes, const Context& c) {
+        return routes.better_methods(c.request().raw_path(), c.route());
+    }
+
+    [[noreturn]] static void refuse(const Routes& routes, const Context& c) {
+        std::string methods = better_methods(routes, c);
+        if (methods.empty()) throw HttpError(404, "Not Found");
+        throw HttpError(405, "Method Not Allowed").header("Allow", methods);
     }
 
     void answer(Context& c, int folder, const std::string& path, std::shared_ptr<const File> file,
@@ -131,13 +161,12 @@ private:
             }
             fields.varies = count > 0;
         }
-        answer_file(c.request(), c.response(), std::move(file), fields);
-        c.status(c.response().status());  // which says that it is answered
+        c.file(std::move(file), fields);
     }
 
     const std::string folder_;
     const FilesOptions options_;
-    const std::string cache_control_;
+    const std::string cache_control_, page_cache_control_;
 };
 
 }  // namespace detail
@@ -145,7 +174,7 @@ private:
 KVOLT_INLINE void Group::files(std::string_view prefix, const std::string& folder, const FilesOptions& options) const {
     auto served = std::make_shared<const detail::ServedFolder>(folder, options);
     std::string base(prefix.ends_with('/') ? prefix.substr(0, prefix.size() - 1) : prefix);
-    add("GET", base + "/*path", [served](Context& c) { served->serve(c, c.raw_param("path")); });
+    add("GET", base + "/*path", [served, &routes = app_->core()->routes](Context& c) { served->serve(routes, c); });
     if (!base.empty() || index_ != 0) add("GET", base, [](Context& c) { detail::ServedFolder::redirect(c); });
 }
 
@@ -153,21 +182,22 @@ KVOLT_INLINE void Group::files(std::string_view prefix, const std::string& folde
     files(prefix, folder, FilesOptions());
 }
 
-KVOLT_INLINE void Context::file(const std::string& path) {
+KVOLT_INLINE void Context::file(std::shared_ptr<const detail::File> file, const detail::FileFields& fields) {
     check_head();
-    detail::Opened opened;
-    if (path.find('\0') == path.npos) opened = detail::open_file(path);
-    if (!opened.file) detail::throw_unopened(opened.error, path);
-    detail::FileFields fields;
-    fields.content_type = detail::media_type(path);
-    detail::answer_file(request_, response_, std::move(opened.file), fields);
+    detail::answer_file(request_, response_, file, fields);
     answered_ = true;
+}
+
+KVOLT_INLINE void Context::file(const std::string& path) {
+    file(detail::open_to_serve(path), {detail::media_type(path)});
 }
 
 KVOLT_INLINE void Context::attachment(const std::string& path, std::string_view name) {
     if (name.empty()) name = std::string_view(path).substr(path.rfind('/') + 1);
-    header("Content-Disposition", detail::attachment_disposition(name));
-    file(path);
+    std::string disposition = detail::attachment_disposition(name);
+    detail::FileFields fields{detail::media_type(path)};
+    fields.disposition = disposition;
+    file(detail::open_to_serve(path), fields);
 }
 
 }  // namespace kvolt

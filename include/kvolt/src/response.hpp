@@ -1,19 +1,19 @@
 #ifndef KVOLT_SRC_RESPONSE_HPP
 #define KVOLT_SRC_RESPONSE_HPP
 
+#include <kvolt/body_encoder.hpp>
 #include <kvolt/config.hpp>
 #include <kvolt/detail/file.hpp>
 #include <kvolt/detail/list.hpp>
+#include <kvolt/detail/reason.hpp>
 #include <kvolt/response.hpp>
 #include <kvolt/url.hpp>
-
-#include <boost/beast/http/status.hpp>
 
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <ostream>  // which Boost 1.81 forgets
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -35,15 +35,18 @@ private:
 };
 
 KVOLT_INLINE void Response::status(int status) {
-    if (status < 200 || status > 599)
-        throw std::invalid_argument("kvolt: a response status is 200 to 599, not " + std::to_string(status));
-    status_ = status;
+    check_status(status);
+    if (otherwise_ && status != status_) {
+        auto otherwise = std::move(otherwise_);
+        give(*otherwise);
+    }
+    status_ = said_status_ = status;
 }
 
 KVOLT_INLINE void Response::header(std::string_view name, std::string_view value) {
     check(name, value);
     std::pair<std::string, std::string> field(name, value);  // the value may be a view of what is replaced
-    std::erase_if(fields_, [&](const auto& other) { return detail::iequals(other.first, field.first); });
+    if (!detail::iequals(name, "Set-Cookie")) remove(field.first);
     fields_.push_back(std::move(field));
 }
 
@@ -58,6 +61,12 @@ KVOLT_INLINE std::string_view Response::header(std::string_view name) const noex
     return {};
 }
 
+KVOLT_INLINE bool Response::has_set(std::string_view name) const noexcept {
+    for (std::size_t i = own_fields_; i < fields_.size(); ++i)
+        if (detail::iequals(fields_[i].first, name)) return true;
+    return false;
+}
+
 KVOLT_INLINE std::uint64_t Response::body_size() const noexcept {
     std::uint64_t size = body_.size();
     for (const detail::FilePart& part : parts_) size += part.text.size() + part.size;
@@ -70,17 +79,75 @@ KVOLT_INLINE void Response::body(std::string body, std::string_view content_type
 }
 
 KVOLT_INLINE void Response::body_of_known_type(std::string&& body, std::string_view content_type) {
+    content_type_ = content_type;  // which may be a view of what goes now
+    drop_answer();
     body_ = std::move(body);
     parts_.clear();
-    content_type_ = content_type;
 }
 
-KVOLT_INLINE void Response::body_in_files(std::vector<detail::FilePart> parts, std::string_view content_type) {
-    body(std::string(), content_type);
-    parts_ = std::move(parts);
+KVOLT_INLINE void Response::answer(Answer answer) {
+    if (answer.status != 0) check_status(answer.status);
+    for (const auto& [name, value] : answer.fields) check(name, value);
+    check_value("Content-Type", answer.content_type);
+    give(answer);
+}
+
+KVOLT_INLINE void Response::give(Answer& answer) {
+    fields_.reserve(fields_.size() + answer.fields.size());
+    drop_answer();
+    drop_body();
+    for (const auto& [name, value] : answer.fields)
+        if (!detail::iequals(name, "Vary")) remove(name);
+    fields_.insert(fields_.begin(), std::make_move_iterator(answer.fields.begin()),
+                   std::make_move_iterator(answer.fields.end()));
+    own_fields_ = answer.fields.size();
+    if (answer.status != 0) status_ = answer.status;
+    parts_ = std::move(answer.parts);
+    content_type_ = std::move(answer.content_type);
+    otherwise_ = std::move(answer.otherwise);
+}
+
+KVOLT_INLINE void Response::drop_answer() noexcept {
+    status_ = said_status_;
+    if (own_fields_ > 0)
+        fields_.erase(fields_.begin(), fields_.begin() + static_cast<std::ptrdiff_t>(std::exchange(own_fields_, 0)));
+    if (otherwise_) otherwise_.reset();
+    if (encoder_) encoder_.reset();
+}
+
+KVOLT_INLINE void Response::remove(std::string_view name) noexcept {
+    auto named = [&](const auto& field) { return detail::iequals(field.first, name); };
+    auto own_end = fields_.begin() + static_cast<std::ptrdiff_t>(own_fields_);
+    own_fields_ -= static_cast<std::size_t>(std::count_if(fields_.begin(), own_end, named));
+    std::erase_if(fields_, named);
+}
+
+KVOLT_INLINE void Response::encode(std::string body, std::string_view coding) {
+    say_encoded(coding);
+    body_ = std::move(body);
+    parts_.clear();
+}
+
+KVOLT_INLINE void Response::encode(std::shared_ptr<BodyEncoder> encoder, std::string_view coding) {
+    say_encoded(coding);
+    encoder_ = std::move(encoder);
+}
+
+KVOLT_INLINE void Response::say_encoded(std::string_view coding) {
+    check_value("Content-Encoding", coding);
+    weaken();
+    remove("Accept-Ranges");
+    fields_.emplace(fields_.begin(), "Content-Encoding", coding);
+    ++own_fields_;
+}
+
+KVOLT_INLINE void Response::weaken() {
+    for (auto& [name, value] : fields_)
+        if (detail::iequals(name, "ETag") && !value.starts_with("W/")) value.insert(0, "W/");
 }
 
 KVOLT_INLINE void Response::clear_body() noexcept {
+    drop_answer();
     std::erase_if(fields_, [](const auto& field) { return describes_body(field.first); });
     drop_body();
 }
@@ -93,9 +160,10 @@ KVOLT_INLINE void Response::drop_body() noexcept {
 }
 
 KVOLT_INLINE void Response::clear() noexcept {
+    said_status_ = 200;
+    drop_answer();
     fields_.clear();
     drop_body();
-    status_ = 200;
 }
 
 // `write` is called twice, with a function that takes texts: to measure them and to copy them.
@@ -115,15 +183,14 @@ inline char* Response::copy(std::string_view text, char* to) noexcept {
 }
 
 KVOLT_INLINE void Response::append_to(std::string& out, const Framing& framing) const {
-    auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(status_));
-    bool typed = !content_type_.empty() && header("Content-Type").empty();
+    std::string_view reason = detail::reason_phrase(status_);
+    bool typed = !bodiless() && !content_type_.empty() && header("Content-Type").empty();
     bool chunked = !bodiless() && framing.chunked, sized = !bodiless() && !chunked;
     auto digit = [&](int unit) { return static_cast<char>('0' + status_ / unit % 10); };
     const char status[] = {digit(100), digit(10), digit(1), ' '};
     Digits length(body_size());
     append(out, [&](auto add) {
-        add("HTTP/1.1 ", std::string_view(status, sizeof status), std::string_view(reason.data(), reason.size()),
-            "\r\nDate: ", framing.date);
+        add("HTTP/1.1 ", std::string_view(status, sizeof status), reason, "\r\nDate: ", framing.date);
         for (const auto& [name, value] : fields_) add("\r\n", name, ": ", value);
         if (typed) add("\r\nContent-Type: ", content_type_);
         if (chunked && !framing.http_1_0) add("\r\nTransfer-Encoding: chunked");
@@ -158,9 +225,14 @@ KVOLT_INLINE bool Response::describes_body(std::string_view name) noexcept {
     return false;
 }
 
+KVOLT_INLINE void Response::check_status(int status) {
+    if (status < 200 || status > 599)
+        throw std::invalid_argument("kvolt: a response status is 200 to 599, not " + std::to_string(status));
+}
+
 KVOLT_INLINE void Response::check_value(std::string_view name, std::string_view value) {
-    if (detail::breaks_field(value))
-        throw std::invalid_argument("kvolt: CR, LF or NUL in the value of the header field " + std::string(name));
+    if (!detail::is_field_value(value))
+        throw std::invalid_argument("kvolt: a control character in the value of the header field " + std::string(name));
 }
 
 KVOLT_INLINE void Response::check(std::string_view name, std::string_view value) {

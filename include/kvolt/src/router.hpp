@@ -32,6 +32,7 @@ struct Router::Node {
     std::unique_ptr<Node> parameter;
     Entries here;  // routes that end at this segment
     Entries rest;  // routes whose `*rest` begins behind it
+    std::size_t owner = nobody;
 
     auto place_of(std::string_view child_text) const {
         auto before = [](const auto& child, std::string_view other) {
@@ -60,12 +61,13 @@ struct Router::Node {
         return nullptr;
     }
 
-    // Where a pattern's routes are.
-    Entries& place(const detail::PathPattern& pattern) {
-        using Kind = detail::PathPattern::Segment::Kind;
+    using Kind = detail::PathPattern::Segment::Kind;
+
+    // Where a pattern leads; to what is in front of its `*rest`, if it has one.
+    Node& descend(const detail::PathPattern& pattern) {
         Node* node = this;
         for (const auto& segment : pattern.segments) {
-            if (segment.kind == Kind::rest) return node->rest;
+            if (segment.kind == Kind::rest) break;
             if (segment.kind == Kind::parameter) {
                 if (!node->parameter) node->parameter = std::make_unique<Node>();
                 node = node->parameter.get();
@@ -73,16 +75,23 @@ struct Router::Node {
                 node = &node->child(segment.text);
             }
         }
-        return node->here;
+        return *node;
     }
 
-    static const Route* choose(const Entries& entries, std::string_view method) noexcept {
+    // Where a pattern's routes are.
+    Entries& place(const detail::PathPattern& pattern) {
+        bool rest_of_it = pattern.segments.back().kind == Kind::rest;
+        Node& node = descend(pattern);
+        return rest_of_it ? node.rest : node.here;
+    }
+
+    static const Route* choose(const Entries& entries, std::string_view method, bool any_method) noexcept {
         const Route* get = nullptr;
         const Route* any = nullptr;
         for (const Entry& entry : entries) {
             if (entry.method == method) return entry.route;
             if (entry.method == "GET" && method == "HEAD") get = entry.route;
-            if (entry.method == "*" && method != "TRACE") any = entry.route;
+            if (entry.method == "*" && any_method && method != "TRACE") any = entry.route;
         }
         return get ? get : any;
     }
@@ -90,9 +99,9 @@ struct Router::Node {
     // `path` is empty, or begins with the '/' in front of the next segment.
     bool search(std::string_view method, std::string_view path, detail::PathMatch& match, const Route*& neighbour,
                 const Route** result) const {
-        auto settle = [&](const Entries& entries) {
+        auto settle = [&](const Entries& entries, bool any_method = true) {
             if (entries.empty()) return false;
-            *result = choose(entries, method);
+            *result = choose(entries, method, any_method);
             if (*result == nullptr && neighbour == nullptr) neighbour = entries.front().route;
             return *result != nullptr;
         };
@@ -109,15 +118,16 @@ struct Router::Node {
         }
         if (rest.empty()) return false;
         match.values[match.size++] = behind;
-        if (settle(rest)) return true;
+        if (settle(rest, neighbour == nullptr)) return true;
         --match.size;
         return false;
     }
 
     void collect(std::string_view path, bool nearest, std::vector<const Route*>& result) const {
-        auto take = [&](const Entries& entries) {
+        auto take = [&](const Entries& entries, bool any_method = true) {
             if (nearest && !result.empty()) return;
-            for (const Entry& entry : entries) result.push_back(entry.route);
+            for (const Entry& entry : entries)
+                if (any_method || entry.method != "*") result.push_back(entry.route);
         };
         if (path.empty()) return take(here);
         std::string_view behind = path.substr(1);
@@ -125,7 +135,18 @@ struct Router::Node {
         std::string_view further = behind.substr(segment.size());
         if (const Node* matching = find_text(segment)) matching->collect(further, nearest, result);
         if (parameter && !segment.empty()) parameter->collect(further, nearest, result);
-        take(rest);
+        take(rest, result.empty());
+    }
+
+    std::size_t owner_of(std::string_view path) const noexcept {
+        if (path.empty()) return owner;
+        std::string_view behind = path.substr(1);
+        std::string_view segment = behind.substr(0, behind.find('/'));
+        std::string_view further = behind.substr(segment.size());
+        std::size_t inner = nobody;
+        if (const Node* matching = find_text(segment)) inner = matching->owner_of(further);
+        if (inner == nobody && parameter && !segment.empty()) inner = parameter->owner_of(further);
+        return inner != nobody ? inner : owner;
     }
 
     std::vector<const Route*> collect(std::string_view path, bool nearest) const {
@@ -171,12 +192,21 @@ KVOLT_INLINE const Router::Route* Router::find(std::string_view method, std::str
     return route;
 }
 
-KVOLT_INLINE std::string Router::allowed(std::string_view path) const {
+KVOLT_INLINE std::string Router::allowed(std::string_view path) const { return list_methods(at(path)); }
+
+KVOLT_INLINE std::string Router::allowed_before(std::string_view path, std::string_view pattern) const {
+    auto routes = at(path);
+    auto the_one = [&](const Route* route) { return route->pattern == pattern; };
+    routes.erase(std::find_if(routes.begin(), routes.end(), the_one), routes.end());
+    return routes.empty() ? std::string() : list_methods(routes);
+}
+
+KVOLT_INLINE std::string Router::list_methods(const std::vector<const Route*>& routes) {
     std::vector<std::string_view> methods;
     auto has = [&](std::string_view method) {
         return std::find(methods.begin(), methods.end(), method) != methods.end();
     };
-    for (const Route* route : at(path))
+    for (const Route* route : routes)
         if (!has(route->method)) methods.push_back(route->method);
     if (has("*")) return every_method;
     if (has("GET") && !has("HEAD")) methods.push_back("HEAD");
@@ -184,6 +214,14 @@ KVOLT_INLINE std::string Router::allowed(std::string_view path) const {
     std::string list;
     for (std::string_view method : methods) (list += list.empty() ? "" : ", ") += method;
     return list;
+}
+
+KVOLT_INLINE std::size_t& Router::owner(std::string_view prefix) {
+    return root_->descend(detail::PathPattern::parse(prefix)).owner;
+}
+
+KVOLT_INLINE std::size_t Router::owner_of(std::string_view path) const noexcept {
+    return path.starts_with('/') ? root_->owner_of(path) : nobody;
 }
 
 KVOLT_INLINE std::vector<const Router::Route*> Router::at(std::string_view path) const {

@@ -25,8 +25,12 @@ KVOLT_INLINE std::size_t Routes::add_group(std::size_t parent, std::string_view 
     if (!prefix.empty() && (!prefix.starts_with('/') || prefix.ends_with('/')))
         throw std::invalid_argument("kvolt: a group's prefix begins with '/' and does not end with it: \"" +
                                     std::string(prefix) + '"');
-    groups_.push_back({groups_[parent].prefix + std::string(prefix), parent, {}, nullptr, {}, {}});
-    return groups_.size() - 1;
+    std::string whole = groups_[parent].prefix + std::string(prefix);
+    std::size_t* owner = whole.empty() ? nullptr : &router_.owner(whole);
+    std::size_t index = groups_.size();
+    groups_.push_back({std::move(whole), parent, {}, nullptr, {}, {}});
+    if (owner) *owner = *owner == Router::nobody ? index : common_group(*owner, index);
+    return index;
 }
 
 KVOLT_INLINE void Routes::add(std::size_t group, std::string method, std::string_view pattern, Chain chain) {
@@ -63,15 +67,20 @@ KVOLT_INLINE void Routes::freeze() {
 KVOLT_INLINE const Chain& Routes::find(const Request& request, PathMatch& match) const {
     const Router::Route* neighbour = nullptr;
     if (auto route = router_.find(request.method(), request.raw_path(), match, neighbour)) return route->chain;
-    return groups_[neighbour ? common_group(request.raw_path()) : 0].fallback;
+    std::string_view path = request.raw_path();
+    std::size_t group = neighbour ? common_group(path) : router_.owner_of(path);
+    return groups_[group == Router::nobody ? 0 : group].fallback;
+}
+
+KVOLT_INLINE std::size_t Routes::common_group(std::size_t a, std::size_t b) const {
+    while (a != b) (a > b ? a : b) = groups_[std::max(a, b)].parent;  // a group comes after its parent
+    return a;
 }
 
 KVOLT_INLINE std::size_t Routes::common_group(std::string_view path) const {
     auto routes = router_.nearest(path);
     std::size_t common = routes.front()->group;
-    for (const Router::Route* route : routes)
-        for (std::size_t other = route->group; other != common;)  // a group comes after its parent
-            (other > common ? other : common) = groups_[std::max(other, common)].parent;
+    for (const Router::Route* route : routes) common = common_group(common, route->group);
     return common;
 }
 

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -71,6 +70,19 @@ KVOLT_INLINE QueryParameters parse_query(std::string_view query) {
 
 namespace detail {
 
+KVOLT_INLINE std::string escaped_reference(std::string_view text) {
+    std::string result;
+    for (char c : text) {
+        auto byte = static_cast<unsigned char>(c);
+        bool escaped = byte == ' ' || byte >= 0x80 || std::string_view("\"<>\\^`{|}").find(c) != std::string_view::npos;
+        if (escaped)
+            ((result += '%') += "0123456789ABCDEF"[byte >> 4]) += "0123456789ABCDEF"[byte & 15];
+        else
+            result += c;
+    }
+    return result;
+}
+
 KVOLT_INLINE std::optional<Authority> parse_authority(std::string_view text, unsigned default_port) noexcept {
     std::size_t end = 0;
     if (text.starts_with('[')) {
@@ -100,21 +112,19 @@ KVOLT_INLINE std::optional<Authority> parse_authority(std::string_view text, uns
     return text.empty() ? authority : Authority{authority.host, port};
 }
 
-KVOLT_INLINE Origin allowed_origin(std::string_view text) {
-    auto origin = Origin::parse(text);
-    if (!origin || origin->host.find('*') != std::string::npos)
-        throw std::invalid_argument("kvolt: not an origin such as https://example.com: \"" + std::string(text) + '"');
-    return *std::move(origin);
-}
-
 }  // namespace detail
 
 KVOLT_INLINE std::optional<Origin> Origin::parse(std::string_view text) {
+    static constexpr detail::CharacterSet characters(
+        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+-.");
     std::size_t colon = text.find("://");
-    if (colon == text.npos) return std::nullopt;
+    if (colon == text.npos || colon == 0) return std::nullopt;
     std::string scheme = detail::lowered(text.substr(0, colon));
-    if (scheme != "http" && scheme != "https") return std::nullopt;
-    auto authority = detail::parse_authority(text.substr(colon + 3), scheme == "https" ? 443 : 80);
+    if (!characters.has_all(scheme) || scheme[0] < 'a' || scheme[0] > 'z') return std::nullopt;
+    if (text.size() == colon + 3 && scheme == "file") return Origin{std::move(scheme), {}, 0};
+    auto authority = detail::parse_authority(text.substr(colon + 3), scheme == "https"  ? 443
+                                                                     : scheme == "http" ? 80
+                                                                                        : 0);
     if (!authority) return std::nullopt;
     return Origin{std::move(scheme), detail::lowered(authority->host), authority->port};
 }

@@ -3,6 +3,7 @@
 
 #include <kvolt/app.hpp>
 #include <kvolt/detail/client_connections.hpp>
+#include <kvolt/detail/forwarded.hpp>
 #include <kvolt/detail/http_session.hpp>
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/memory_server.hpp>
@@ -42,8 +43,8 @@ public:
     template <class Stream = detail::MemoryStream>
     explicit Client(App& app) {
         auto begin = [core = app.core()](detail::Place place, Stream stream, detail::IpEndpoint peer) {
-            std::make_shared<detail::HttpSession<Stream>>(core, std::move(place), std::move(stream), std::move(peer),
-                                                          std::string_view())
+            std::make_shared<detail::HttpSession<Stream>>(core, std::move(place), std::move(stream),
+                                                          detail::Sender{peer}, std::string_view())
                 ->start();
         };
         auto server = std::make_shared<detail::MemoryServer>(app.core(), std::move(begin));

@@ -19,6 +19,7 @@ TEST_CASE("the name to save a file under") {
         {"100%.txt", "attachment; filename=\"100_.txt\"; filename*=UTF-8''100%25.txt"},
         {"../x", "attachment; filename=\".._x\"; filename*=UTF-8''..%2Fx"},
         {"a\r\nSet-Cookie: b", "attachment; filename=\"a__Set-Cookie: b\"; filename*=UTF-8''a%0D%0ASet-Cookie%3A%20b"},
+        {"caf\xE9.txt", "attachment; filename=\"caf___.txt\"; filename*=UTF-8''caf%EF%BF%BD.txt"},
         {"", "attachment; filename=\"\""},
     };
     for (const Case& expected : cases) CHECK(attachment_disposition(expected.name) == expected.value);

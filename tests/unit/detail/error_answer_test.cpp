@@ -32,6 +32,23 @@ TEST_CASE("an error becomes its answer, of what was said before, only what did n
     CHECK(out.find("\r\nContent-Type: application/json\r\n") != out.npos);
 }
 
+TEST_CASE("a field of an error takes the place of one that was said, and may come twice") {
+    Response response;
+    response.header("Retry-After", "60");
+    response.header("Set-Cookie", "a=1");
+    answer_error(response, HttpError(401, "x")
+                               .header("WWW-Authenticate", "Basic")
+                               .header("Retry-After", "5")
+                               .header("www-authenticate", "Bearer")
+                               .header("Set-Cookie", "b=2"));
+    std::string out;
+    response.append_to(out, {"date"});
+    CHECK(out.find("Retry-After: 60") == out.npos);
+    for (std::string line : {"Retry-After: 5", "Set-Cookie: a=1", "Set-Cookie: b=2", "WWW-Authenticate: Basic",
+                             "www-authenticate: Bearer"})
+        CHECK(out.find("\r\n" + line + "\r\n") != out.npos);
+}
+
 TEST_CASE(
     "an error with a status that cannot be sent, or a field that would split the answer, is reported to the caller") {
     Response response;

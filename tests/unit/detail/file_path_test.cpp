@@ -39,6 +39,20 @@ TEST_CASE("what a request may name in a folder") {
     }
 }
 
+TEST_CASE("below the root, .well-known is for everybody") {
+    for (std::string sent : {".well-known/", ".well-known/security.txt", "%2Ewell-known/a/b", ".well-known/acme/x"}) {
+        INFO(sent);
+        CHECK(parse_file_path(sent, false, true));
+        CHECK_FALSE(parse_file_path(sent, false, false));
+        CHECK(parse_file_path(sent, true, false));
+    }
+    for (std::string sent : {".well-known", "a/.well-known/x", ".well-known/.htaccess", ".well-known/a/.git/config",
+                             ".Well-Known/x", ".well-knowns/x", ".well-known/../x", ".git/x"}) {
+        INFO(sent);
+        CHECK_FALSE(parse_file_path(sent, false, true));
+    }
+}
+
 TEST_CASE("what can be no file, also where dot-files can be had") {
     for (std::string sent : {"/",
                              "//",

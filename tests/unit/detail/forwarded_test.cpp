@@ -14,6 +14,7 @@ using kvolt::ProxyHeaders;
 using kvolt::detail::find_client;
 using kvolt::detail::IpEndpoint;
 using kvolt::detail::parse_forwarded;
+using kvolt::detail::Sender;
 using kvolt::detail::TrustedPeers;
 
 namespace {
@@ -26,8 +27,13 @@ const TrustedPeers trusted({"10.0.0.0/8", "::1", "unix"});
 std::string find(std::string_view peer, const FieldViews& fields, ProxyHeaders headers) {
     kvolt::Request request;
     request.start("GET", "/");
+    request.add_field("Host", "own");
     for (const auto& [name, value] : fields) request.add_field(name, value);
-    auto client = find_client(request, {IpEndpoint::parse(peer), false, "own"}, trusted, headers);
+    Sender sender{IpEndpoint::parse(peer)};
+    auto client = find_client(request, sender, trusted, headers);
+    sender.forwards = false;
+    auto alone = find_client(request, sender, trusted, headers);
+    CHECK((alone.address == sender.address && alone.host == "own" && !alone.secure));
     return std::string(client.secure ? "https " : "http ") + client.host + ' ' +
            (client.address ? client.address->to_string() : "unix");
 }
@@ -86,7 +92,10 @@ TEST_CASE("X-Forwarded fields are walked from the right, up to the first hop tha
     };
     for (const auto& [peer, fields, client] : cases) {
         INFO(peer << ' ' << (fields.empty() ? "" : fields[0].second));
-        CHECK(find(peer, fields, ProxyHeaders::x_forwarded) == client);
+        CHECK(find(peer, fields, ProxyHeaders().x_forwarded_host()) == client);
+        bool host = false;
+        for (const auto& field : fields) host = host || field.first == "X-Forwarded-Host";
+        if (!host) CHECK(find(peer, fields, ProxyHeaders()) == client);
     }
 }
 
@@ -123,6 +132,25 @@ TEST_CASE("Forwarded is walked from the right, up to the first hop that is not t
         INFO(peer << ' ' << (fields.empty() ? "" : fields[0].second));
         CHECK(find(peer, fields, ProxyHeaders::forwarded) == client);
     }
+}
+
+TEST_CASE("X-Forwarded-Host counts only if that is asked for") {
+    const FieldViews fields = {
+        {"X-Forwarded-For", "192.0.2.1"}, {"X-Forwarded-Proto", "https"}, {"X-Forwarded-Host", "evil.example"}};
+    CHECK(find("10.0.0.1:99", fields, {}) == "https own 192.0.2.1:0");
+    CHECK(find("10.0.0.1:99", fields, ProxyHeaders::x_forwarded) == "https own 192.0.2.1:0");
+    CHECK(find("10.0.0.1:99", fields, ProxyHeaders().x_forwarded_host()) == "https evil.example 192.0.2.1:0");
+    CHECK(find("10.0.0.1:99", fields, ProxyHeaders().x_forwarded_host().x_forwarded_host(false)) ==
+          "https own 192.0.2.1:0");
+    CHECK(find("10.0.0.1:99", {{"X-Forwarded-Host", "evil.example"}}, {}) == "http own 10.0.0.1:99");
+}
+
+TEST_CASE("who speaks TLS with a proxy in front does so, unless another proxy knows better") {
+    kvolt::Request request;
+    request.start("GET", "/");
+    request.add_field("X-Forwarded-Proto", "http");
+    CHECK(find_client(request, {IpEndpoint::parse("192.0.2.1:1"), true}, trusted, {}).secure);
+    CHECK_FALSE(find_client(request, {IpEndpoint::parse("10.0.0.1:1"), true}, trusted, {}).secure);
 }
 
 TEST_CASE("an element of Forwarded may hold what we do not know") {

@@ -56,6 +56,13 @@ TEST_CASE("a close frame has code and reason, or neither") {
     CHECK(closing_frame(1005, "ignored") == "\x88\x00"s);
 }
 
+TEST_CASE("a reason is UTF-8, or the peer would fail the connection") {
+    CHECK(closing_frame(1000, "caf\xE9") ==
+          "\x88\x08\x03\xE8"
+          "caf\xEF\xBF\xBD"s);
+    CHECK(closing_frame(1000, std::string(124, '\xFF')).size() == 4 + 123);
+}
+
 TEST_CASE("a reason that is too long is cut between characters") {
     struct Case {
         std::string reason;

@@ -183,6 +183,20 @@ TEST_CASE("a list of origins adds to the own one, any origin opens it, and one c
     CHECK(status_of(with("Origin", {"http://h:8080"}), required) == 101);
 }
 
+TEST_CASE("a predicate, a name's own and those of apps add to the own origin, too") {
+    auto options = UpgradeOptions()
+                       .allow_origin("null")
+                       .allow_origin("tauri://localhost")
+                       .allow_origin("https://*.a.example")
+                       .allow_origins([](std::string_view origin) { return origin == "https://chosen.example"; });
+    for (std::string origin :
+         {"http://h:8080", "null", "tauri://localhost", "https://x.a.example", "https://chosen.example"})
+        CHECK(status_of(with("Origin", {origin}), options) == 101);
+    for (std::string origin : {"https://h:8080", "", "tauri://evil", "https://a.example", "https://other.example"})
+        CHECK(status_of(with("Origin", {origin}), options) == 403);
+    CHECK(status_of(with("Origin", {"null", "null"}), options) == 403);
+}
+
 TEST_CASE("an origin that is required is required also where any is allowed") {
     auto options = UpgradeOptions().allow_any_origin().require_origin();
     CHECK(status_of(with("Origin", {"https://b.example"}), options) == 101);

@@ -53,7 +53,11 @@ TEST_CASE("what clients send cannot forge a line or steer a terminal") {
              Case{"/a\r\nb", R"(/a\x0d\x0ab)", R"(/a\u000d\u000ab)"},
              Case{"/\x1b[31m", R"(/\x1b[31m)", R"(/\u001b[31m)"},
              Case{"/\"\\", R"(/\"\\)", R"(/\"\\)"},
-             Case{"/\x7f\x9b", R"(/\x7f\x9b)", R"(/\u007f\u009b)"},
+             Case{"/\x7f\x9b", R"(/\x7f\x9b)", "/\\u007f\xEF\xBF\xBD"},
+             Case{"/\xC2\x9B"
+                  "2K",
+                  R"(/\xc2\x9b2K)", R"(/\u009b2K)"},
+             Case{"/caf\xC3\xA9", R"(/caf\xc3\xa9)", "/caf\xC3\xA9"},
              Case{std::string("/\0", 2), R"(/\x00)", R"(/\u0000)"},
          }) {
         LogRecord record = sample();

@@ -19,6 +19,13 @@ TEST_CASE("families and samples are written as Prometheus reads them") {
           "seconds{le=\"+Inf\"} 0.25\n");
 }
 
+TEST_CASE("labels and help are UTF-8, as Prometheus demands") {
+    MetricsText text;
+    text.family("a", "counter", "caf\xE9");
+    text.sample("a", {{"hub", "\xFF\xC3\xA9"}}, std::uint64_t{1});
+    CHECK(text.take() == "# HELP a caf\xEF\xBF\xBD\n# TYPE a counter\na{hub=\"\xEF\xBF\xBD\xC3\xA9\"} 1\n");
+}
+
 TEST_CASE("numbers are short and exact") {
     CHECK(MetricsText::number(0.005) == "0.005");
     CHECK(MetricsText::number(1) == "1");

@@ -2,6 +2,7 @@
 #include "folder.hpp"
 #include <kvolt/detail/open_file.hpp>
 
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -9,6 +10,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -122,10 +126,49 @@ TEST_CASE("a file as it was when it was opened") {
     auto opened = open_file(folder.write("a", "12345"));
     REQUIRE(opened.file);
     CHECK(opened.file->size == 5);
-    CHECK(opened.file->inode != 0);
+    CHECK_FALSE(opened.file->made_up);
     CHECK(opened.file->modified > 1600000000);
     CHECK(open_file(folder.path("b")).error == ENOENT);
     CHECK(open_file(folder.path()).is_folder);
+}
+
+TEST_CASE("what is no regular file is not even opened, or a pipe's writer would go on") {
+    test::Folder folder;
+    std::string pipe = folder.path("pipe");
+    REQUIRE(::mkfifo(pipe.c_str(), 0644) == 0);
+    Descriptor watch(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)), opened_folder = open_folder(folder.path(), "test");
+    REQUIRE(::inotify_add_watch(watch.number(), pipe.c_str(), IN_OPEN) >= 0);
+    for (const Opened& opened : {open_file(pipe), open_beneath(opened_folder.number(), "pipe"),
+                                 open_located(opened_folder.number(), "pipe")}) {
+        CHECK(opened.file == nullptr);
+        CHECK(means_absent(opened.error));
+    }
+    char events[4096];
+    CHECK(::read(watch.number(), events, sizeof events) < 0);
+    Descriptor seen(::open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));  // which the watch tells
+    CHECK(::read(watch.number(), events, sizeof events) > 0);
+}
+
+TEST_CASE("what the system makes up is read at once, whatever size it says") {
+    for (std::string path : {"/proc/self/stat", "/proc/version", "/sys/kernel/mm/transparent_hugepage/enabled"}) {
+        std::ifstream stream(path, std::ios::binary);
+        if (!stream) continue;
+        INFO(path);
+        Opened opened = open_file(path);
+        REQUIRE(opened.file);
+        REQUIRE(opened.file->made_up);
+        CHECK(opened.file->made_up->size() > 5);
+        if (path == "/proc/version") CHECK(*opened.file->made_up == std::string(std::istreambuf_iterator(stream), {}));
+    }
+    Descriptor proc = open_folder("/proc/self", "test");
+    CHECK(open_beneath(proc.number(), "stat").file->made_up);
+    CHECK(open_file("/proc/self/mem").error != 0);
+    test::Folder folder;
+    CHECK_FALSE(open_file(folder.write("empty", "")).file->made_up);
+    CHECK_FALSE(open_file(folder.write("full", std::string(4096, 'x'))).file->made_up);
+    std::string hole = folder.write("hole", "");
+    REQUIRE(::truncate(hole.c_str(), 4096) == 0);
+    CHECK_FALSE(open_file(hole).file->made_up);
 }
 
 TEST_CASE("a folder that cannot be opened is named, with the reason") {

@@ -25,7 +25,13 @@ std::string parse(std::string_view bytes) {
     if (result.status == Status::bad) return "bad";
     std::string rest = " +" + std::to_string(bytes.size() - result.size);
     if (result.status == Status::peer) return "peer" + rest;
-    return (result.client ? result.client->to_string() : "unix") + rest;
+    return (result.client ? result.client->to_string() : "unix") + (result.secure ? " by TLS" : "") + rest;
+}
+
+// An extension: type, length, value.
+std::string extension(int type, std::string_view value) {
+    return {static_cast<char>(type) + std::string(1, static_cast<char>(value.size() >> 8)) +
+            static_cast<char>(value.size() & 255) + std::string(value)};
 }
 
 const std::string v4("\xc0\x00\x02\x01\x0a\x00\x00\x01\xc4\x88\x01\xbb", 12);
@@ -103,8 +109,8 @@ TEST_CASE("PROXY protocol, version 2") {
         {data(0x21, 0x00, ""), "peer +0"},  // UNSPEC
         {data(0x21, 0x00, tlv), "peer +0"},
         {data(0x21, 0x12, v4), "peer +0"},  // a datagram
-        {data(0x21, 0x11, v4 + std::string(most_proxy_data - 12, 't')), "192.0.2.1:50312 +0"},
-        {data(0x21, 0x11, v4 + std::string(most_proxy_data - 11, 't')), "bad"},
+        {data(0x21, 0x11, v4 + extension(0x04, std::string(most_proxy_data - 15, 't'))), "192.0.2.1:50312 +0"},
+        {data(0x21, 0x11, v4 + extension(0x04, std::string(most_proxy_data - 14, 't'))), "bad"},
         {signature, "more"},
         {signature.substr(0, 1), "more"},
         {data(0x21, 0x11, v4).substr(0, 15), "more"},
@@ -124,6 +130,38 @@ TEST_CASE("PROXY protocol, version 2") {
         INFO("case " << i);
         CHECK(parse(cases[i].bytes) == cases[i].result);
     }
+}
+
+TEST_CASE("PROXY protocol, version 2, tells whether the client speaks TLS") {
+    const std::string by_tls("\x01\0\0\0\0", 5), with_certificate("\x07\0\0\0\0", 5), plain("\0\0\0\0\0", 5),
+        version = extension(0x21, "TLSv1.3"), name = extension(0x02, "example.com");
+    struct {
+        std::string body, result;
+    } cases[] = {
+        {v4 + extension(0x20, by_tls), "192.0.2.1:50312 by TLS +0"},
+        {v4 + extension(0x20, by_tls + version), "192.0.2.1:50312 by TLS +0"},
+        {v4 + extension(0x20, with_certificate), "192.0.2.1:50312 by TLS +0"},
+        {v4 + name + extension(0x20, by_tls) + name, "192.0.2.1:50312 by TLS +0"},
+        {v4 + extension(0x20, plain), "192.0.2.1:50312 +0"},
+        {v4 + extension(0x20, std::string("\x06\0\0\0\0", 5)), "192.0.2.1:50312 +0"},  // a certificate of before
+        {v4 + version, "192.0.2.1:50312 +0"},  // which is no extension of the first level
+        {v4 + name, "192.0.2.1:50312 +0"},
+        {v4 + extension(0x20, by_tls.substr(0, 4)), "bad"},
+        {v4 + extension(0x20, ""), "bad"},
+        {v4 + extension(0x20, by_tls).substr(0, 7), "bad"},
+        {v4 + extension(0x20, by_tls) + "\x01", "bad"},
+        {v4 + std::string("\x01\x00", 2), "bad"},
+        {v4 + std::string("\x01\x00\x02x", 4), "bad"},
+        {v4 + std::string("\x01\xFF\xFF", 3), "bad"},
+    };
+    for (std::size_t i = 0; i < std::size(cases); ++i) {
+        INFO("case " << i);
+        CHECK(parse(data(0x21, 0x11, cases[i].body)) == cases[i].result);
+    }
+    CHECK(parse(data(0x21, 0x21, v6 + extension(0x20, by_tls))) == "[2001:db8::1]:80 by TLS +0");
+    CHECK(parse(data(0x21, 0x31, std::string(216, 'u') + extension(0x20, by_tls))) == "unix by TLS +0");
+    CHECK(parse(data(0x20, 0x11, v4 + extension(0x20, by_tls))) == "peer +0");  // LOCAL: the proxy's own connection
+    CHECK(parse(data(0x21, 0x00, extension(0x20, by_tls))) == "peer +0");       // UNSPEC
 }
 
 TEST_CASE("a preamble can come byte by byte") {

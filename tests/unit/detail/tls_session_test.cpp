@@ -3,6 +3,7 @@
 #include <kvolt/detail/tls_context.hpp>
 #include <kvolt/detail/tls_session.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <malloc.h>
 #include <memory>
@@ -12,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+using kvolt::detail::TicketKeys;
 using kvolt::detail::TlsContext;
 using kvolt::detail::TlsSession;
 using Result = TlsSession::Result;
@@ -25,6 +27,7 @@ struct TlsPeer {
         SSL_set_connect_state(ssl);
     }
     ~TlsPeer() {
+        SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);  // or its session would be good for nothing
         SSL_free(ssl);
         SSL_CTX_free(context);
     }
@@ -52,8 +55,12 @@ struct TlsPeer {
     SSL* ssl;
 };
 
+TicketKeys::Clock::time_point ticket_time{};
+
 struct TlsFixture {
-    TlsFixture() : context({certificate.file, certificate.key_file}), session(context.connection({})) {}
+    TlsFixture()
+        : context({certificate.file, certificate.key_file}, [] { return ticket_time; }),
+          session(context.connection({})) {}
 
     // What the server has to say.
     std::string output() {
@@ -224,13 +231,20 @@ TEST_CASE("TLS 1.1 and weak ciphers are refused") {
     CHECK_FALSE(f.session->established());
 }
 
-TEST_CASE("ALPN agrees on HTTP/1.1 or on nothing") {
+TEST_CASE("ALPN agrees on HTTP/1.1, on HTTP/1.0 or on nothing") {
     struct {
         std::string offer, agreed;
         bool succeeds;
     } cases[] = {
-        {"", "", true},        {"\x08http/1.1", "http/1.1", true},    {"\x02h2\x08http/1.1", "http/1.1", true},
-        {"\x02h2", "", false}, {"\x08http/1.0\x06spdy/3", "", false},
+        {"", "", true},
+        {"\x08http/1.1", "http/1.1", true},
+        {"\x02h2\x08http/1.1", "http/1.1", true},
+        {"\x02h2", "", false},
+        {"\x08http/1.0", "http/1.0", true},
+        {"\x08http/1.0\x08http/1.1", "http/1.1", true},
+        {"\x06spdy/3\x08http/1.0", "http/1.0", true},
+        {"\x08http/2.0\x06spdy/3", "", false},
+        {"\x07http/1.", "", false},
     };
     for (const auto& [offer, agreed, succeeds] : cases) {
         INFO(offer);
@@ -256,26 +270,70 @@ TEST_CASE("a client cannot renegotiate") {
     CHECK(SSL_do_handshake(f.peer.ssl) != 1);
 }
 
-TEST_CASE("a session is resumed by its ticket, until the certificates are read anew") {
-    auto version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
-    TlsFixture f;
+namespace {
+
+/// The session of a first connection.
+SSL_SESSION* ticket_of(TlsFixture& f, int version) {
     SSL_set_max_proto_version(f.peer.ssl, version);
     REQUIRE(f.handshake());
     f.peer.read();  // the tickets of TLS 1.3
     SSL_SESSION* ticket = SSL_get1_session(f.peer.ssl);
     REQUIRE(SSL_SESSION_is_resumable(ticket));
-    for (bool reloaded : {false, true}) {
-        if (reloaded) f.context.reload();
-        TlsPeer again;
-        SSL_set_max_proto_version(again.ssl, version);
-        SSL_set_session(again.ssl, ticket);
-        std::swap(again.ssl, f.peer.ssl);
-        std::swap(again.context, f.peer.context);
-        f.session = f.context.connection({});
-        REQUIRE(f.handshake());
-        CHECK(SSL_session_reused(f.peer.ssl) == !reloaded);
-        f.peer.read();
+    return ticket;
+}
+
+/// Connect anew; true if the session was resumed.
+bool resumes(TlsFixture& f, SSL_SESSION* ticket) {
+    TlsPeer again;
+    SSL_set_max_proto_version(again.ssl, SSL_SESSION_get_protocol_version(ticket));
+    SSL_set_session(again.ssl, ticket);
+    std::swap(again.ssl, f.peer.ssl);
+    std::swap(again.context, f.peer.context);
+    f.session = f.context.connection({});
+    REQUIRE(f.handshake());
+    f.peer.read();
+    return SSL_session_reused(f.peer.ssl) == 1;
+}
+
+}  // namespace
+
+TEST_CASE("a session is resumed by its ticket, until the certificates are read anew") {
+    TlsFixture f;
+    SSL_SESSION* ticket = ticket_of(f, GENERATE(TLS1_2_VERSION, TLS1_3_VERSION));
+    CHECK(resumes(f, ticket));
+    f.context.reload();
+    CHECK_FALSE(resumes(f, ticket));
+    SSL_SESSION_free(ticket);
+}
+
+TEST_CASE("the keys of tickets change, and the former one opens them for a while") {
+    auto version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
+    TlsFixture f;
+    CHECK(SSL_CTX_get_timeout(SSL_get_SSL_CTX(f.session->ssl())) <= std::chrono::seconds(TicketKeys::period).count());
+    SSL_SESSION* ticket = ticket_of(f, version);
+    ticket_time += TicketKeys::period;
+    CHECK(resumes(f, ticket));
+    SSL_SESSION* next = SSL_get1_session(f.peer.ssl);  // by the new key
+    ticket_time += TicketKeys::period;
+    CHECK_FALSE(resumes(f, ticket));
+    CHECK(resumes(f, next));
+    SSL_SESSION_free(ticket);
+    SSL_SESSION_free(next);
+}
+
+TEST_CASE("who sets ticket keys, such as those of several machines, means them") {
+    auto version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
+    TlsFixture one, other;
+    auto share = [](SSL_CTX* context) {
+        std::string keys(80, 'k');
+        SSL_CTX_set_tlsext_ticket_keys(context, keys.data(), static_cast<long>(keys.size()));
+    };
+    for (TlsFixture* f : {&one, &other}) {
+        f->context.configure(share);
+        f->session = f->context.connection({});
     }
+    SSL_SESSION* ticket = ticket_of(one, version);
+    CHECK(resumes(other, ticket));
     SSL_SESSION_free(ticket);
 }
 

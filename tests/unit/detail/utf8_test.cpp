@@ -81,3 +81,33 @@ TEST_CASE("text that ends inside a character is not complete") {
         CHECK_FALSE(is_utf8(text));
     }
 }
+
+TEST_CASE("what is no character is replaced by U+FFFD, once for as much of one as there is") {
+    // The examples of the Unicode Standard, section 3.9
+    const std::string unknown = "\xEF\xBF\xBD";
+    struct Case {
+        std::string bytes, text;
+    };
+    for (const Case& c : {
+             Case{"", ""},
+             Case{"plain", "plain"},
+             Case{"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80", "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"},
+             Case{"a\xFF"
+                  "b",
+                  "a" + unknown + "b"},
+             Case{"\xC0\xAF", unknown + unknown},
+             Case{"\xE0\x80\xBF", unknown + unknown + unknown},
+             Case{"\xED\xA0\x80", unknown + unknown + unknown},
+             Case{"\xF4\x91\x92\x93\xFF"
+                  "A",
+                  unknown + unknown + unknown + unknown + unknown + "A"},
+             Case{"\xE1\x80\xE2\xF0\x91\x92\xF1\xBF"
+                  "A",
+                  unknown + unknown + unknown + unknown + "A"},
+             Case{"\xF0\x9F\x98", unknown},
+             Case{"\xC3", unknown},
+         })
+        CHECK(utf8_text(c.bytes) == c.text);
+    for (unsigned c = 0; c < 0x120000; c += 7)
+        if (!is_utf8(utf8_text(encode(c)))) FAIL("U+" << std::hex << c);
+}

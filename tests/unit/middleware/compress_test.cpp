@@ -1,10 +1,16 @@
 #include "catch.hpp"
+#include "folder.hpp"
 #include "unit/fixture.hpp"
 #include <kvolt/error.hpp>
+#include <kvolt/files.hpp>
 #include <kvolt/middleware/brotli.hpp>
 #include <kvolt/middleware/compress.hpp>
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <brotli/decode.h>
+#include <fcntl.h>
 #include <functional>
 #include <random>
 #include <stdexcept>
@@ -97,7 +103,6 @@ TEST_CASE("what gains nothing by it, or must not be touched, goes as it is") {
         {"range", [](Context& c) { c.text(page), c.header("Content-Range", "bytes 0-9/10"); }},
         {"coded", [](Context& c) { c.text(page), c.header("Content-Encoding", "zstd"); }},
         {"no-transform", [](Context& c) { c.text(page), c.header("Cache-Control", "public, No-Transform"); }},
-        {"events", [](Context& c) { c.blob(page, "text/event-stream"); }},
         {"image", [](Context& c) { c.blob(page, "image/png"); }},
         {"set type", [](Context& c) { c.text(page), c.header("Content-Type", "video/mp4"); }},
         {"no type", [](Context& c) { c.blob(page, ""); }},
@@ -165,10 +170,9 @@ TEST_CASE("size, types and codecs can be chosen") {
 
 TEST_CASE("types that are worth it") {
     for (const char* type : {"text/plain", "TEXT/HTML; charset=utf-8", "application/json", "application/ld+json",
-                             "image/svg+xml", "application/wasm"})
+                             "image/svg+xml", "application/wasm", "text/event-stream; x"})
         CHECK(CompressOptions::compressible(type));
-    for (const char* type : {"", "image/png", "video/mp4", "application/zip", "text/event-stream; x", "font/woff2",
-                             "application/octet-stream"})
+    for (const char* type : {"", "image/png", "video/mp4", "application/zip", "font/woff2", "application/octet-stream"})
         CHECK_FALSE(CompressOptions::compressible(type));
 }
 
@@ -179,4 +183,173 @@ TEST_CASE("large bodies survive both codings") {
     CHECK(gunzip(*gzip(1).encode(big)) == big);
     CHECK(unbrotli(*brotli(1).encode(big)) == big);
     CHECK(gunzip(*gzip(9).encode("")).empty());
+}
+
+TEST_CASE("a 304 says what its 200 says") {
+    auto tag = [](std::string accepted, std::string listed, auto handler) {
+        Fixture f;
+        if (!accepted.empty()) f.request.add_field("Accept-Encoding", accepted);
+        if (!listed.empty()) f.request.add_field("If-None-Match", listed);
+        f.serve(compress(), handler);
+        CHECK(f.response.status() == 304);
+        CHECK(f.response.header("Content-Encoding").empty());
+        return std::string(f.response.header("ETag")) + ' ' + std::string(f.response.header("Vary"));
+    };
+    auto known = [](Context& c) { c.header("ETag", "\"1\""), c.status(304); };
+    CHECK(tag("gzip", "W/\"1\"", known) == "W/\"1\" Accept-Encoding");
+    CHECK(tag("gzip", "\"0\", W/\"1\"", known) == "W/\"1\" Accept-Encoding");
+    CHECK(tag("gzip", "", known) == "W/\"1\" Accept-Encoding");
+    CHECK(tag("gzip", "\"1\"", known) == "\"1\" Accept-Encoding");  // it has the body as it is
+    CHECK(tag("", "\"1\"", known) == "\"1\" Accept-Encoding");
+    CHECK(tag("gzip;q=0", "", known) == "\"1\" Accept-Encoding");
+    CHECK(tag("gzip", "", [](Context& c) { c.status(304); }) == " Accept-Encoding");
+    // What is never compressed needs neither.
+    CHECK(tag("gzip", "", [](Context& c) {
+              c.header("Content-Type", "image/png").header("ETag", "\"1\"").status(304);
+          }) == "\"1\" ");
+    CHECK(tag("gzip", "", [](Context& c) { c.text("small"), c.header("ETag", "\"1\"").status(304); }) == "\"1\" ");
+    CHECK(tag("gzip", "", [](Context& c) {
+              c.header("Cache-Control", "no-transform").header("ETag", "\"1\"").status(304);
+          }) == "\"1\" ");
+}
+
+TEST_CASE("small files are compressed by type, as their 304 knows, and large ones are not") {
+    test::Folder folder;
+    std::string text = page;
+    while (text.size() < 10000) text += page;
+    auto age = [](const std::string& path) {
+        timespec times[2] = {{784111777, 0}, {784111777, 0}};
+        REQUIRE(::utimensat(AT_FDCWD, path.c_str(), times, 0) == 0);
+        return path;
+    };
+    const std::string css = age(folder.write("a.css", text)), tiny = age(folder.write("tiny.css", "a{}")),
+                      large = age(folder.write("large.css", std::string(256 * 1024 + 1, ' '))),
+                      image = age(folder.write("a.png", text));
+    struct Case {
+        std::string path;
+        bool compressed;
+    };
+    for (const Case& c : {Case{css, true}, Case{tiny, false}, Case{large, false}, Case{image, false}})
+        for (std::string method : {"GET", "HEAD"}) {
+            INFO(method << ' ' << c.path);
+            Fixture f("/", method), again("/", method), part("/", method), plain("/", method);
+            for (Fixture* each : {&f, &again, &part}) each->request.add_field("Accept-Encoding", "gzip");
+            auto handler = [&](Context& of) { of.file(c.path); };
+            f.serve(compress(), handler);
+            CHECK((f.response.header("Content-Encoding") == "gzip") == c.compressed);
+            CHECK((f.response.header("Vary") == "Accept-Encoding") == c.compressed);
+            CHECK(f.response.header("ETag").starts_with("W/") == c.compressed);
+            CHECK(f.response.header("Accept-Ranges").empty() == c.compressed);
+            if (c.compressed) CHECK(gunzip(f.response.body()) == text);
+            again.request.add_field("If-None-Match", f.response.header("ETag"));
+            again.serve(compress(), handler);
+            CHECK(again.response.status() == 304);
+            CHECK(again.response.header("ETag") == f.response.header("ETag"));
+            CHECK(again.response.header("Vary") == f.response.header("Vary"));
+            plain.serve(compress(), handler);
+            CHECK(plain.response.header("Content-Encoding").empty());
+            CHECK((plain.response.header("Vary") == "Accept-Encoding") == c.compressed);
+            if (method == "HEAD") continue;
+            part.request.add_field("Range", "bytes=0-1");
+            part.serve(compress(), handler);
+            CHECK(part.response.status() == 206);
+            CHECK(part.response.header("Content-Encoding").empty());
+        }
+    Fixture off, all;
+    for (Fixture* each : {&off, &all}) each->request.add_field("Accept-Encoding", "gzip");
+    off.serve(compress(CompressOptions().max_file(0)), [&](Context& c) { c.file(css); });
+    CHECK(off.response.header("Content-Encoding").empty());
+    all.serve(compress(CompressOptions().max_file(1 << 20)), [&](Context& c) { c.file(large); });
+    CHECK(all.response.header("Content-Encoding") == "gzip");
+    Fixture cut;
+    cut.request.add_field("Accept-Encoding", "gzip");
+    cut.serve(compress(), [&](Context& c) {
+        c.file(css);
+        REQUIRE(::truncate(css.c_str(), 10) == 0);
+    });
+    CHECK(cut.response.header("Content-Encoding").empty());
+    Fixture made_up;
+    made_up.request.add_field("Accept-Encoding", "gzip");
+    made_up.serve(compress(CompressOptions().min_size(10).types([](std::string_view) { return true; })),
+                  [](Context& c) { c.file("/proc/meminfo"); });
+    CHECK(gunzip(made_up.response.body()).starts_with("MemTotal:"));
+}
+
+TEST_CASE("streams and events are compressed by what can do so") {
+    struct Case {
+        std::string accepted, coding;
+        bool events;
+    };
+    for (const Case& c : {Case{"gzip", "gzip", false}, Case{"br, gzip;q=0.5", "gzip", false}, Case{"br", "", false},
+                          Case{"", "", false}, Case{"gzip;q=0", "", true}, Case{"gzip, br", "gzip", true}})
+        for (std::string method : {"GET", "HEAD"}) {
+            INFO(c.accepted);
+            Fixture f("/", method);
+            if (!c.accepted.empty()) f.request.add_field("Accept-Encoding", c.accepted);
+            f.serve(compress(CompressOptions().codecs({brotli(), gzip()})), [&](Context& of) {
+                of.header("ETag", "\"1\"");
+                if (c.events)
+                    of.events();
+                else
+                    of.stream("text/csv");
+                CHECK((f.response.encoder() != nullptr) == !c.coding.empty());
+                CHECK(f.response.header("Content-Encoding") == c.coding);
+                CHECK(f.response.header("ETag") == (c.coding.empty() ? "\"1\"" : "W/\"1\""));
+                CHECK(f.response.header("Vary") == "Accept-Encoding");
+            });
+            CHECK(f.response.header("Content-Encoding") == c.coding);
+        }
+    const std::pair<const char*, std::function<void(Context&)>> untouched[] = {
+        {"image", [](Context& c) { c.stream("image/png"); }},
+        {"bytes", [](Context& c) { c.stream(); }},
+        {"coded", [](Context& c) { c.header("Content-Encoding", "zstd"), c.stream("text/csv"); }},
+        {"no-transform", [](Context& c) { c.header("Cache-Control", "no-transform"), c.events(); }},
+        {"206", [](Context& c) { c.status(206), c.stream("text/csv"); }},
+        {"failed", [](Context& c) { c.stream("text/csv"), throw std::runtime_error("db"); }},
+    };
+    for (const auto& [name, handler] : untouched) {
+        INFO(name);
+        Fixture f;
+        f.request.add_field("Accept-Encoding", "gzip");
+        f.serve(compress(), handler);
+        CHECK(f.response.encoder() == nullptr);
+        CHECK(f.response.header("Content-Encoding") == (std::string(name) == "coded" ? "zstd" : ""));
+    }
+    Fixture off;
+    off.request.add_field("Accept-Encoding", "gzip");
+    off.serve(compress(CompressOptions().streams(false)), [](Context& c) { c.stream("text/csv"); });
+    CHECK(off.response.encoder() == nullptr);
+}
+
+TEST_CASE("what was encoded of a stream can be decoded at once, and its end ends it") {
+    for (bool small : {false, true}) {
+        auto encoder = gzip().stream(small);
+        z_stream stream{};
+        REQUIRE(inflateInit2(&stream, 15 + 16) == Z_OK);
+        auto decode = [&](std::string bytes) {
+            std::string out(1 << 20, '\0');
+            stream.next_in = reinterpret_cast<Bytef*>(bytes.data());
+            stream.avail_in = static_cast<uInt>(bytes.size());
+            stream.next_out = reinterpret_cast<Bytef*>(out.data());
+            stream.avail_out = static_cast<uInt>(out.size());
+            int result = inflate(&stream, Z_SYNC_FLUSH);
+            CHECK((result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR));  // of nothing
+            out.resize(out.size() - stream.avail_out);
+            return out;
+        };
+        std::string noise;
+        std::mt19937 random(3);
+        for (int i = 0; i < 200000; ++i) noise += static_cast<char>(random());
+        for (const std::string& part : {std::string("a"), page, std::string(), noise, std::string("end")}) {
+            std::string out = "before";
+            encoder->encode(out, part);
+            CHECK(out.starts_with("before"));
+            CHECK(decode(out.substr(6)) == part);
+        }
+        std::string rest;
+        encoder->finish(rest);
+        CHECK(decode(rest).empty());
+        CHECK(inflate(&stream, Z_FINISH) == Z_STREAM_END);
+        inflateEnd(&stream);
+    }
 }

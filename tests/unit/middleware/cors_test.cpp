@@ -66,7 +66,7 @@ TEST_CASE("cors: a list of origins") {
         CHECK(f->response.status() == 200);
         CHECK(f->response.body() == "handled");  // a request of the same origin may carry an Origin, too
     }
-    for (std::string_view bad : {"*", "a.example", "https://*.example", "https://a.example/path", "null"})
+    for (std::string_view bad : {"*", "a.example", "https://*.example", "https://a.example/path", "wss://a.example"})
         CHECK_THROWS_AS(CorsOptions().allow_origin(bad), std::invalid_argument);
 }
 
@@ -75,6 +75,20 @@ TEST_CASE("cors: a predicate decides, beside the list") {
     CHECK(fields(*ask(options, {"GET", "https://x.b.example"})) == "Allow-Origin: https://x.b.example; Vary: Origin");
     CHECK(fields(*ask(options, {"GET", "https://a.example"})) == "Allow-Origin: https://a.example; Vary: Origin");
     CHECK(fields(*ask(options, {"GET", "https://b.example"})) == "Vary: Origin");
+}
+
+TEST_CASE("cors: origins that no web site has, and all below a name") {
+    auto options = CorsOptions()
+                       .allow_origin("null")
+                       .allow_origin("capacitor://localhost")
+                       .allow_origin("https://*.a.example")
+                       .credentials();
+    for (std::string origin : {"null", "capacitor://localhost", "https://x.a.example", "https://y.x.a.example"})
+        CHECK(fields(*ask(options, {"GET", origin})) ==
+              "Allow-Origin: " + origin + "; Allow-Credentials: true; Vary: Origin");
+    for (std::string origin :
+         {"", "capacitor://other", "https://a.example", "https://xa.example", "http://x.a.example"})
+        CHECK(fields(*ask(options, {"GET", origin})) == "Vary: Origin");
 }
 
 TEST_CASE("cors: credentials never go with any origin") {

@@ -41,18 +41,55 @@ TEST_CASE("who asks too often gets 429, and is told when to come back") {
     CHECK(ask()->response.status() == 429);
 }
 
-TEST_CASE("a client is its address without the port") {
-    for (const auto& [address, key] : {
-             std::pair("192.0.2.1:1234", "192.0.2.1"),
-             std::pair("192.0.2.1", "192.0.2.1"),
-             std::pair("[2001:db8:1:2:3:4:5:6]:80", "2001:db8:1:2::/64"),
-             std::pair("[2001:db8:1:2::]:80", "2001:db8:1:2::/64"),
-             std::pair("2001:db8:1:2::9", "2001:db8:1:2::/64"),
-             std::pair("[fe80::1%eth0]:80", "fe80::/64"),
-             std::pair("[::1]:80", "::/64"),
-             std::pair("unix", "unix"),
-         })
-        CHECK(kvolt::middleware::detail::rate_limit_key(address) == std::string(key));
+TEST_CASE("a client is its address without the port, and of IPv6 its network") {
+    struct Case {
+        std::string address, client, network;
+    };
+    for (const Case& c : {
+             Case{"192.0.2.1:1234", "192.0.2.1", ""},
+             Case{"192.0.2.1", "192.0.2.1", ""},
+             Case{"[::ffff:192.0.2.1]:80", "192.0.2.1", ""},
+             Case{"[2001:db8:1:2:3:4:5:6]:80", "2001:db8:1:2::/64", "2001:db8:1::/48"},
+             Case{"[2001:db8:1:2::]:80", "2001:db8:1:2::/64", "2001:db8:1::/48"},
+             Case{"2001:db8:1:2::9", "2001:db8:1:2::/64", "2001:db8:1::/48"},
+             Case{"[fe80::1%eth0]:80", "fe80::/64", "fe80::/48"},
+             Case{"fe80::1%eth0", "fe80::/64", "fe80::/48"},
+             Case{"[::1]:80", "::/64", "::/48"},
+             Case{"unix", "unix", ""},
+             Case{"%", "%", ""},
+             Case{"", "", ""},
+         }) {
+        INFO(c.address);
+        auto key = kvolt::middleware::detail::rate_limit_key(c.address);
+        CHECK(key.client == c.client);
+        CHECK(key.network == c.network);
+    }
+}
+
+TEST_CASE("the limit cannot be washed out by many networks") {
+    // Each /64 of them once and once again: those of one /48, and one of many /48s.
+    for (bool one_network : {true, false}) {
+        RateLimitOptions::Clock::time_point now{};
+        auto limit = rate_limit(RateLimitOptions().rate(1, 1h).clients(100).clock([&] { return now; }));
+        int allowed = 0;
+        for (int round = 0; round < 2; ++round)
+            for (int i = 0; i < 101; ++i) {
+                Fixture f;
+                std::string number = std::to_string(i + 1000);
+                f.exchange.address =
+                    one_network ? "[2001:db8:1:" + number + "::1]:80" : "[2001:db8:" + number + "::1]:80";
+                f.serve(limit);
+                allowed += f.response.status() == 200;
+            }
+        CHECK(allowed == (one_network ? 25 + 1 : 100 + 1));
+        // IPv4 clients find room beside a /48, but then share what all newcomers have.
+        Fixture f;
+        f.serve(limit);
+        CHECK(f.response.status() == (one_network ? 200 : 429));
+    }
+    CHECK(RateLimitOptions().networks() == 256);
+    CHECK(RateLimitOptions().clients(1000).networks(300).networks() == 250);
+    CHECK(RateLimitOptions().clients(1).networks() == 1);
 }
 
 TEST_CASE("a function may choose the key, and leave clients without limit") {
@@ -88,4 +125,5 @@ TEST_CASE("a rate of nothing is refused at setup") {
     CHECK_THROWS_AS(RateLimitOptions().rate(1, 0s), std::invalid_argument);
     CHECK_THROWS_AS(RateLimitOptions().burst(0), std::invalid_argument);
     CHECK_THROWS_AS(RateLimitOptions().clients(0), std::invalid_argument);
+    CHECK_THROWS_AS(RateLimitOptions().networks(0), std::invalid_argument);
 }
