@@ -32,6 +32,12 @@ private:
     Loop* loop_;
 };
 
+/// Lets run() have results that cannot be made without a value, which Asio asks for.
+template <class T>
+Task<> keep(Task<T> task, std::optional<T>& result) {
+    result.emplace(co_await std::move(task));
+}
+
 }  // namespace detail
 
 /// Run a coroutine in this thread, on a loop of its own, until it ends: `kvolt::run(talk());`. What it has spawned on
@@ -50,9 +56,9 @@ private:
 /// @throws std::bad_alloc  also where Asio has destroyed the coroutine for lack of memory.
 template <class T>
 T run(Task<T> task) {
-    detail::Loop loop;
-    std::exception_ptr failure = std::make_exception_ptr(std::bad_alloc());
     if constexpr (std::is_void_v<T>) {
+        detail::Loop loop;
+        std::exception_ptr failure = std::make_exception_ptr(std::bad_alloc());
         boost::asio::co_spawn(
             loop.executor(), std::move(task),
             [&, drain = detail::Drain(loop)](std::exception_ptr thrown) { failure = std::move(thrown); });
@@ -60,13 +66,7 @@ T run(Task<T> task) {
         if (failure) std::rethrow_exception(failure);
     } else {
         std::optional<T> result;
-        boost::asio::co_spawn(loop.executor(), std::move(task),
-                              [&, drain = detail::Drain(loop)](std::exception_ptr thrown, T value) {
-                                  failure = std::move(thrown);
-                                  if (!failure) result.emplace(std::move(value));
-                              });
-        loop.run();
-        if (failure) std::rethrow_exception(failure);
+        run(detail::keep(std::move(task), result));
         return std::move(*result);
     }
 }

@@ -891,6 +891,12 @@ TEST_CASE("run: a coroutine on a loop of its own, with its result or exception")
         co_return n * 2;
     };
     CHECK(kvolt::run(number(21)) == 42);
+    struct Valued {
+        explicit Valued(int value) : number(value) {}
+        int number;
+    };
+    auto valued = []() -> Task<Valued> { co_return Valued(42); };
+    CHECK(kvolt::run(valued()).number == 42);
     auto fail = []() -> Task<> {
         throw std::runtime_error("no");
         co_return;

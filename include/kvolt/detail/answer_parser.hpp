@@ -1,11 +1,11 @@
 #ifndef KVOLT_DETAIL_ANSWER_PARSER_HPP
 #define KVOLT_DETAIL_ANSWER_PARSER_HPP
 
+#include <kvolt/detail/beast.hpp>
 #include <kvolt/url.hpp>
 
 #include <boost/asio/buffer.hpp>
-#include <boost/beast/http/basic_parser.hpp>
-#include <boost/beast/http/error.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -53,7 +53,7 @@ struct Answer {
     }
 };
 
-/// Takes the answer to an opening handshake off the bytes that come in. Beast's parser does the work.
+/// Takes the answer to an opening handshake off the bytes that come in.
 class AnswerParser {
 public:
     static constexpr std::size_t body_kept = 1024;
@@ -69,10 +69,10 @@ public:
         while (!done() && !input.empty()) {
             // Where asserts are on, Beast 1.81 ends the process if an empty body's only chunk comes in pieces.
             if (has_head() && parser_->chunked() && answer().body.empty() && input[0] == '0' && input.size() < 5) break;
-            boost::system::error_code error;
+            Parser::Error error;
             std::size_t used = parser_->put(boost::asio::const_buffer(input.data(), input.size()), error);
             input.erase(0, used);
-            if (error && error != boost::beast::http::error::need_more) throw boost::system::system_error(error);
+            if (error && error != ParseError::need_more) throw boost::system::system_error(error);
             if (parser_->is_done() && is_interim()) {
                 if (++interim_ > most_interim) throw boost::system::system_error(too_much());
                 restart();
@@ -91,50 +91,32 @@ public:
     const Answer& answer() const noexcept { return parser_->answer; }
 
 private:
-    using View = boost::beast::string_view;
-    using Error = boost::system::error_code;
-
     static constexpr int most_interim = 10;
 
-    static Error too_much() { return boost::beast::http::error::header_limit; }
+    static boost::system::error_code too_much() { return ParseError::header_limit; }
 
-    struct Parser final : boost::beast::http::basic_parser<false> {
-        explicit Parser(std::size_t fields) : most_fields(fields) {
-            body_limit(boost::none);
-            eager(true);
-        }
+    struct Parser final : HttpParser<false, Parser> {
+        Parser(std::size_t head_size, std::size_t fields) : HttpParser(head_size), most_fields(fields) { go_on(); }
 
-        static std::string_view std_view(View text) noexcept { return {text.data(), text.size()}; }
-
-        void on_response_impl(int status, View reason, int version, Error&) override {
+        void on_start(int status, std::string_view reason, int version, Error&) {
             answer.status = status;
             answer.version = version;
-            answer.reason = std_view(reason);
+            answer.reason = reason;
         }
 
-        void on_field_impl(boost::beast::http::field, View name, View value, Error& error) override {
-            if (is_header_done()) return;  // a trailer
+        void on_field(std::string_view name, std::string_view value, Error& error) {
             if (answer.fields.size() >= most_fields)
                 error = too_much();
             else
-                answer.fields.emplace_back(std_view(name), std_view(value));
+                answer.fields.emplace_back(name, value);
         }
 
-        std::size_t on_body_impl(View body, Error&) override {
-            std::string_view part = std_view(body);
-            answer.body += part.substr(0, body_kept - answer.body.size());
+        std::size_t on_body(std::string_view body, Error&) {
+            answer.body += body.substr(0, body_kept - answer.body.size());
             return body.size();
         }
 
-        std::size_t on_chunk_body_impl(std::uint64_t, View body, Error& error) override {
-            return on_body_impl(body, error);
-        }
-
-        void on_request_impl(boost::beast::http::verb, View, View, int, Error&) override {}
-        void on_header_impl(Error&) override {}
-        void on_body_init_impl(const boost::optional<std::uint64_t>&, Error&) override {}
-        void on_chunk_header_impl(std::uint64_t, View, Error&) override {}
-        void on_finish_impl(Error&) override {}
+        void on_chunk(std::uint64_t, std::string_view, Error&) {}
 
         std::size_t most_fields;
         Answer answer;
@@ -147,10 +129,7 @@ private:
         return has_head() && (parser_->is_done() || parser_->answer.body.size() >= body_kept);
     }
 
-    void restart() {
-        parser_.emplace(most_fields_);
-        parser_->header_limit(static_cast<std::uint32_t>(head_size_ + 4));
-    }
+    void restart() { parser_.emplace(head_size_, most_fields_); }
 
     std::size_t head_size_;
     std::size_t most_fields_;

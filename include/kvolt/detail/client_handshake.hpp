@@ -6,14 +6,13 @@
 #include <kvolt/connect_error.hpp>
 #include <kvolt/connect_options.hpp>
 #include <kvolt/detail/answer_parser.hpp>
+#include <kvolt/detail/base64.hpp>
 #include <kvolt/detail/compression.hpp>
 #include <kvolt/detail/escape.hpp>
 #include <kvolt/detail/handshake.hpp>
 #include <kvolt/detail/random.hpp>
 #include <kvolt/detail/websocket_url.hpp>
 #include <kvolt/url.hpp>
-
-#include <boost/beast/core/detail/base64.hpp>
 
 #include <algorithm>
 #include <array>
@@ -24,13 +23,7 @@
 namespace kvolt::detail {
 
 /// A new Sec-WebSocket-Key: 16 random bytes.
-inline std::string make_websocket_key() {
-    namespace base64 = boost::beast::detail::base64;
-    auto bytes = random_value<std::array<unsigned char, 16>>();
-    std::string key(base64::encoded_size(bytes.size()), '\0');
-    key.resize(base64::encode(key.data(), bytes.data(), bytes.size()));
-    return key;
-}
+inline std::string make_websocket_key() { return encode_base64(random_value<std::array<unsigned char, 16>>()); }
 
 inline std::string handshake_request(const WebSocketUrl& url, const ConnectOptions& options, std::string_view key) {
     std::string host = url.authority();

@@ -1,17 +1,17 @@
 #ifndef KVOLT_DETAIL_HANDSHAKE_HPP
 #define KVOLT_DETAIL_HANDSHAKE_HPP
 
+#include <kvolt/detail/base64.hpp>
 #include <kvolt/detail/character_set.hpp>
 #include <kvolt/detail/compression.hpp>
 #include <kvolt/detail/fields.hpp>
+#include <kvolt/detail/sha1.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/request.hpp>
 #include <kvolt/upgrade_options.hpp>
 #include <kvolt/url.hpp>
 
-#include <boost/beast/core/detail/base64.hpp>
-#include <boost/beast/core/detail/sha1.hpp>
-
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -20,23 +20,13 @@ namespace kvolt::detail {
 
 /// The key is 16 bytes in base64: 22 characters and two times '=' (RFC 6455, section 4.1).
 inline bool is_websocket_key(std::string_view key) {
-    static constexpr CharacterSet alphabet("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+    static constexpr CharacterSet alphabet(base64_alphabet);
     return key.size() == 24 && key.ends_with("==") && alphabet.has_all(key.substr(0, 22));
 }
 
 /// What Sec-WebSocket-Accept proves that the key was seen with (RFC 6455, section 4.2.2).
 inline std::string accept_key(std::string_view key) {
-    namespace beast = boost::beast::detail;
-    std::string proof(key);
-    proof += "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    beast::sha1_context context;
-    beast::init(context);
-    beast::update(context, proof.data(), proof.size());
-    char digest[beast::sha1_context::digest_size];
-    beast::finish(context, digest);
-    std::string accept(beast::base64::encoded_size(sizeof digest), '\0');
-    accept.resize(beast::base64::encode(accept.data(), digest, sizeof digest));
-    return accept;
+    return encode_base64(Sha1::of(std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
 }
 
 /// @param host  What the client calls the server.

@@ -313,7 +313,9 @@ private:
 
     void advance();
 
-    static inline thread_local Loop* current_ = nullptr;
+    // One in the process, also where a program and a shared library have hidden copies of all else: Asio calls our
+    // handlers in either.
+    [[gnu::visibility("default")]] static inline thread_local Loop* current_ = nullptr;
 
     struct Ticker;  // by which time goes on
 

@@ -134,7 +134,8 @@ public:
     const std::vector<double>& bounds() const noexcept { return bounds_; }
 
 private:
-    static std::uint64_t next_number() noexcept {
+    // Counts for the whole process, also where a program and a shared library have hidden copies of all else.
+    [[gnu::visibility("default")]] static std::uint64_t next_number() noexcept {
         static std::atomic<std::uint64_t> last{0};
         return ++last;
     }

@@ -1,13 +1,13 @@
 #ifndef KVOLT_DETAIL_REQUEST_READER_HPP
 #define KVOLT_DETAIL_REQUEST_READER_HPP
 
+#include <kvolt/detail/beast.hpp>
 #include <kvolt/detail/request_check.hpp>
 #include <kvolt/detail/request_parser.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/request.hpp>
 
 #include <boost/asio/buffer.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -61,7 +61,7 @@ public:
             for (; buffer_.size() >= 2 && std::memcmp(bytes().data(), "\r\n", 2) == 0; buffer_.consume(2))
                 if (++empty_lines_ > most_empty_lines) return Refusal{400, "empty lines in place of a request"};
             if (buffer_.size() == 0 && buffer_.capacity() > read_size)
-                buffer_ = boost::beast::flat_buffer(buffer_.max_size());  // what is idle holds little
+                buffer_ = ReadBuffer(buffer_.max_size());  // what is idle holds little
             if (buffer_.size() == 0 || bytes() == "\r") return std::nullopt;
             parser_.emplace(request_, limits_);
             seen_ = body_received_ = empty_lines_ = 0;
@@ -82,7 +82,7 @@ public:
         std::size_t size = parser_->put(buffer_.data(), error);
         request_.release();
         if (error) return judge(error, line);
-        if (size > limits_.header_size) return parser_->refusal(http_error::header_limit, bytes());
+        if (size > limits_.header_size) return parser_->refusal(ParseError::header_limit, bytes());
         if (auto refusal = check_request(request_, bytes().substr(0, size - 2))) return refusal;
         buffer_.consume(size);
         return std::nullopt;
@@ -109,7 +109,7 @@ public:
         std::size_t used = parser_->put(buffer_.data(), error);
         body_received_ += used;
         buffer_.consume(used);
-        if (error && error != http_error::need_more) return parser_->refusal(error, {});
+        if (error && error != ParseError::need_more) return parser_->refusal(error, {});
         if (stage() == Stage::body && buffer_.size() > limits_.header_size)
             return Refusal{400, "Bad Request"};  // a chunk head without end
         return std::nullopt;
@@ -138,13 +138,12 @@ public:
     std::string take_rest() {
         std::string rest(bytes());
         parser_.reset();
-        buffer_ = boost::beast::flat_buffer();
+        buffer_ = ReadBuffer();
         return rest;
     }
 
 private:
-    using Error = boost::system::error_code;
-    using http_error = boost::beast::http::error;
+    using Error = RequestParser::Error;
 
     // The first suffices for most requests; who only holds connections gets no more.
     static constexpr std::size_t first_read_size = 1024, read_size = 4096;
@@ -159,7 +158,7 @@ private:
     // @param line  Where the first line begins that has not been looked at whole.
     std::optional<Refusal> judge(Error error, std::size_t line) {
         // Beast judges a version before it is whole.
-        if (error != http_error::need_more && error != http_error::bad_version) return parser_->refusal(error, bytes());
+        if (error != ParseError::need_more && error != ParseError::bad_version) return parser_->refusal(error, bytes());
         if (auto refusal = parser_->check_unfinished(bytes(), line)) return refusal;
         if (auto refusal = check_size()) return refusal;
         parser_.emplace(request_, limits_);  // for another try when more has come
@@ -168,7 +167,7 @@ private:
 
     std::optional<Refusal> check_size() {
         if (buffer_.size() < limits_.header_size) return std::nullopt;
-        return parser_->refusal(http_error::header_limit, bytes());
+        return parser_->refusal(ParseError::header_limit, bytes());
     }
 
     std::string_view bytes() const noexcept {
@@ -178,7 +177,7 @@ private:
 
     Request& request_;
     const Limits& limits_;
-    boost::beast::flat_buffer buffer_;
+    ReadBuffer buffer_;
     std::optional<RequestParser> parser_;
     std::size_t read_size_ = first_read_size;
     std::size_t room_ = 0;  // for the read under way

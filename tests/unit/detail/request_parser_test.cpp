@@ -39,7 +39,7 @@ Parsed parse(Request& request, std::string_view bytes, const Limits& limits = {}
                 if (auto refusal = parser.begin_body(limits.body_size)) result.status = refusal->status;
             }
         }
-        if (error && error != boost::beast::http::error::need_more) result.status = parser.refusal(error, bytes).status;
+        if (error && error != kvolt::detail::ParseError::need_more) result.status = parser.refusal(error, bytes).status;
     }
     result.done = parser.is_done() && result.status == 0;
     result.rest = bytes.size() - begin;
