@@ -21,8 +21,8 @@ using test::Fixture;
 
 namespace {
 
-struct Files : test::Folder {
-    Files() {
+struct AnswerFiles : test::Folder {
+    AnswerFiles() {
         for (std::string name : {"page.html", "table.csv"}) {
             timespec times[2] = {{784111777, 0}, {784111777, 0}};
             REQUIRE(::utimensat(AT_FDCWD, write(name, name + " 0123456789").c_str(), times, 0) == 0);
@@ -30,12 +30,12 @@ struct Files : test::Folder {
     }
 };
 
-struct Answer {
+struct NamedAnswer {
     std::string name;
     std::function<void(Context&)> give;
 };
 
-std::vector<Answer> answers(const Files& files) {
+std::vector<NamedAnswer> answers_with(const AnswerFiles& files) {
     auto attempt = [](auto answer) {
         return [answer](Context& c) {
             try {
@@ -69,7 +69,7 @@ std::vector<Answer> answers(const Files& files) {
 }
 
 /// What is sent in answer to a request with this field.
-std::string sent(std::string_view condition, const std::function<void(Context&)>& handler) {
+std::string answered_with(std::string_view condition, const std::function<void(Context&)>& handler) {
     Fixture f;
     std::string value(condition.substr(condition.find(' ') + 1));
     if (!condition.empty()) f.request.add_field(condition.substr(0, condition.find(':')), value);
@@ -85,7 +85,7 @@ std::string sent(std::string_view condition, const std::function<void(Context&)>
 }  // namespace
 
 TEST_CASE("every answer takes the place of every other one, and leaves nothing of it") {
-    Files files;
+    AnswerFiles files;
     std::string tag;
     {
         Fixture f;
@@ -94,25 +94,27 @@ TEST_CASE("every answer takes the place of every other one, and leaves nothing o
         REQUIRE_FALSE(tag.empty());
     }
     for (const std::string& condition : {std::string(), "If-None-Match: " + tag, std::string("Range: bytes=2-3")}) {
-        auto all = answers(files);
-        for (const Answer& first : all)
-            for (const Answer& second : all) {
+        auto all = answers_with(files);
+        for (const NamedAnswer& first : all)
+            for (const NamedAnswer& second : all) {
                 if (first.name == "stream" || first.name == "events") continue;  // which cannot be taken back
                 if (first.name == "error" || first.name == "fault") continue;    // and these are the end
                 INFO(condition << ": " << first.name << ", then " << second.name);
-                CHECK(sent(condition, [&](Context& c) { first.give(c), second.give(c); }) ==
-                      sent(condition, second.give));
+                CHECK(answered_with(condition, [&](Context& c) { first.give(c), second.give(c); }) ==
+                      answered_with(condition, second.give));
             }
     }
     // It is no wonder that they are equal if nothing is said at all.
-    CHECK(sent("If-None-Match: " + tag, [&](Context& c) {
+    CHECK(answered_with("If-None-Match: " + tag, [&](Context& c) {
               c.file(files.path("page.html"));
           }).starts_with("HTTP/1.1 304 "));
-    CHECK(sent("Range: bytes=2-3", [&](Context& c) { c.attachment(files.path("table.csv")); }).ends_with("<2+2>"));
+    CHECK(answered_with("Range: bytes=2-3", [&](Context& c) {
+              c.attachment(files.path("table.csv"));
+          }).ends_with("<2+2>"));
 }
 
 TEST_CASE("a status counts in whatever order it is said, and a file is whole then") {
-    Files files;
+    AnswerFiles files;
     std::string page = files.path("page.html"), tag;
     {
         Fixture f;
@@ -121,33 +123,33 @@ TEST_CASE("a status counts in whatever order it is said, and a file is whole the
     }
     for (const std::string& condition :
          {std::string(), "If-None-Match: " + tag, std::string("Range: bytes=2-3"), std::string("Range: bytes=0-0,8-8")})
-        for (const Answer& answer : answers(files)) {
+        for (const NamedAnswer& answer : answers_with(files)) {
             if (answer.name == "error" || answer.name == "fault") continue;
             if (answer.name == "redirect" || answer.name == "stream" || answer.name == "events") continue;
             INFO(condition << ": " << answer.name);
-            std::string before = sent(condition, [&](Context& c) { c.status(404), answer.give(c); });
-            CHECK(sent(condition, [&](Context& c) { answer.give(c), c.status(404); }) == before);
+            std::string before = answered_with(condition, [&](Context& c) { c.status(404), answer.give(c); });
+            CHECK(answered_with(condition, [&](Context& c) { answer.give(c), c.status(404); }) == before);
             CHECK(before.starts_with("HTTP/1.1 404 Not Found\r\n"));
             CHECK(before.find("ETag") == before.npos);
             CHECK(before.find("Content-Range") == before.npos);
             CHECK(before.find("multipart") == before.npos);
         }
-    std::string whole = sent("Range: bytes=2-3", [&](Context& c) { c.file(page), c.status(200); });
+    std::string whole = answered_with("Range: bytes=2-3", [&](Context& c) { c.file(page), c.status(200); });
     CHECK(whole.starts_with("HTTP/1.1 200 OK\r\n"));
     CHECK(whole.ends_with("<0+20>"));
-    std::string moved = sent("", [](Context& c) { c.redirect("/there"), c.status(201); });
+    std::string moved = answered_with("", [](Context& c) { c.redirect("/there"), c.status(201); });
     CHECK(moved.starts_with("HTTP/1.1 201 Created\r\n"));
     CHECK(moved.find("\r\nLocation: /there\r\n") != moved.npos);
     // The status stays when the answer is another one.
-    CHECK(sent("", [](Context& c) {
+    CHECK(answered_with("", [](Context& c) {
               c.status(202), c.redirect("/there"), c.text("no");
           }).starts_with("HTTP/1.1 202 Accepted\r\n"));
 }
 
 TEST_CASE("what a handler says in the header wins over what a file says of itself, and stays") {
-    Files files;
+    AnswerFiles files;
     for (bool before : {true, false}) {
-        std::string out = sent("", [&](Context& c) {
+        std::string out = answered_with("", [&](Context& c) {
             if (before) c.header("X-Content-Type-Options", "other").header("Content-Type", "text/plain");
             c.file(files.path("page.html"));
             if (!before) c.header("X-Content-Type-Options", "other").header("Content-Type", "text/plain");
@@ -158,19 +160,19 @@ TEST_CASE("what a handler says in the header wins over what a file says of itsel
         CHECK(out.find("\r\nContent-Type: text/plain\r\n") != out.npos);
         CHECK(out.find("html") == out.npos);
     }
-    std::string own = sent("", [&](Context& c) {
+    std::string own = answered_with("", [&](Context& c) {
         c.file(files.path("page.html"));
         c.header("ETag", "\"mine\"");
         c.text("text");
     });
     CHECK(own.find("\r\nETag: \"mine\"\r\n") != own.npos);
-    std::string events = sent("", [](Context& c) { c.header("Cache-Control", "no-store"), c.events(); });
+    std::string events = answered_with("", [](Context& c) { c.header("Cache-Control", "no-store"), c.events(); });
     CHECK(events.find("\r\nCache-Control: no-store\r\n") != events.npos);
     CHECK(events.find("no-cache") == events.npos);
 }
 
 TEST_CASE("cookies add up, and other fields where that is asked for") {
-    std::string out = sent("", [](Context& c) {
+    std::string out = answered_with("", [](Context& c) {
         c.header("Set-Cookie", "b=2").header("set-cookie", "c=3").header("Link", "</a>").add_header("Link", "</b>");
         c.text("text");
     });

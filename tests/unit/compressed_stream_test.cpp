@@ -29,10 +29,10 @@ namespace mw = kvolt::middleware;
 namespace {
 
 /// gunzip, byte by byte as they come.
-class Gunzip {
+class StepwiseGunzip {
 public:
-    Gunzip() { REQUIRE(inflateInit2(&stream_, 15 + 16) == Z_OK); }
-    ~Gunzip() { inflateEnd(&stream_); }
+    StepwiseGunzip() { REQUIRE(inflateInit2(&stream_, 15 + 16) == Z_OK); }
+    ~StepwiseGunzip() { inflateEnd(&stream_); }
 
     std::string read(std::string bytes) {
         std::string out;
@@ -57,8 +57,8 @@ private:
 };
 
 /// A place where handlers wait for the test.
-struct Gate {
-    explicit Gate(kvolt::App& app) : timer(app.executor(), boost::asio::steady_timer::time_point::max()) {}
+struct StreamGate {
+    explicit StreamGate(kvolt::App& app) : timer(app.executor(), boost::asio::steady_timer::time_point::max()) {}
     Task<> pass() {
         boost::system::error_code ignored;
         co_await timer.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
@@ -67,7 +67,7 @@ struct Gate {
 };
 
 /// Read until so much of the text has come.
-std::string read(kvolt::testing::ResponseStream& stream, Gunzip& gunzip, std::size_t size) {
+std::string read_decoded(kvolt::testing::ResponseStream& stream, StepwiseGunzip& gunzip, std::size_t size) {
     std::string text;
     while (text.size() < size) {
         auto part = stream.read();
@@ -81,7 +81,7 @@ std::string read(kvolt::testing::ResponseStream& stream, Gunzip& gunzip, std::si
 
 TEST_CASE("a part of a compressed stream can be read before the next one is written") {
     kvolt::App app;
-    Gate gate(app);
+    StreamGate gate(app);
     std::vector<std::string> log;
     app.use(mw::logger(mw::LoggerOptions().sink([&](std::string_view line) { log.emplace_back(line); })));
     app.use(mw::compress());
@@ -101,10 +101,10 @@ TEST_CASE("a part of a compressed stream can be read before the next one is writ
     CHECK(stream.header("Content-Encoding") == "gzip");
     CHECK(stream.header("Transfer-Encoding") == "chunked");
     CHECK(stream.header("Vary") == "Accept-Encoding");
-    Gunzip gunzip;
-    CHECK(read(stream, gunzip, 4) == "a,b\n");
+    StepwiseGunzip gunzip;
+    CHECK(read_decoded(stream, gunzip, 4) == "a,b\n");
     gate.timer.cancel();
-    CHECK((read(stream, gunzip, big.size()) == big));
+    CHECK((read_decoded(stream, gunzip, big.size()) == big));
     CHECK_FALSE(gunzip.ended);
     gate.timer.cancel();
     std::string rest;
@@ -118,7 +118,7 @@ TEST_CASE("a part of a compressed stream can be read before the next one is writ
 
 TEST_CASE("compressed events arrive one by one, and so do the comments that keep them open") {
     kvolt::App app;
-    Gate gate(app);
+    StreamGate gate(app);
     app.use(mw::compress());
     app.get("/events", [&](Context& c) -> Task<> {
         auto events = c.events();
@@ -131,12 +131,12 @@ TEST_CASE("compressed events arrive one by one, and so do the comments that keep
     auto stream = client.get("/events").header("Accept-Encoding", "gzip, deflate, br").open();
     CHECK(stream.header("Content-Encoding") == "gzip");
     CHECK(stream.header("Content-Type") == "text/event-stream");
-    Gunzip gunzip;
+    StepwiseGunzip gunzip;
     for (int i = 0; i < 3; ++i) {
         std::string event = "data: event " + std::to_string(i) + "\n\n";
-        CHECK(read(stream, gunzip, event.size()) == event);
+        CHECK(read_decoded(stream, gunzip, event.size()) == event);
         client.advance(app.limits().ping_interval + 1s);
-        CHECK(read(stream, gunzip, 3) == ":\n\n");
+        CHECK(read_decoded(stream, gunzip, 3) == ":\n\n");
         gate.timer.cancel();
     }
     std::string rest;
@@ -163,14 +163,14 @@ TEST_CASE("a compressed stream for HTTP/1.0, for HEAD, without a part, and one t
     auto old = client.connect();
     old.send("GET /rows HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n");
     std::string answer = old.read_to_end();
-    Gunzip gunzip;
+    StepwiseGunzip gunzip;
     CHECK(gunzip.read(answer.substr(answer.find("\r\n\r\n") + 4)) == "a,b\n");
     CHECK(gunzip.ended);
     auto head = client.request("HEAD", "/rows").header("Accept-Encoding", "gzip").send();
     CHECK(head.header("Content-Encoding") == "gzip");
     CHECK(head.body().empty());
     auto none = client.get("/none").header("Accept-Encoding", "gzip").send();
-    Gunzip nothing;
+    StepwiseGunzip nothing;
     CHECK(nothing.read(none.body()).empty());
     CHECK(nothing.ended);
     auto early = client.get("/early").header("Accept-Encoding", "gzip").send();

@@ -9,7 +9,7 @@ using namespace kvolt::detail;
 
 namespace {
 
-File file(std::uint64_t size, std::time_t modified, long nanoseconds) {
+File file_state(std::uint64_t size, std::time_t modified, long nanoseconds) {
     File result;
     result.size = size;
     result.modified = modified;
@@ -21,20 +21,20 @@ File file(std::uint64_t size, std::time_t modified, long nanoseconds) {
 
 TEST_CASE("a file's entity tag is that of its copies on other machines: size and second") {
     constexpr std::time_t modified = 784111777, later = modified + 1000;
-    CHECK(entity_tag(file(10, modified, 123456789), later) == "\"a-2ebc98a1\"");
-    CHECK(entity_tag(file(10, modified, 0), later) == "\"a-2ebc98a1\"");
-    CHECK(entity_tag(file(10, modified, 0), later, "br") == "\"a-2ebc98a1-br\"");
-    CHECK(entity_tag(file(11, modified, 0), later) != entity_tag(file(10, modified, 0), later));
-    CHECK(entity_tag(file(10, modified + 1, 0), later) != entity_tag(file(10, modified, 0), later));
+    CHECK(entity_tag(file_state(10, modified, 123456789), later) == "\"a-2ebc98a1\"");
+    CHECK(entity_tag(file_state(10, modified, 0), later) == "\"a-2ebc98a1\"");
+    CHECK(entity_tag(file_state(10, modified, 0), later, "br") == "\"a-2ebc98a1-br\"");
+    CHECK(entity_tag(file_state(11, modified, 0), later) != entity_tag(file_state(10, modified, 0), later));
+    CHECK(entity_tag(file_state(10, modified + 1, 0), later) != entity_tag(file_state(10, modified, 0), later));
 }
 
 TEST_CASE("within the second of its last change, a file may change again: its tag is weak, and soon another one") {
     constexpr std::time_t modified = 784111777;
     for (std::time_t now : {modified - 1000, modified, modified + 1}) {
-        CHECK(entity_tag(file(10, modified, 7), now) == "W/\"a-2ebc98a1-7\"");
-        CHECK(entity_tag(file(10, modified, 8), now, "gzip") == "W/\"a-2ebc98a1-8-gzip\"");
+        CHECK(entity_tag(file_state(10, modified, 7), now) == "W/\"a-2ebc98a1-7\"");
+        CHECK(entity_tag(file_state(10, modified, 8), now, "gzip") == "W/\"a-2ebc98a1-8-gzip\"");
     }
-    CHECK(entity_tag(file(10, modified, 7), modified + 2) == "\"a-2ebc98a1\"");
+    CHECK(entity_tag(file_state(10, modified, 7), modified + 2) == "\"a-2ebc98a1\"");
 
     // So what was asked for in that second is asked for again, and gives no ranges.
     kvolt::Request request;

@@ -12,10 +12,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-TicketKeys::Clock::time_point now{};
+TicketKeys::Clock::time_point ticket_now{};
 
-struct Keys : TicketKeys {
-    Keys() : TicketKeys([] { return now; }) {}
+struct SteppedKeys : TicketKeys {
+    SteppedKeys() : TicketKeys([] { return ticket_now; }) {}
 
     // What becomes of a ticket that was sealed with this key: opened, opened and replaced, or nothing.
     std::string open(const TicketKey& key) {
@@ -29,13 +29,13 @@ struct Keys : TicketKeys {
 }  // namespace
 
 TEST_CASE("a key seals for one period and opens for another one") {
-    now = {};
-    Keys keys;
+    ticket_now = {};
+    SteppedKeys keys;
     TicketKey first = *keys.current();
     CHECK(keys.open(first) == "opened");
-    now += TicketKeys::period - 1s;
+    ticket_now += TicketKeys::period - 1s;
     CHECK(keys.current()->name == first.name);
-    now += 1s;
+    ticket_now += 1s;
     CHECK(keys.open(first) == "replaced");
     TicketKey second = *keys.current();
     CHECK(second.name != first.name);
@@ -43,10 +43,10 @@ TEST_CASE("a key seals for one period and opens for another one") {
     CHECK(second.mac != first.mac);
     CHECK(keys.open(second) == "opened");
     CHECK(keys.open(first) == "replaced");
-    now += TicketKeys::period - 1s;
+    ticket_now += TicketKeys::period - 1s;
     CHECK(keys.open(first) == "replaced");
     CHECK(keys.open(second) == "opened");
-    now += 1s;
+    ticket_now += 1s;
     CHECK(keys.open(first) == "nothing");
     CHECK(keys.open(second) == "replaced");
     CHECK(keys.current()->name != second.name);
@@ -54,41 +54,41 @@ TEST_CASE("a key seals for one period and opens for another one") {
 
 TEST_CASE("keys go with time, also when nobody comes for long") {
     for (auto pause : {2 * TicketKeys::period, 3 * TicketKeys::period, 10000 * TicketKeys::period}) {
-        now = {};
-        Keys keys;
+        ticket_now = {};
+        SteppedKeys keys;
         TicketKey first = *keys.current();
-        now += TicketKeys::period;
+        ticket_now += TicketKeys::period;
         TicketKey second = *keys.current();
-        now += pause;
+        ticket_now += pause;
         CHECK(keys.open(first) == "nothing");
         CHECK(keys.open(second) == "nothing");
         TicketKey third = *keys.current();
         CHECK(third.name != second.name);
         CHECK(keys.open(third) == "opened");
-        now += TicketKeys::period - 1s;
+        ticket_now += TicketKeys::period - 1s;
         CHECK(keys.current()->name == third.name);
     }
 }
 
 TEST_CASE("a key that was made late in its period goes with it") {
-    now = {};
-    Keys keys;
+    ticket_now = {};
+    SteppedKeys keys;
     TicketKey first = *keys.current();
-    now += TicketKeys::period + 1h;
+    ticket_now += TicketKeys::period + 1h;
     TicketKey second = *keys.current();
     CHECK(keys.open(first) == "replaced");
-    now += TicketKeys::period - 1h;
+    ticket_now += TicketKeys::period - 1h;
     CHECK(keys.open(first) == "nothing");
     CHECK(keys.open(second) == "replaced");
 }
 
 TEST_CASE("a ticket that nobody has sealed is not opened") {
-    now = {};
-    Keys keys;
+    ticket_now = {};
+    SteppedKeys keys;
     CHECK(keys.open(TicketKey()) == "nothing");
     keys.current();
     CHECK(keys.open(TicketKey()) == "nothing");
-    now += TicketKeys::period;
+    ticket_now += TicketKeys::period;
     CHECK(keys.open(TicketKey()) == "nothing");
 }
 
