@@ -148,7 +148,8 @@ private:
     static constexpr std::size_t kept_capacity = 4096;  // of a body, for the next one
 
     int status_ = 200;
-    int said_status_ = 200;  // other than status_ if the answer brings its own
+    int said_status_ = 200;    // other than status_ if the answer brings its own
+    bool has_answer_ = false;  // which brings more than a body
     Fields fields_;
     std::size_t own_fields_ = 0;  // the first ones, which the answer brings
     std::string body_;

@@ -80,7 +80,7 @@ KVOLT_INLINE void Response::body(std::string body, std::string_view content_type
 
 KVOLT_INLINE void Response::body_of_known_type(std::string&& body, std::string_view content_type) {
     content_type_ = content_type;  // which may be a view of what goes now
-    drop_answer();
+    if (has_answer_) drop_answer();
     body_ = std::move(body);
     parts_.clear();
 }
@@ -101,6 +101,7 @@ KVOLT_INLINE void Response::give(Answer& answer) {
     fields_.insert(fields_.begin(), std::make_move_iterator(answer.fields.begin()),
                    std::make_move_iterator(answer.fields.end()));
     own_fields_ = answer.fields.size();
+    has_answer_ = true;
     if (answer.status != 0) status_ = answer.status;
     parts_ = std::move(answer.parts);
     content_type_ = std::move(answer.content_type);
@@ -108,11 +109,11 @@ KVOLT_INLINE void Response::give(Answer& answer) {
 }
 
 KVOLT_INLINE void Response::drop_answer() noexcept {
+    has_answer_ = false;
     status_ = said_status_;
-    if (own_fields_ > 0)
-        fields_.erase(fields_.begin(), fields_.begin() + static_cast<std::ptrdiff_t>(std::exchange(own_fields_, 0)));
-    if (otherwise_) otherwise_.reset();
-    if (encoder_) encoder_.reset();
+    fields_.erase(fields_.begin(), fields_.begin() + static_cast<std::ptrdiff_t>(std::exchange(own_fields_, 0)));
+    otherwise_.reset();
+    encoder_.reset();
 }
 
 KVOLT_INLINE void Response::remove(std::string_view name) noexcept {
@@ -135,6 +136,7 @@ KVOLT_INLINE void Response::encode(std::shared_ptr<BodyEncoder> encoder, std::st
 
 KVOLT_INLINE void Response::say_encoded(std::string_view coding) {
     check_value("Content-Encoding", coding);
+    has_answer_ = true;
     weaken();
     remove("Accept-Ranges");
     fields_.emplace(fields_.begin(), "Content-Encoding", coding);
@@ -160,10 +162,10 @@ KVOLT_INLINE void Response::drop_body() noexcept {
 }
 
 KVOLT_INLINE void Response::clear() noexcept {
-    said_status_ = 200;
-    drop_answer();
+    if (has_answer_) drop_answer();
     fields_.clear();
     drop_body();
+    status_ = said_status_ = 200;
 }
 
 // `write` is called twice, with a function that takes texts: to measure them and to copy them.
