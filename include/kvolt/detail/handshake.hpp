@@ -11,7 +11,6 @@
 #include <kvolt/upgrade_options.hpp>
 #include <kvolt/url.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>

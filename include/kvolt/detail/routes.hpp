@@ -30,6 +30,7 @@ public:
     Routes& operator=(const Routes&) = delete;
 
     /// @returns  the number of the new group; 0 is the app itself.
+    /// @throws std::invalid_argument  for a prefix that is no pattern, or does not begin with '/' or ends with it.
     std::size_t add_group(std::size_t parent, std::string_view prefix);
     void add(std::size_t group, std::string method, std::string_view pattern, Chain chain);
     void add_middleware(std::size_t group, Step step);

@@ -128,11 +128,11 @@ private:
         answer(c, folder, options_.fallback(), std::move(opened.file), "no-cache");
     }
 
-    // As if there were no files here.
     static std::string better_methods(const Routes& routes, const Context& c) {
         return routes.better_methods(c.request().raw_path(), c.route());
     }
 
+    // As if there were no files here.
     [[noreturn]] static void refuse(const Routes& routes, const Context& c) {
         std::string methods = better_methods(routes, c);
         if (methods.empty()) throw HttpError(404, "Not Found");
