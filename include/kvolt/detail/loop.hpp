@@ -137,12 +137,10 @@ public:
         return static_cast<Tick>(std::clamp(delay, tick_length, longest) / tick_length) + 1;
     }
 
-    /// The Date field of responses (RFC 9110, section 5.6.7).
+    /// The Date field of responses (RFC 9110, section 5.6.7): never behind what a handler has read from the clock.
     std::string_view date() {
-        if (date_tick_ != wheel_.now() || date_.empty()) {
-            date_tick_ = wheel_.now();
-            date_ = http_date(std::time(nullptr));
-        }
+        std::time_t now = std::time(nullptr);
+        if (now != std::exchange(date_of_, now)) date_ = http_date(now);
         return date_;
     }
 
@@ -341,7 +339,7 @@ private:
     bool cleared_ = false;
     Waiter<> drained_;
     std::string date_;
-    Tick date_tick_ = 0;
+    std::time_t date_of_ = -1;
     Clock::time_point started_ = Clock::now();
     std::optional<Clock::duration> standing_;  // how long ago that was, where tests move the clock
     std::atomic<bool> ending_{false};
