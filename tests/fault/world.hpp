@@ -250,7 +250,7 @@ private:
         using Session = kvolt::detail::HttpSession<Stream>;
         Memory::Armed on(armed_);
         try {
-            std::make_shared<Session>(app.core(), std::move(place), std::move(stream), std::move(peer),
+            std::make_shared<Session>(app.core(), std::move(place), std::move(stream), kvolt::detail::Sender{peer},
                                       std::string_view())
                 ->start();
         } catch (const std::bad_alloc&) {

@@ -1,7 +1,9 @@
 #include "catch.hpp"
 #include <kvolt/detail/token_buckets.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <map>
 #include <random>
 #include <string>
@@ -113,14 +115,16 @@ TEST_CASE("buckets are kept in bounded memory, whatever is asked for, and each k
         TokenBuckets buckets(rate, 4, 50, 20);
         TokenBuckets::Clock::time_point now{}, begin = now;
         std::map<std::string, int> allowed;
+        std::size_t largest = 0;
         for (int i = 0; i < 20000; ++i) {
             now += std::chrono::milliseconds(random() % 3 == 0 ? random() % 100 : 0);
             if (i == 10000) now += 24h * 365 * 100;
             if (i == 9999) allowed.clear(), begin = now;
             std::string key = std::to_string(random() % 80);
             if (buckets.take(key, now, random() % 2 ? "group" : "").allowed) ++allowed[key];
-            CHECK(buckets.size() <= 50);
+            largest = std::max(largest, buckets.size());
         }
+        CHECK(largest <= 50);
         std::chrono::duration<double> passed = now - begin;
         for (const auto& [key, count] : allowed) CHECK(count <= 2 * 4 + 4 + rate * passed.count());
     }
