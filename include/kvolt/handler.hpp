@@ -4,6 +4,7 @@
 // What a route can be given: handlers and middleware, plain functions or coroutines.
 
 #include <kvolt/config.hpp>
+#include <kvolt/detail/needs.hpp>
 
 #include <boost/asio/awaitable.hpp>
 
@@ -148,7 +149,10 @@ public:
         : chain_(&chain), first_(first), context_(&context) {}
 
     /// Run the rest: `co_await next();`. Whoever does not, has to answer the request.
-    Task<> operator()() const { return detail::run(*chain_, first_, *context_); }
+    template <class T = void, class = detail::NeedsContext<T>>
+    Task<> operator()() const {
+        return detail::run(*chain_, first_, *context_);
+    }
 
 private:
     const detail::Chain* chain_;

@@ -10,6 +10,7 @@
 #include <kvolt/detail/server_handle.hpp>
 #include <kvolt/detail/stream.hpp>
 #include <kvolt/listen_options.hpp>
+#include <kvolt/server.hpp>
 
 #include <boost/asio/basic_signal_set.hpp>
 #include <boost/asio/post.hpp>
@@ -176,7 +177,7 @@ private:
 
 }  // namespace detail
 
-template <class Self>
+template <class Self, class>
 unsigned short App::listen(std::string_view address, const ListenOptions& options) {
     using Stream = std::enable_if_t<std::is_same_v<Self, App>, detail::PlainStream>;  // only where this is called
     auto plain = [](detail::PlainStream stream, std::string&) { return stream; };
@@ -184,12 +185,12 @@ unsigned short App::listen(std::string_view address, const ListenOptions& option
         [&] { return std::make_shared<detail::Listener<Stream>>(core_, address, options, plain); });
 }
 
-template <class Self>
+template <class Self, class>
 void App::run(std::function<void(std::string_view)> ready) {
     if (auto server = open<Self>(false)) server->run(std::move(ready));
 }
 
-template <class Self>
+template <class Self, class>
 void App::start() {
     if (auto server = open<Self>(true)) server->start();
 }
