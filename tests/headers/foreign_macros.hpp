@@ -1,10 +1,10 @@
-// Names that headers which people include beside KVolt define as macros, so that none of them may stand in its text. What
-// they stand for here is an error wherever it comes.
+// Names that headers which people include beside KVolt define as macros, so that none of them may stand in its text.
+// What they stand for here is an error wherever it comes.
 //
-// Those of curses.h are not among them: clear(), erase() and move() break the standard library's headers as well, which is
-// why it has NCURSES_NOMACROS.
+// Those of curses.h are not among them: clear(), erase() and move() break the standard library's headers as well, which
+// is why it has NCURSES_NOMACROS.
 
-#define KVOLT_FOREIGN }{ ? "this name is a macro of other libraries"
+#define KVOLT_FOREIGN @
 
 // Qt
 #define Q_DISABLE_COPY KVOLT_FOREIGN
@@ -461,7 +461,6 @@
 #define VALUE KVOLT_FOREIGN
 #define VERSION KVOLT_FOREIGN
 #define VERSION_MAJOR KVOLT_FOREIGN
-#define weak KVOLT_FOREIGN
 #define WRITE KVOLT_FOREIGN
 
 // Functions of one, two or any arguments, where they are called
