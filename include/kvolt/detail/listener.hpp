@@ -229,7 +229,7 @@ private:
         bool own_list = !proxies_.empty(), trusted = (own_list ? proxies_ : app_->proxies).trusts(peer);
         auto begin = [this, own_list, peer = std::move(peer)](Place taken, PlainStream stream,
                                                               const ProxyPreamble& preamble, std::string early) {
-            bool named = preamble.status == ProxyPreamble::Status::client;
+            bool named = preamble.kind == ProxyPreamble::Kind::client;
             Sender sender{named ? preamble.client : peer, preamble.secure || options_.has_tls_in_front(),
                           named && own_list};
             attempt([&] { start(std::move(taken), std::move(stream), std::move(sender), std::move(early)); });

@@ -43,7 +43,7 @@ public:
 private:
     void run(std::string& out, std::string_view part, int flush) {
         do {
-            std::size_t taken = std::min<std::size_t>(part.size(), std::numeric_limits<uInt>::max() / 2);
+            std::size_t taken = std::min<std::size_t>(part.size(), (std::numeric_limits<uInt>::max)() / 2);
             bool last = taken == part.size();
             stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(part.data()));  // which zlib does not write to
             stream_.avail_in = static_cast<uInt>(taken);

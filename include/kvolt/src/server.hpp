@@ -52,10 +52,10 @@ public:
 
     /// Serve in this thread, and in one more for every further loop, until stopped or a signal comes.
     void run(std::function<void(std::string_view)> ready) {
-        std::optional<Signals> signals;
+        std::optional<Signals> waiting;
         try {
-            signals.emplace(loops_->front()->io(), SIGINT, SIGTERM);
-            await_signal(*signals, false);
+            waiting.emplace(loops_->front()->io(), SIGINT, SIGTERM);
+            await_signal(*waiting, false);
             accept();
             if (ready)  // on the loop, where it may stop the app like a handler
                 boost::asio::post(loops_->front()->io(), [ready = std::move(ready), listeners = listeners_] {
@@ -66,11 +66,11 @@ public:
         } catch (...) {  // from ready(), from what the user has posted to App::executor(), or for want of descriptors
             for (auto& loop : *loops_) loop->stop();
             close_listeners();
-            signals.reset();
+            waiting.reset();
             finish();
             throw;
         }
-        signals.reset();
+        waiting.reset();
         finish();
     }
 
@@ -142,15 +142,15 @@ private:
     }
 
     // The first signal stops, a second one does not wait.
-    void await_signal(Signals& signals, bool again) {
-        signals.async_wait([this, &signals, again](Error error, int) {
+    void await_signal(Signals& waiting, bool again) {
+        waiting.async_wait([this, &waiting, again](Error error, int) {
             if (error) return;
             if (again) {
                 for (auto& loop : *loops_) loop->mailbox()->post([&loop = *loop] { loop.cut_off(); });
             } else {
                 stop();
             }
-            await_signal(signals, true);
+            await_signal(waiting, true);
         });
     }
 
