@@ -370,13 +370,6 @@ private:
     bool ignores_disconnect_ = false;
 };
 
-namespace detail {
-
-/// Run a chain from one of its steps on.
-Task<> run(const Chain& chain, std::size_t first, Context& context);
-
-}  // namespace detail
-
 }  // namespace kvolt
 
 #ifndef KVOLT_COMPILED

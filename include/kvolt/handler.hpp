@@ -98,6 +98,7 @@ private:
     std::shared_ptr<const ErrorHandler> error_handler_;
 };
 
+/// Run a chain from one of its steps on.
 Task<> run(const Chain& chain, std::size_t first, Context& context);
 
 }  // namespace detail

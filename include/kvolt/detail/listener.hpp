@@ -154,7 +154,7 @@ private:
     static std::size_t descriptors_for_connections() {
         rlimit limit{};
         if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 1000000;
-        auto all = static_cast<std::size_t>(limit.rlim_cur);
+        std::size_t all = limit.rlim_cur;
         return all > 128 ? all - 64 : all / 2;
     }
 

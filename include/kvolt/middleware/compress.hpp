@@ -124,7 +124,7 @@ inline std::optional<std::string_view> body_to_compress(const Response& response
     const kvolt::detail::FilePart& part = parts.front();
     if (parts.size() > 1 || size > options.max_file()) return std::nullopt;
     if (!part.file) return part.text;
-    content.resize(static_cast<std::size_t>(size));
+    content.resize(size);
     for (std::size_t done = 0; done < content.size();) {
         ssize_t got = ::pread(part.file->descriptor.number(), content.data() + done, content.size() - done,
                               static_cast<off_t>(part.offset + done));
