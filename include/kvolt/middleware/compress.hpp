@@ -166,8 +166,8 @@ inline void compress_stream(const Request& request, Response& response, const Co
     kvolt::detail::add_vary(response, "Accept-Encoding");
     const Codec* codec = choose_codec(request, options, true);
     if (codec == nullptr) return;
-    bool small = response.content_type() == "text/event-stream";
-    std::shared_ptr<BodyEncoder> encoder = codec->stream(small);
+    bool light = response.content_type() == "text/event-stream";
+    std::shared_ptr<BodyEncoder> encoder = codec->stream(light);
     if (encoder) response.encode(std::move(encoder), codec->name);
 }
 

@@ -81,8 +81,8 @@ inline Codec gzip(int level = 4) {
             return std::nullopt;
         }
     };
-    auto stream = [level](bool small) -> std::unique_ptr<BodyEncoder> {
-        return std::make_unique<detail::GzipEncoder>(level, small ? 11 : 13, small ? 3 : 6);
+    auto stream = [level](bool light) -> std::unique_ptr<BodyEncoder> {
+        return std::make_unique<detail::GzipEncoder>(level, light ? 11 : 13, light ? 3 : 6);
     };
     return {"gzip", encode, stream};
 }
