@@ -6,6 +6,7 @@
 #include <kvolt/detail/app_core.hpp>
 #include <kvolt/detail/lifecycle.hpp>
 #include <kvolt/detail/loops.hpp>
+#include <kvolt/detail/needs.hpp>
 #include <kvolt/detail/server_handle.hpp>
 #include <kvolt/group.hpp>
 #include <kvolt/handler.hpp>
@@ -25,7 +26,7 @@
 
 namespace kvolt {
 
-class Tls;
+class Tls;  // #include <kvolt/tls.hpp>
 
 namespace detail {
 class TlsStream;
@@ -92,7 +93,7 @@ public:
     /// @throws std::invalid_argument  for a bad address.
     /// @throws std::system_error      with the address in its message if it cannot be listened on.
     /// @throws std::logic_error       if the server runs already.
-    template <class Self = App>
+    template <class Self = App, class = detail::NeedsServer<Self>>
     unsigned short listen(std::string_view address, const ListenOptions& options = {});
 
     /// Serve on all addresses of listen(), until SIGINT, SIGTERM or stop(); a second signal does not wait for those who
@@ -105,11 +106,11 @@ public:
     /// @param ready  Called once clients can connect, for each address with what to open: `http://localhost:8080`.
     /// @throws std::logic_error  if nothing is listened on, a listener demands the PROXY protocol of nobody, or the app
     ///                           was started before. After a stop() it returns at once.
-    template <class Self = App>
+    template <class Self = App, class = detail::NeedsServer<Self>>
     void run(std::function<void(std::string_view url)> ready = {});
 
     /// listen(), then run(). Throws like both.
-    template <class Self = App>
+    template <class Self = App, class = detail::NeedsServer<Self>>
     void run(std::string_view address, std::function<void(std::string_view url)> ready = {}) {
         listen<Self>(address);
         run<Self>(std::move(ready));
@@ -117,26 +118,26 @@ public:
 
     /// Start to serve in threads of its own and return as soon as clients can connect. Signals are left to the caller.
     /// Throws like run().
-    template <class Self = App>
+    template <class Self = App, class = detail::NeedsServer<Self>>
     void start();
 
     /// listen(), then start(). Throws like both.
-    template <class Self = App>
+    template <class Self = App, class = detail::NeedsServer<Self>>
     void start(std::string_view address) {
         listen<Self>(address);
         start<Self>();
     }
 
     /// listen() for HTTPS and wss://. Include <kvolt/tls.hpp>.
-    template <class Stream = detail::TlsStream>
+    template <class Stream = detail::TlsStream, class = detail::NeedsTls<Stream>>
     unsigned short listen_tls(std::string_view address, const Tls& tls, const ListenOptions& options = {});
 
     /// listen_tls(), then run(). Include <kvolt/tls.hpp>.
-    template <class Stream = detail::TlsStream>
+    template <class Stream = detail::TlsStream, class = detail::NeedsTls<Stream>>
     void run_tls(std::string_view address, const Tls& tls, std::function<void(std::string_view url)> ready = {});
 
     /// The same with one certificate. Throws like Tls, too.
-    template <class Stream = detail::TlsStream>
+    template <class Stream = detail::TlsStream, class = detail::NeedsTls<Stream>>
     void run_tls(std::string_view address, std::string certificate_file, std::string key_file,
                  std::function<void(std::string_view url)> ready = {});
 

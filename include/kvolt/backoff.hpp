@@ -22,7 +22,7 @@ struct Backoff {
     /// @param failures  In a row so far.
     /// @param chance    From 0 to 1.
     Duration delay(std::size_t failures, double chance) const noexcept {
-        Duration limit = std::max(std::min(first, most), Duration(0));
+        Duration limit = (std::max)((std::min)(first, most), Duration(0));
         for (std::size_t i = 0; i < failures && limit < most && limit > Duration(0); ++i)
             limit = limit > most / 2 ? most : limit * 2;
         return Duration(static_cast<Duration::rep>(static_cast<double>(limit.count()) * chance));

@@ -19,7 +19,7 @@
 
 namespace kvolt {
 
-class TlsClient;
+class TlsClient;  // #include <kvolt/tls_client.hpp>
 
 namespace detail {
 class Compression;

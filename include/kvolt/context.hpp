@@ -3,6 +3,7 @@
 
 #include <kvolt/detail/exchange.hpp>
 #include <kvolt/detail/file.hpp>
+#include <kvolt/detail/needs.hpp>
 #include <kvolt/detail/path_match.hpp>
 #include <kvolt/events.hpp>
 #include <kvolt/handler.hpp>
@@ -180,11 +181,13 @@ public:
     ///              said: that is what `app.files()` is for.
     /// @throws HttpError          404 if there is no such regular file; 412 and 416 as the request asks for.
     /// @throws std::system_error  with the path, if it cannot be opened for another reason.
+    template <class T = void, class = detail::NeedsFiles<T>>
     void file(const std::string& path);
 
     /// Answer with a file that browsers save instead of showing it. Throws like file().
     ///
     /// @param name  The name to save it under, in UTF-8; by default that of the file.
+    template <class T = void, class = detail::NeedsFiles<T>>
     void attachment(const std::string& path, std::string_view name = {});
 
     /// Answer with a redirect.
@@ -366,13 +369,6 @@ private:
     bool streamed_ = false;
     bool ignores_disconnect_ = false;
 };
-
-namespace detail {
-
-/// Run a chain from one of its steps on.
-Task<> run(const Chain& chain, std::size_t first, Context& context);
-
-}  // namespace detail
 
 }  // namespace kvolt
 

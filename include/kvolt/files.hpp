@@ -9,7 +9,13 @@
 #include <kvolt/files_options.hpp>
 
 #ifndef KVOLT_COMPILED
+
+namespace kvolt::detail {
+struct FilesHeader {};
+}  // namespace kvolt::detail
+
 #include <kvolt/src/files.hpp>
+
 #endif
 
 #endif

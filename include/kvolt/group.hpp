@@ -1,6 +1,7 @@
 #ifndef KVOLT_GROUP_HPP
 #define KVOLT_GROUP_HPP
 
+#include <kvolt/detail/needs.hpp>
 #include <kvolt/handler.hpp>
 
 #include <concepts>
@@ -12,7 +13,7 @@
 namespace kvolt {
 
 class App;
-class FilesOptions;
+class FilesOptions;  // #include <kvolt/files.hpp>
 
 /// A part of an app's routes with a common prefix and common middleware. A cheap handle: copies mean the same group.
 ///
@@ -88,7 +89,9 @@ public:
     /// @param prefix  The path in front of the files' names; `/` for all that no other route takes.
     /// @param folder  Relative to the working folder as it is now. It may be replaced while the server runs.
     /// @throws std::system_error  with its name, if the folder is missing or cannot be read.
+    template <class T = void, class = detail::NeedsFiles<T>>
     void files(std::string_view prefix, const std::string& folder) const;
+    template <class T = void, class = detail::NeedsFiles<T>>
     void files(std::string_view prefix, const std::string& folder, const FilesOptions& options) const;
 
     /// Add middleware: a `Task<>(Context&, Next)` around the rest, or a handler that runs before it.
@@ -156,5 +159,7 @@ private:
 };
 
 }  // namespace kvolt
+
+#include <kvolt/app.hpp>  // which a Group belongs to
 
 #endif

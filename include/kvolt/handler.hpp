@@ -4,6 +4,7 @@
 // What a route can be given: handlers and middleware, plain functions or coroutines.
 
 #include <kvolt/config.hpp>
+#include <kvolt/detail/needs.hpp>
 
 #include <boost/asio/awaitable.hpp>
 
@@ -97,6 +98,7 @@ private:
     std::shared_ptr<const ErrorHandler> error_handler_;
 };
 
+/// Run a chain from one of its steps on.
 Task<> run(const Chain& chain, std::size_t first, Context& context);
 
 }  // namespace detail
@@ -148,7 +150,10 @@ public:
         : chain_(&chain), first_(first), context_(&context) {}
 
     /// Run the rest: `co_await next();`. Whoever does not, has to answer the request.
-    Task<> operator()() const { return detail::run(*chain_, first_, *context_); }
+    template <class T = void, class = detail::NeedsContext<T>>
+    Task<> operator()() const {
+        return detail::run(*chain_, first_, *context_);
+    }
 
 private:
     const detail::Chain* chain_;

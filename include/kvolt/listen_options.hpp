@@ -31,8 +31,8 @@ public:
     /// The same for those of App::trust_proxies(), whose X-Forwarded fields, and everybody's, then do not count on this
     /// listener: name the peers here to have both.
     ListenOptions& proxy_protocol() { return proxy_protocol(true); }
-    template <std::same_as<bool> Bool>  // or a list in braces could be one
-    ListenOptions& proxy_protocol(Bool demand) {
+    template <std::same_as<bool> Demand>  // or a list in braces could be one
+    ListenOptions& proxy_protocol(Demand demand) {
         proxies_.clear();
         proxy_protocol_ = demand;
         return *this;

@@ -7,7 +7,13 @@
 #include <kvolt/app.hpp>
 
 #ifndef KVOLT_COMPILED
+
+namespace kvolt::detail {
+struct ServerHeader {};
+}  // namespace kvolt::detail
+
 #include <kvolt/src/server.hpp>
+
 #endif
 
 #endif

@@ -35,6 +35,11 @@ template unsigned short App::listen<App>(std::string_view, const ListenOptions&)
 template void App::run<App>(std::function<void(std::string_view)>);
 template void App::start<App>();
 
+template void Group::files<void>(std::string_view, const std::string&) const;
+template void Group::files<void>(std::string_view, const std::string&, const FilesOptions&) const;
+template void Context::file<void>(const std::string&);
+template void Context::attachment<void>(const std::string&, std::string_view);
+
 template std::shared_ptr<detail::HubCore> detail::make_hub<detail::HubStrand<void>>(App&, const HubOptions&);
 
 template Task<WebSocket> WebSocketClient::connect<WebSocketClient>() const;

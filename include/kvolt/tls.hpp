@@ -16,6 +16,10 @@
 
 namespace kvolt {
 
+namespace detail {
+struct TlsHeader {};
+}  // namespace detail
+
 /// The certificates of TLS listeners, and how they are set up: `app.listen_tls(":8443", tls)`. A cheap handle: copies
 /// mean the same.
 ///
@@ -60,13 +64,13 @@ private:
     std::shared_ptr<detail::TlsContext> context_;
 };
 
-template <class Stream>
+template <class Stream, class>
 void App::run_tls(std::string_view address, const Tls& tls, std::function<void(std::string_view)> ready) {
     listen_tls<Stream>(address, tls);
     run(std::move(ready));
 }
 
-template <class Stream>
+template <class Stream, class>
 void App::run_tls(std::string_view address, std::string certificate_file, std::string key_file,
                   std::function<void(std::string_view)> ready) {
     run_tls<Stream>(address, Tls(std::move(certificate_file), std::move(key_file)), std::move(ready));

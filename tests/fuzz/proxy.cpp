@@ -27,13 +27,13 @@ using kvolt::detail::TrustedPeers;
 
 namespace {
 
-using Status = ProxyPreamble::Status;
+using Kind = ProxyPreamble::Kind;
 
 const IpEndpoint proxy = *IpEndpoint::parse("10.0.0.1:99"), stranger = *IpEndpoint::parse("192.0.2.77");
 const TrustedPeers trusted({"10.0.0.0/8", "fd00::/8"});
 
 bool same(const ProxyPreamble& a, const ProxyPreamble& b) {
-    return a.status == b.status && a.size == b.size && a.client == b.client && a.secure == b.secure;
+    return a.kind == b.kind && a.size == b.size && a.client == b.client && a.secure == b.secure;
 }
 
 // An address is written as it is read.
@@ -44,16 +44,16 @@ void check_address(const std::optional<IpEndpoint>& address) {
 // However a preamble is cut, it says the same, and it is never waited for without end.
 ProxyPreamble check_preamble(std::string_view bytes) {
     ProxyPreamble whole = kvolt::detail::parse_proxy_preamble(bytes);
-    require(whole.size <= bytes.size() && (whole.size > 0) == (whole.status >= Status::peer));
+    require(whole.size <= bytes.size() && (whole.size > 0) == (whole.kind >= Kind::peer));
     require(whole.size <= 16 + kvolt::detail::most_proxy_data);
-    require(whole.status != Status::more || bytes.size() < 16 + kvolt::detail::most_proxy_data);
-    require(whole.status == Status::client || (!whole.client && !whole.secure));
+    require(whole.kind != Kind::more || bytes.size() < 16 + kvolt::detail::most_proxy_data);
+    require(whole.kind == Kind::client || (!whole.client && !whole.secure));
     check_address(whole.client);
     bool ended = false;
     for (std::size_t size = 0; size <= std::min<std::size_t>(bytes.size(), 300); ++size) {
         ProxyPreamble part = kvolt::detail::parse_proxy_preamble(bytes.substr(0, size));
-        require(same(part, whole) || (part.status == Status::more && !ended));
-        ended = part.status != Status::more;
+        require(same(part, whole) || (part.kind == Kind::more && !ended));
+        ended = part.kind != Kind::more;
     }
     return whole;
 }
@@ -129,7 +129,7 @@ void check_fields(const Request& request, const std::optional<IpEndpoint>& peer)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     std::string_view bytes(reinterpret_cast<const char*>(data), size);
     ProxyPreamble preamble = check_preamble(bytes);
-    bool told_of_one = preamble.status == Status::client && preamble.client;
+    bool told_of_one = preamble.kind == Kind::client && preamble.client;
     check_fields(request_of(bytes.substr(preamble.size)), told_of_one ? preamble.client : proxy);
     return 0;
 }

@@ -72,11 +72,11 @@ inline std::optional<IpEndpoint> ip_endpoint(const boost::asio::generic::stream_
     IpEndpoint result;
     if (endpoint.protocol().family() == AF_INET) {
         sockaddr_in address{};
-        std::memcpy(&address, endpoint.data(), std::min(endpoint.size(), sizeof address));
+        std::memcpy(&address, endpoint.data(), (std::min)(endpoint.size(), sizeof address));
         result = {Ip::v4(&address.sin_addr), ntohs(address.sin_port)};
     } else if (endpoint.protocol().family() == AF_INET6) {
         sockaddr_in6 address{};
-        std::memcpy(&address, endpoint.data(), std::min(endpoint.size(), sizeof address));
+        std::memcpy(&address, endpoint.data(), (std::min)(endpoint.size(), sizeof address));
         std::memcpy(result.ip.bytes.data(), &address.sin6_addr, result.ip.bytes.size());
         result.port = ntohs(address.sin6_port);
     } else {

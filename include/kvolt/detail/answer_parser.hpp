@@ -44,8 +44,8 @@ struct Answer {
             if (!iequals(other, name)) continue;
             for (std::string_view list = value; !list.empty();) {
                 std::string_view item = list.substr(0, list.find(','));
-                list.remove_prefix(std::min(list.size(), item.size() + 1));
-                item.remove_prefix(std::min(item.find_first_not_of(" \t"), item.size()));
+                list.remove_prefix((std::min)(list.size(), item.size() + 1));
+                item.remove_prefix((std::min)(item.find_first_not_of(" \t"), item.size()));
                 if (iequals(item.substr(0, item.find_last_not_of(" \t") + 1), token)) return true;
             }
         }

@@ -48,7 +48,7 @@ public:
         if (failure_) return false;
         if (in_parts_) return true;
         std::size_t size = request_.body_buffer().capacity();
-        weigh(size > small ? size : 0);
+        weigh(size > small_size ? size : 0);
         if (!failure_ && reader_.stage() == RequestReader::Stage::done) loop_.bodies().keep(*this);
         return !failure_;
     }
@@ -76,7 +76,7 @@ public:
 
     /// More must have come by then: a body has to come within `body_grace`, and at `body_rate` from then on.
     Tick due() const noexcept {
-        auto earned = Limits::Duration::max();
+        auto earned = (Limits::Duration::max)();
         if (limits_.body_rate > 0)
             earned = std::chrono::milliseconds(reader_.body_received() * 1000 / limits_.body_rate);
         return begun_ + Loop::ticks(limits_.body_grace) + Loop::ticks(earned);
@@ -98,7 +98,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t small = 4096;  // bytes that no account is kept of: connections are limited, too
+    static constexpr std::size_t small_size = 4096;  // bytes that no account is kept of: connections are limited, too
 
     void weigh(std::size_t bytes) {
         if (!loop_.cleared()) loop_.bodies().update(*this, bytes);

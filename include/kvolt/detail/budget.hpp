@@ -28,7 +28,7 @@ public:
     virtual std::size_t weight(std::size_t bytes) const noexcept { return bytes; }
 
 protected:
-    ~Burden() = default;
+    virtual ~Burden() = default;
 
 private:
     friend class BudgetShare;

@@ -38,7 +38,7 @@ struct ByteRanges {
 /// A number, also one that is too large to be told; nothing if it is none.
 inline std::optional<std::uint64_t> parse_position(std::string_view digits) noexcept {
     if (digits.empty()) return std::nullopt;
-    constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
+    constexpr std::uint64_t most = (std::numeric_limits<std::uint64_t>::max)();
     std::uint64_t number = 0;
     for (char c : digits) {
         if (c < '0' || c > '9') return std::nullopt;
@@ -50,20 +50,20 @@ inline std::optional<std::uint64_t> parse_position(std::string_view digits) noex
 
 /// Join a range with those that it touches, where the first of them was asked for.
 inline void add_range(std::vector<ByteRange>& ranges, ByteRange range) {
-    auto near = [&](const ByteRange& other) {
+    auto is_near = [&](const ByteRange& other) {
         return (range.first <= other.last || range.first - other.last <= ByteRanges::closest) &&
                (other.first <= range.last || other.first - range.last <= ByteRanges::closest);
     };
     std::size_t place = ranges.size();
     ranges.push_back(range);
     for (std::size_t i = 0; i < ranges.size();) {
-        if (i == place || !near(ranges[i])) {
+        if (i == place || !is_near(ranges[i])) {
             ++i;
             continue;
         }
-        range = {std::min(range.first, ranges[i].first), std::max(range.last, ranges[i].last)};
-        ranges.erase(ranges.begin() + static_cast<std::ptrdiff_t>(std::max(place, i)));
-        place = std::min(place, i);
+        range = {(std::min)(range.first, ranges[i].first), (std::max)(range.last, ranges[i].last)};
+        ranges.erase(ranges.begin() + static_cast<std::ptrdiff_t>((std::max)(place, i)));
+        place = (std::min)(place, i);
         ranges[place] = range;
         i = 0;  // the larger one may touch others
     }
@@ -89,8 +89,8 @@ inline ByteRanges parse_ranges(std::string_view field, std::uint64_t size) {
         if (first && last && *last < *first) return {};
         if (first ? *first >= size : *last == 0) continue;  // not satisfiable
         ByteRange range;
-        range.first = first ? *first : size - std::min(size, *last);
-        range.last = first && last ? std::min(*last, size - 1) : size - 1;
+        range.first = first ? *first : size - (std::min)(size, *last);
+        range.last = first && last ? (std::min)(*last, size - 1) : size - 1;
         add_range(result.ranges, range);
     }
     if (count == 0) return {};

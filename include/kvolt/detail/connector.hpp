@@ -159,7 +159,7 @@ Task<PlainStream> connect_to_first(Loop_& loop, std::vector<Endpoint> endpoints,
         } else if (!waits) {
             break;
         }
-        race->timer.expires_at(results.size() < endpoints.size() ? std::min(next, due) : due);
+        race->timer.expires_at(results.size() < endpoints.size() ? (std::min)(next, due) : due);
         co_await perform(loop, [&](auto done) { race->timer.async_wait(std::move(done)); });
     }
     bool late = false;

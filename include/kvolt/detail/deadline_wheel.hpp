@@ -30,7 +30,7 @@ public:
     bool armed() const noexcept { return next_ != this; }
 
 protected:
-    ~Deadline() { disarm(); }
+    virtual ~Deadline() { disarm(); }
 
 private:
     friend class Deadlines;
@@ -46,7 +46,7 @@ private:
 };
 
 /// Deadlines in a row, which they leave when they are disarmed.
-class Deadlines : private Deadline {
+class Deadlines final : private Deadline {
 public:
     bool empty() const noexcept { return !armed(); }
 

@@ -42,7 +42,7 @@ inline std::optional<std::vector<Extension>> parse_extensions(std::string_view l
         if (!is_token(extension.name)) return std::nullopt;
         while (!parts.empty()) {
             std::string_view part = take_item(parts, ';', true);
-            std::size_t equals = std::min(part.find('='), part.size());
+            std::size_t equals = (std::min)(part.find('='), part.size());
             auto& parameter = extension.parameters.emplace_back();
             parameter.name = trimmed(part.substr(0, equals));
             if (!is_token(parameter.name)) return std::nullopt;
@@ -109,9 +109,9 @@ inline std::optional<DeflateAgreement> accept_offer(const Extension& offer, cons
     DeflateParameters asked = read_parameters(offer, Role::client);
     if (asked.fault != nullptr) return std::nullopt;
     DeflateAgreement agreed;
-    agreed.server_window_bits = std::min(asked.server_bits.value_or(15), options.window_bits());
+    agreed.server_window_bits = (std::min)(asked.server_bits.value_or(15), options.window_bits());
     // Only a client that has said so understands a limit of its own window.
-    if (asked.client_bits) agreed.client_window_bits = std::min(*asked.client_bits, options.window_bits());
+    if (asked.client_bits) agreed.client_window_bits = (std::min)(*asked.client_bits, options.window_bits());
     agreed.server_context_takeover = options.keeps_context() && !asked.server_alone;
     agreed.client_context_takeover =
         options.keeps_context() && !asked.client_alone && agreed.client_window_bits <= options.window_bits();

@@ -14,7 +14,7 @@ namespace kvolt::detail {
 ///
 /// @returns  nothing, and the list is empty, at the end and from where it is malformed.
 inline std::optional<std::string_view> next_entity_tag(std::string_view& list) noexcept {
-    list.remove_prefix(std::min(list.find_first_not_of(" \t,"), list.size()));
+    list.remove_prefix((std::min)(list.find_first_not_of(" \t,"), list.size()));
     std::size_t open = list.starts_with("W/") ? 2 : 0;
     std::size_t close = open < list.size() && list[open] == '"' ? list.find('"', open + 1) : list.npos;
     if (close == list.npos) return list = {}, std::nullopt;
@@ -22,7 +22,7 @@ inline std::optional<std::string_view> next_entity_tag(std::string_view& list) n
     for (char c : tag.substr(open + 1, close - open - 1))
         if (static_cast<unsigned char>(c) <= ' ' || c == 0x7F) return list = {}, std::nullopt;
     list.remove_prefix(tag.size());
-    list.remove_prefix(std::min(list.find_first_not_of(" \t"), list.size()));
+    list.remove_prefix((std::min)(list.find_first_not_of(" \t"), list.size()));
     if (!list.empty() && list.front() != ',') return list = {}, std::nullopt;
     return tag;
 }

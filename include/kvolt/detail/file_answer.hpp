@@ -90,7 +90,7 @@ inline Response::Answer whole_file(const Response& response, const std::shared_p
 inline void narrow(Response::Answer& answer, const Request& request, const std::shared_ptr<const File>& file,
                    const FileFields& fields) {
     std::time_t now = std::time(nullptr);
-    Validators validators{entity_tag(*file, now, fields.content_encoding), std::min(file->modified, now)};
+    Validators validators{entity_tag(*file, now, fields.content_encoding), (std::min)(file->modified, now)};
     auto precondition = evaluate_preconditions(request, validators);
     if (precondition == Precondition::failed) throw HttpError(412, "Precondition Failed");
     if (precondition == Precondition::not_modified) {

@@ -30,7 +30,7 @@ inline std::optional<FilePath> parse_file_path(std::string_view sent, bool dot_f
     while (!sent.empty()) {
         std::string_view segment = sent.substr(0, sent.find('/'));
         bool last = segment.size() == sent.size();
-        sent.remove_prefix(std::min(sent.size(), segment.size() + 1));
+        sent.remove_prefix((std::min)(sent.size(), segment.size() + 1));
         auto name = percent_decode(segment);
         if (!name || name->empty() || *name == "." || *name == "..") return std::nullopt;
         if (name->find_first_of(std::string_view("/\\\0", 3)) != name->npos) return std::nullopt;

@@ -82,7 +82,7 @@ public:
                 if (wire_.closed()) return Progress::failed;
                 if (wire_.outbox().backlog() > 0) return Progress::waiting;
                 if (turn_ >= most_per_turn) return Progress::yielded;
-                Progress progress = part.size <= small ? copy(part, small) : send_slice(part);
+                Progress progress = part.size <= small_size ? copy(part, small_size) : send_slice(part);
                 if (progress != Progress::done) return progress;
             }
             part.file.reset();
@@ -91,7 +91,7 @@ public:
     }
 
 private:
-    static constexpr std::uint64_t small = 16 * 1024;
+    static constexpr std::uint64_t small_size = 16 * 1024;
     static constexpr std::uint64_t piece = 64 * 1024;
     static constexpr std::uint64_t most_per_turn = 256 * 1024;
     static constexpr bool is_plain = std::same_as<Stream, PlainStream>;
@@ -111,7 +111,7 @@ private:
 
     // Read a piece into the outgoing buffer.
     Progress copy(const FilePart& part, std::uint64_t most) {
-        auto wanted = static_cast<std::size_t>(std::min(most, part.size - taken_));
+        auto wanted = static_cast<std::size_t>((std::min)(most, part.size - taken_));
         std::size_t begin = wire_.loop().begin_append();
         std::string& outgoing = wire_.loop().outgoing();
         outgoing.resize(begin + wanted);
@@ -131,7 +131,7 @@ private:
             if (wire_.closed()) return Progress::failed;
             if (wire_.outbox().backlog() > 0) return Progress::waiting;
         }
-        auto wanted = static_cast<std::size_t>(std::min(most_per_turn - turn_, part.size - taken_));
+        auto wanted = static_cast<std::size_t>((std::min)(most_per_turn - turn_, part.size - taken_));
         off_t offset = position(part);
         ssize_t size;
         {

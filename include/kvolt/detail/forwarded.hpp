@@ -77,7 +77,7 @@ inline std::vector<Hop> hops(const Request& request, ProxyHeaders headers) {
     if (headers.have_x_forwarded_host()) hosts = list_items(request, "X-Forwarded-Host");
     auto from_right = [](const std::vector<std::string_view>& items, std::size_t distance) {
         if (items.empty()) return std::string();
-        return std::string(items[items.size() - 1 - std::min(distance, items.size() - 1)]);
+        return std::string(items[items.size() - 1 - (std::min)(distance, items.size() - 1)]);
     };
     std::size_t count = std::max<std::size_t>(addresses.size(), schemes.empty() && hosts.empty() ? 0 : 1);
     for (std::size_t i = 0; i < count; ++i) {

@@ -29,8 +29,8 @@ inline std::size_t write_head(char* head, Opcode opcode, std::size_t payload_siz
     std::size_t size = 2;
     int bytes = payload_size < 65536 ? 2 : 8;
     head[1] = static_cast<char>(bytes == 2 ? 126 : 127);
-    for (int i = bytes - 1; i >= 0; --i)
-        head[size++] = static_cast<char>(static_cast<std::uint64_t>(payload_size) >> (8 * i));
+    std::uint64_t length = payload_size;
+    for (int i = bytes - 1; i >= 0; --i) head[size++] = static_cast<char>(length >> (8 * i));
     return size;
 }
 
@@ -67,13 +67,13 @@ inline void append_close(std::string& out, std::uint16_t code, std::string_view 
 
 /// The size of the whole frame that `bytes` begins with.
 inline std::size_t frame_size(std::string_view bytes) {
-    auto at = [&](std::size_t i) { return static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[i])); };
-    std::uint64_t size = at(1) & 127, mask = (at(1) & 128) != 0 ? 4 : 0;
-    if (size < 126) return static_cast<std::size_t>(2 + mask + size);
+    auto at = [&](std::size_t i) { return std::size_t{static_cast<unsigned char>(bytes[i])}; };
+    std::size_t size = at(1) & 127, mask = (at(1) & 128) != 0 ? 4 : 0;
+    if (size < 126) return 2 + mask + size;
     std::size_t end = size == 126 ? 4 : 10;
     size = 0;
     for (std::size_t i = 2; i < end; ++i) size = size << 8 | at(i);
-    return static_cast<std::size_t>(end + mask + size);
+    return end + mask + size;
 }
 
 /// The payload of a whole, unmasked frame.

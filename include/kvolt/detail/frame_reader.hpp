@@ -134,7 +134,7 @@ private:
             head.length = 0;
             for (std::size_t i = 2; i < 2 + more; ++i) head.length = head.length << 8 | at(i);
             if (head.length < (more == 2 ? 126u : 65536u)) return refuse(head, "a length in too many bytes");
-            if (head.length > std::numeric_limits<std::int64_t>::max()) return refuse(head, "a length above 2^63");
+            if (head.length > (std::numeric_limits<std::int64_t>::max)()) return refuse(head, "a length above 2^63");
         }
         std::memcpy(mask_.data(), input.data() + 2 + more, mask_size_);
         masked_ = 0;
@@ -192,7 +192,7 @@ private:
     // Bytes of a frame. What cannot be compressed gets a little longer.
     std::size_t most_compressed() const noexcept {
         std::size_t more = most_bytes_ / 8 + 1024;
-        return most_bytes_ < std::numeric_limits<std::size_t>::max() - more ? most_bytes_ + more : most_bytes_;
+        return most_bytes_ < (std::numeric_limits<std::size_t>::max)() - more ? most_bytes_ + more : most_bytes_;
     }
 
     Result take_control(std::span<char>& input, const Head& head) {

@@ -583,7 +583,7 @@ private:
             due = now + 1;
         else if (watch_ == Watch::full)
             due = now + Loop::ticks(std::chrono::seconds(1));
-        if (http_->writer.events()) due = std::min(due, comment_due_);
+        if (http_->writer.events()) due = (std::min)(due, comment_due_);
         if (due != never) wire_.arm_at(due);
     }
 

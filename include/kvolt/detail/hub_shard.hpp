@@ -213,7 +213,7 @@ private:
         if (added == Outbox::Added::backpressure)
             ++tally.queued;
         else
-            tally.dropped += outbox.finished() ? 0 : 1;
+            tally.dropped += outbox.finished() ? 0u : 1u;
         if (added == Outbox::Added::overflow)
             tally.overflowing.push_back(member.shared_from_this());
         else if (is_behind(outbox, member.limit) && !std::exchange(member.behind, true))

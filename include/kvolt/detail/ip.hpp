@@ -38,7 +38,7 @@ struct Ip {
     Ip network(unsigned bits) const noexcept {
         Ip result = *this;
         for (unsigned i = 0; i < 16; ++i) {
-            unsigned kept = bits > i * 8 ? std::min(bits - i * 8, 8u) : 0;
+            unsigned kept = bits > i * 8 ? (std::min)(bits - i * 8, 8u) : 0;
             result.bytes[i] = static_cast<unsigned char>(result.bytes[i] & (0xFF00u >> kept));
         }
         return result;
@@ -135,7 +135,7 @@ private:
     };
 
     static Network parse(std::string_view text) {
-        std::size_t slash = std::min(text.find('/'), text.size());
+        std::size_t slash = (std::min)(text.find('/'), text.size());
         auto ip = Ip::parse(text.substr(0, slash));
         bool v4 = ip && ip->is_v4() && text.find(':') == text.npos;
         unsigned most = v4 ? 32 : 128, bits = most;

@@ -49,9 +49,9 @@ constexpr std::string_view take_item(std::string_view& list, char separator = ',
         if (list[end] == '"') quoted = quotes && !quoted;
         if (list[end] == '\\' && quoted) ++end;
     }
-    end = std::min(end, list.size());
+    end = (std::min)(end, list.size());
     std::string_view item = list.substr(0, end);
-    list.remove_prefix(std::min(list.size(), end + 1));
+    list.remove_prefix((std::min)(list.size(), end + 1));
     return trimmed(item);
 }
 

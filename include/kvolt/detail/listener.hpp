@@ -154,7 +154,7 @@ private:
     static std::size_t descriptors_for_connections() {
         rlimit limit{};
         if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 1000000;
-        auto all = static_cast<std::size_t>(limit.rlim_cur);
+        std::size_t all = limit.rlim_cur;
         return all > 128 ? all - 64 : all / 2;
     }
 
@@ -229,7 +229,7 @@ private:
         bool own_list = !proxies_.empty(), trusted = (own_list ? proxies_ : app_->proxies).trusts(peer);
         auto begin = [this, own_list, peer = std::move(peer)](Place taken, PlainStream stream,
                                                               const ProxyPreamble& preamble, std::string early) {
-            bool named = preamble.status == ProxyPreamble::Status::client;
+            bool named = preamble.kind == ProxyPreamble::Kind::client;
             Sender sender{named ? preamble.client : peer, preamble.secure || options_.has_tls_in_front(),
                           named && own_list};
             attempt([&] { start(std::move(taken), std::move(stream), std::move(sender), std::move(early)); });

@@ -30,7 +30,7 @@ struct LogRecord {
 /// RFC 3339, in UTC, with milliseconds.
 inline std::string log_time(std::chrono::system_clock::time_point time) {
     auto since = std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-    std::time_t whole = static_cast<std::time_t>(since / 1000);
+    std::time_t whole = since / 1000;
     std::tm utc{};
     gmtime_r(&whole, &utc);
     char text[48];

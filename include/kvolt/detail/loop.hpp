@@ -251,7 +251,7 @@ private:
     void post_flush(bool last);
 
     // Looks after every turn whether there will be another one.
-    struct TurnsEnd : Deadline {
+    struct TurnsEnd final : Deadline {
         explicit TurnsEnd(Loop& owner) : loop(owner) {}
         void on_deadline() override {
             if (loop.cleared_) return;
@@ -266,7 +266,7 @@ private:
         Waiter<> then;
     };
 
-    struct DrainDeadline : Deadline {
+    struct DrainDeadline final : Deadline {
         explicit DrainDeadline(Loop& owner) : loop(owner) {}
         void on_deadline() override { cut_off ? loop.stop() : loop.cut_off(); }
 
@@ -274,7 +274,7 @@ private:
         bool cut_off = false;
     };
 
-    struct Drained : Deadline {
+    struct Drained final : Deadline {
         explicit Drained(Loop& owner) : loop(owner) {}
         void on_deadline() override {
             if (loop.drained_) loop.drained_();

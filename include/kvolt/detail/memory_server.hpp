@@ -79,7 +79,7 @@ public:
     void advance(std::chrono::milliseconds time) {
         settle();
         for (; time > time.zero() && !ended_; time -= Loop::tick_length) {
-            loop_.move_clock(std::min(time, Loop::tick_length));
+            loop_.move_clock((std::min)(time, Loop::tick_length));
             settle();
         }
     }

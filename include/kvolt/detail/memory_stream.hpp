@@ -35,7 +35,7 @@ public:
 
     /// Take the bytes that fit into `to`; returns how many those are.
     std::size_t pop(boost::asio::mutable_buffer to) {
-        std::size_t size = std::min(to.size(), this->size());
+        std::size_t size = (std::min)(to.size(), this->size());
         if (size > 0) std::memcpy(to.data(), bytes_.data() + begin_, size);
         begin_ += size;
         if (this->size() == 0) clear();

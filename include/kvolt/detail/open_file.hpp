@@ -50,7 +50,7 @@ inline int read_made_up(File& file) {
     std::string content;
     for (ssize_t size = 1; size > 0;) {
         std::size_t before = content.size();
-        content.resize(std::min(before + 16 * 1024, most_made_up + 1));
+        content.resize((std::min)(before + 16 * 1024, most_made_up + 1));
         do
             size = ::pread(file.descriptor.number(), content.data() + before, content.size() - before,
                            static_cast<off_t>(before));

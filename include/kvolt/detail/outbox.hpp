@@ -161,7 +161,7 @@ private:
                 if (taken < size)
                     backlog_->push(bytes.substr(taken, size - taken), range.unit, taken > 0,
                                    outgoing.substr(range.end, range.key));
-                taken -= std::min(taken, size);
+                taken -= (std::min)(taken, size);
                 bytes.remove_prefix(size);
             }
         }

@@ -16,14 +16,14 @@
 namespace kvolt::detail {
 
 struct ProxyPreamble {
-    enum class Status {
+    enum class Kind {
         more,  ///< More bytes are needed.
         bad,
         peer,    ///< It tells about no client: the peer itself is to be taken for it.
         client,  ///< It tells who the client is.
     };
 
-    Status status = Status::bad;
+    Kind kind = Kind::bad;
     std::size_t size = 0;                   ///< Bytes of the preamble; what follows is the client's.
     std::optional<IpEndpoint> client = {};  ///< Nothing for a Unix socket.
     bool secure = false;                    ///< The client speaks TLS with the proxy. Version 1 cannot tell.
@@ -34,13 +34,13 @@ inline constexpr std::size_t most_proxy_text = 107, most_proxy_data = 4096;
 
 /// `PROXY TCP4 192.0.2.1 192.0.2.2 50312 443\r\n`
 inline ProxyPreamble parse_proxy_text(std::string_view bytes) {
-    using Status = ProxyPreamble::Status;
+    using Kind = ProxyPreamble::Kind;
     std::size_t end = bytes.substr(0, most_proxy_text).find("\r\n");
-    if (end == bytes.npos) return {bytes.size() < most_proxy_text ? Status::more : Status::bad};
+    if (end == bytes.npos) return {bytes.size() < most_proxy_text ? Kind::more : Kind::bad};
     std::string_view line = bytes.substr(0, end);
     auto next = [&] {
         std::string_view word = line.substr(0, line.find(' '));
-        line.remove_prefix(std::min(line.size(), word.size() + 1));
+        line.remove_prefix((std::min)(line.size(), word.size() + 1));
         return word;
     };
     auto port = [](std::string_view digits) -> std::optional<unsigned short> {
@@ -52,13 +52,13 @@ inline ProxyPreamble parse_proxy_text(std::string_view bytes) {
     };
     next();  // PROXY
     std::string_view family = next();
-    if (family == "UNKNOWN") return {Status::peer, end + 2};
+    if (family == "UNKNOWN") return {Kind::peer, end + 2};
     if ((family != "TCP4" && family != "TCP6") || line.ends_with(' ')) return {};
     auto source = Ip::parse(next()), destination = Ip::parse(next());
     auto source_port = port(next()), destination_port = port(next());
     if (!source || !destination || !source_port || !destination_port || !line.empty()) return {};
     if (family == "TCP4" && !(source->is_v4() && destination->is_v4())) return {};
-    return {Status::client, end + 2, IpEndpoint{*source, *source_port}};
+    return {Kind::client, end + 2, IpEndpoint{*source, *source_port}};
 }
 
 inline constexpr std::string_view proxy_signature("\r\n\r\n\0\r\nQUIT\n", 12);
@@ -86,22 +86,22 @@ inline std::optional<bool> parse_proxy_extensions(std::string_view bytes) {
 
 /// The binary form.
 inline ProxyPreamble parse_proxy_data(std::string_view bytes) {
-    using Status = ProxyPreamble::Status;
-    if (bytes.size() < 16) return {Status::more};
+    using Kind = ProxyPreamble::Kind;
+    if (bytes.size() < 16) return {Kind::more};
     auto byte = [&](std::size_t i) { return static_cast<unsigned>(static_cast<unsigned char>(bytes[i])); };
     unsigned version = byte(12) >> 4, command = byte(12) & 15, family = byte(13) >> 4, transport = byte(13) & 15;
     std::size_t length = byte(14) << 8 | byte(15);
     constexpr std::size_t needed[] = {0, 12, 36, 216};  // of addresses, by family
     if (version != 2 || command > 1 || family > 3 || transport > 2 || length > most_proxy_data) return {};
     if (command == 1 && length < needed[family]) return {};
-    if (bytes.size() < 16 + length) return {Status::more};
-    ProxyPreamble result{Status::peer, 16 + length};
+    if (bytes.size() < 16 + length) return {Kind::more};
+    ProxyPreamble result{Kind::peer, 16 + length};
     bool stream = command == 1 && transport == 1;  // the proxy's own connection otherwise, or not one of ours
     if (!stream || family == 0) return result;
     auto secure = parse_proxy_extensions(bytes.substr(16 + needed[family], length - needed[family]));
     if (!secure) return {};
     result.secure = *secure;
-    result.status = Status::client;
+    result.kind = Kind::client;
     if (family == 3) return result;
     const char* addresses = bytes.data() + 16;
     std::size_t size = family == 1 ? 4 : 16;
@@ -117,11 +117,11 @@ inline ProxyPreamble parse_proxy_data(std::string_view bytes) {
 
 /// @param bytes  All that has come so far.
 inline ProxyPreamble parse_proxy_preamble(std::string_view bytes) {
-    using Status = ProxyPreamble::Status;
+    using Kind = ProxyPreamble::Kind;
     for (std::string_view begin : {std::string_view("PROXY "), proxy_signature}) {
-        std::size_t known = std::min(bytes.size(), begin.size());
+        std::size_t known = (std::min)(bytes.size(), begin.size());
         if (bytes.substr(0, known) != begin.substr(0, known)) continue;
-        if (known < begin.size()) return {Status::more};
+        if (known < begin.size()) return {Kind::more};
         return begin == proxy_signature ? parse_proxy_data(bytes) : parse_proxy_text(bytes);
     }
     return {};

@@ -59,8 +59,8 @@ private:
     void on_read(std::size_t size) {
         bytes_.append(chunk_.data(), size);
         ProxyPreamble preamble = parse_proxy_preamble(bytes_);
-        if (preamble.status == ProxyPreamble::Status::more) return read();
-        if (preamble.status == ProxyPreamble::Status::bad) return abort();
+        if (preamble.kind == ProxyPreamble::Kind::more) return read();
+        if (preamble.kind == ProxyPreamble::Kind::bad) return abort();
         disarm();
         begin_(std::move(place_), std::move(socket_), preamble, bytes_.substr(preamble.size));
     }

@@ -36,7 +36,7 @@ public:
     }
 
     /// Lower the limit before the body has begun.
-    void limit_body(std::uint64_t limit) noexcept { body_left_ = std::min(body_left_, limit); }
+    void limit_body(std::uint64_t limit) noexcept { body_left_ = (std::min)(body_left_, limit); }
 
     /// What an error of put() is answered with.
     ///

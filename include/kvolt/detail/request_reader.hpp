@@ -44,7 +44,7 @@ public:
     /// Where the next bytes go; commit() says how many have come.
     boost::asio::mutable_buffer prepare() {
         std::size_t most = buffer_.max_size() - buffer_.size(), spare = buffer_.capacity() - buffer_.size();
-        room_ = stage() == Stage::body ? most : std::min(most, spare > read_size_ / 4 ? spare : read_size_);
+        room_ = stage() == Stage::body ? most : (std::min)(most, spare > read_size_ / 4 ? spare : read_size_);
         return buffer_.prepare(room_);
     }
     void commit(std::size_t size) noexcept {

@@ -115,7 +115,7 @@ private:
             std::size_t colon = line.find(':');
             if (colon == line.npos || colon == 0) fail("not a header field", line);
             std::string_view value = line.substr(colon + 1);
-            value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
+            value.remove_prefix((std::min)(value.find_first_not_of(" \t"), value.size()));
             fields_.emplace_back(line.substr(0, colon), value);
         }
         begin_body(first.starts_with("HTTP/1.1"));

@@ -78,12 +78,16 @@ private:
         boost::system::error_code no_number;
         boost::asio::ip::make_address(name, no_number);
         SSL_set_hostflags(ssl.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        bool good = no_number ? SSL_set1_host(ssl.get(), name.c_str()) == 1 &&
-                                    SSL_set_tlsext_host_name(ssl.get(), name.c_str()) == 1
+        bool good = no_number ? SSL_set1_host(ssl.get(), name.c_str()) == 1 && set_server_name(ssl.get(), name) == 1
                               : X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl.get()), name.c_str()) == 1;
         if (!good) throw ConnectError(ConnectError::Reason::tls, "TLS: not a name for a server: " + name);
         SSL_set_connect_state(ssl.get());
         return std::make_unique<TlsSession>(std::move(ssl), context_);
+    }
+
+    // SSL_set_tlsext_host_name() without its cast.
+    static long set_server_name(SSL* ssl, std::string name) {
+        return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name.data());
     }
 
     [[noreturn]] static void fail(const TlsSession& session, boost::system::error_code error, bool late) {

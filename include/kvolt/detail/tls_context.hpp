@@ -74,7 +74,9 @@ public:
         }
         SSL_CTX* first = contexts_.front().get();  // every connection begins with it
         SSL_CTX_set_tlsext_servername_arg(first, this);
-        SSL_CTX_set_tlsext_servername_callback(first, &CertificateSet::on_server_name);
+        // SSL_CTX_set_tlsext_servername_callback() without its cast
+        SSL_CTX_callback_ctrl(first, SSL_CTRL_SET_TLSEXT_SERVERNAME_CB,
+                              reinterpret_cast<void (*)()>(&CertificateSet::on_server_name));
     }
 
     CertificateSet(const CertificateSet&) = delete;

@@ -104,7 +104,7 @@ public:
         std::size_t taken = 0;
         if (!can_write()) return 0;
         ERR_clear_error();
-        int status = SSL_write_ex(ssl_.get(), from, std::min(size, record_size), &taken);
+        int status = SSL_write_ex(ssl_.get(), from, (std::min)(size, record_size), &taken);
         if (status != 1) judge(status);
         return status == 1 ? taken : 0;
     }
@@ -177,7 +177,7 @@ private:
             });
             BIO_meth_set_read(result, [](BIO* bio, char* to, int size) {
                 BIO_clear_retry_flags(bio);
-                auto taken = self(bio).take(to, static_cast<std::size_t>(std::max(size, 0)));
+                auto taken = self(bio).take(to, static_cast<std::size_t>((std::max)(size, 0)));
                 if (taken > 0 || size <= 0) return static_cast<int>(taken);
                 BIO_set_retry_read(bio);
                 return -1;
@@ -185,7 +185,7 @@ private:
             BIO_meth_set_write(result, [](BIO* bio, const char* from, int size) {
                 BIO_clear_retry_flags(bio);
                 if (self(bio).output().size() < most_output)
-                    return self(bio).put({from, static_cast<std::size_t>(std::max(size, 0))}) ? size : -1;
+                    return self(bio).put({from, static_cast<std::size_t>((std::max)(size, 0))}) ? size : -1;
                 BIO_set_retry_write(bio);
                 return -1;
             });
@@ -210,12 +210,12 @@ private:
 
     std::size_t take(char* to, std::size_t room) {
         if (taken_ == kept_.size()) {
-            std::size_t size = std::min(room, input_.size());
+            std::size_t size = (std::min)(room, input_.size());
             if (size > 0) std::memcpy(to, input_.data(), size);
             input_.remove_prefix(size);
             return size;
         }
-        std::size_t size = std::min(room, kept_.size() - taken_);
+        std::size_t size = (std::min)(room, kept_.size() - taken_);
         std::memcpy(to, kept_.data() + taken_, size);
         taken_ += size;
         if (taken_ == kept_.size()) {

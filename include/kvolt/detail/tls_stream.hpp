@@ -153,7 +153,7 @@ private:
             std::size_t size = first.size();
             for (; more != end_ && size < bytes.size(); ++more) {
                 boost::asio::const_buffer part(*more);
-                std::size_t taken = std::min(part.size(), bytes.size() - size);
+                std::size_t taken = (std::min)(part.size(), bytes.size() - size);
                 if (taken > 0) std::memcpy(bytes.data() + size, part.data(), taken);
                 size += taken;
             }

@@ -21,7 +21,7 @@ public:
     bool take(double rate, double burst, Clock::time_point now) {
         std::chrono::duration<double> passed = now - since_;
         if (passed.count() > 0) {
-            tokens_ = std::min(burst, tokens_ + passed.count() * rate);
+            tokens_ = (std::min)(burst, tokens_ + passed.count() * rate);
             since_ = now;
         }
         bool taken = tokens_ >= 1;

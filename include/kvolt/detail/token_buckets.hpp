@@ -35,7 +35,7 @@ public:
           burst_(burst),
           most_(most),
           most_of_group_(most_of_group),
-          slot_seconds_(std::max(burst / rate / double{slot_count - 2}, 0.001)),
+          slot_seconds_((std::max)(burst / rate / double{slot_count - 2}, 0.001)),
           overflow_(burst, {}) {}
 
     TokenBuckets(const TokenBuckets&) = delete;
@@ -52,7 +52,7 @@ public:
     ///
     /// @param group  What the key belongs to; empty for nothing.
     Taken take(std::string_view key, Clock::time_point now, std::string_view group = {}) {
-        now = now_ = std::max(now_, now);
+        now = now_ = (std::max)(now_, now);
         pass_slots();
         auto place = find(key);
         if (!place) {
@@ -64,7 +64,7 @@ public:
         double left = bucket.tokens(), seconds_all = (burst_ - left) / rate_;
         if (place) file(*place, seconds_all);
         for (int i = 0; i < 2; ++i) forget_full();
-        return {allowed, left, std::max(0.0, (1 - left) / rate_), seconds_all};
+        return {allowed, left, (std::max)(0.0, (1 - left) / rate_), seconds_all};
     }
 
     std::size_t size() const noexcept { return places_.size(); }
@@ -97,7 +97,7 @@ private:
         Slot now = slot_at(seconds());
         for (Slot last = std::min<Slot>(now, first_slot_ + slot_count); first_slot_ < last; ++first_slot_)
             full_.splice(full_.end(), slot(first_slot_));
-        first_slot_ = std::max(first_slot_, now);
+        first_slot_ = (std::max)(first_slot_, now);
     }
 
     std::optional<Entries::iterator> find(std::string_view key) noexcept {

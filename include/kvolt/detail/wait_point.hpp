@@ -21,7 +21,7 @@ namespace kvolt::detail {
 ///
 /// @tparam Loop_  Makes it a template, so that only files which need it compile it.
 template <class Loop_ = Loop>
-class WaitPoint : private Deadline {
+class WaitPoint final : private Deadline {
 public:
     using Error = boost::system::error_code;
 

@@ -145,12 +145,12 @@ public:
         Tick now = wire_.loop().now(), next = now + Loop::ticks(shortest_limit());
         auto late = [&](Tick since, Limits::Duration limit) {
             Tick due = since + Loop::ticks(limit);
-            if (due > now) next = std::min(next, due);
+            if (due > now) next = (std::min)(next, due);
             return due <= now;
         };
         if (wire_.peer_is_taking()) last_progress_ = now;  // what the network has, and it does not
         bool backlogged = wire_.outbox().backlog() > 0;
-        Tick alive = std::max(last_received_, last_progress_);
+        Tick alive = (std::max)(last_received_, last_progress_);
         if (backlogged && late(last_progress_, limits_.silence_timeout)) return give_up();
         if (reading_ && late(alive, limits_.silence_timeout)) return give_up();
         if (reading_ && message_since_ && late(*message_since_, limits_.message_timeout))
@@ -337,7 +337,7 @@ private:
     }
 
     Limits::Duration shortest_limit() const noexcept {
-        return std::min({limits_.ping_interval, limits_.silence_timeout, limits_.message_timeout});
+        return (std::min)({limits_.ping_interval, limits_.silence_timeout, limits_.message_timeout});
     }
 
     void ping() {

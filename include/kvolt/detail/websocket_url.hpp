@@ -28,12 +28,12 @@ struct WebSocketUrl {
         };
         WebSocketUrl url;
         std::size_t begin = text.find("://");
-        std::string scheme = lowered(text.substr(0, std::min(begin, text.size())));
+        std::string scheme = lowered(text.substr(0, (std::min)(begin, text.size())));
         if (begin == text.npos || (scheme != "ws" && scheme != "wss")) fail("it begins with ws:// or wss://");
         url.secure = scheme == "wss";
         std::string_view rest = text.substr(begin + 3);
         if (rest.find('#') != rest.npos) fail("it has no fragment");
-        std::size_t end = std::min(rest.find_first_of("/?"), rest.size());
+        std::size_t end = (std::min)(rest.find_first_of("/?"), rest.size());
         std::string_view authority = rest.substr(0, end);
         if (authority.find('@') != authority.npos) fail("say who you are by a header field, Authorization");
         auto place = parse_authority(authority, url.secure ? 443 : 80);

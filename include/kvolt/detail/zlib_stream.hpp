@@ -29,7 +29,7 @@ public:
     ///                that is right for 2^8, too.
     DeflateStream(int level, int window) : level_(level) {
         int memory = std::clamp(window - 7, 1, 9);  // a hash table as large as the window
-        if (deflateInit2(&stream_, level, Z_DEFLATED, -std::max(window, 9), memory, Z_DEFAULT_STRATEGY) != Z_OK)
+        if (deflateInit2(&stream_, level, Z_DEFLATED, -(std::max)(window, 9), memory, Z_DEFAULT_STRATEGY) != Z_OK)
             throw std::bad_alloc();
     }
     DeflateStream(const DeflateStream&) = delete;
@@ -43,7 +43,7 @@ public:
     ///
     /// @pre  The message is not empty.
     bool deflate(std::string_view message, std::string& out) {
-        if (message.size() > std::numeric_limits<uInt>::max() - deflate_tail.size()) return false;
+        if (message.size() > (std::numeric_limits<uInt>::max)() - deflate_tail.size()) return false;
         std::size_t begin = out.size(), room = message.size() + deflate_tail.size();
         out.resize(begin + room);
         stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(message.data()));  // which zlib does not write to
@@ -78,7 +78,7 @@ public:
     /// Take bytes off the front of `in` and append what they mean, at most 16 KiB, to `out`.
     Result inflate(std::string_view& in, std::string& out) {
         char part[16 * 1024];
-        std::size_t offered = std::min<std::size_t>(in.size(), std::numeric_limits<uInt>::max());
+        std::size_t offered = std::min<std::size_t>(in.size(), (std::numeric_limits<uInt>::max)());
         if (offered > 0) ended_ = false;
         stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in.data()));  // which zlib does not write to
         stream_.avail_in = static_cast<uInt>(offered);

@@ -18,9 +18,9 @@ struct Codec {
     /// A whole body; nothing if it fails.
     std::function<std::optional<std::string>(std::string_view body)> encode;
 
-    /// A body that comes in parts, `small` where many wait for little, such as server-sent events: then it should keep
+    /// A body that comes in parts, `light` where many wait for little, such as server-sent events: then it should keep
     /// little memory. Without this function, or if it returns nullptr, such bodies go as they are.
-    std::function<std::unique_ptr<BodyEncoder>(bool small)> stream = {};
+    std::function<std::unique_ptr<BodyEncoder>(bool light)> stream = {};
 };
 
 }  // namespace kvolt::middleware

@@ -124,7 +124,7 @@ inline std::optional<std::string_view> body_to_compress(const Response& response
     const kvolt::detail::FilePart& part = parts.front();
     if (parts.size() > 1 || size > options.max_file()) return std::nullopt;
     if (!part.file) return part.text;
-    content.resize(static_cast<std::size_t>(size));
+    content.resize(size);
     for (std::size_t done = 0; done < content.size();) {
         ssize_t got = ::pread(part.file->descriptor.number(), content.data() + done, content.size() - done,
                               static_cast<off_t>(part.offset + done));
@@ -166,8 +166,8 @@ inline void compress_stream(const Request& request, Response& response, const Co
     kvolt::detail::add_vary(response, "Accept-Encoding");
     const Codec* codec = choose_codec(request, options, true);
     if (codec == nullptr) return;
-    bool small = response.content_type() == "text/event-stream";
-    std::shared_ptr<BodyEncoder> encoder = codec->stream(small);
+    bool light = response.content_type() == "text/event-stream";
+    std::shared_ptr<BodyEncoder> encoder = codec->stream(light);
     if (encoder) response.encode(std::move(encoder), codec->name);
 }
 

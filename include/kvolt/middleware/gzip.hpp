@@ -43,7 +43,7 @@ public:
 private:
     void run(std::string& out, std::string_view part, int flush) {
         do {
-            std::size_t taken = std::min<std::size_t>(part.size(), std::numeric_limits<uInt>::max() / 2);
+            std::size_t taken = std::min<std::size_t>(part.size(), (std::numeric_limits<uInt>::max)() / 2);
             bool last = taken == part.size();
             stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(part.data()));  // which zlib does not write to
             stream_.avail_in = static_cast<uInt>(taken);
@@ -81,8 +81,8 @@ inline Codec gzip(int level = 4) {
             return std::nullopt;
         }
     };
-    auto stream = [level](bool small) -> std::unique_ptr<BodyEncoder> {
-        return std::make_unique<detail::GzipEncoder>(level, small ? 11 : 13, small ? 3 : 6);
+    auto stream = [level](bool light) -> std::unique_ptr<BodyEncoder> {
+        return std::make_unique<detail::GzipEncoder>(level, light ? 11 : 13, light ? 3 : 6);
     };
     return {"gzip", encode, stream};
 }

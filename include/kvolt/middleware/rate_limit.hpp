@@ -89,7 +89,7 @@ public:
     double rate() const noexcept { return rate_; }  ///< Per second.
     std::size_t burst() const noexcept { return burst_; }
     std::size_t clients() const noexcept { return clients_; }
-    std::size_t networks() const noexcept { return std::min(networks_, std::max<std::size_t>(clients_ / 4, 1)); }
+    std::size_t networks() const noexcept { return (std::min)(networks_, std::max<std::size_t>(clients_ / 4, 1)); }
     bool fields() const noexcept { return fields_; }
     const std::function<std::string(Context&)>& key() const noexcept { return key_; }
     const std::function<Clock::time_point()>& clock() const noexcept { return now_; }
@@ -160,7 +160,7 @@ inline auto rate_limit(RateLimitOptions options = {}) {
         }
         if (!taken.allowed)
             throw HttpError(429, "Too Many Requests")
-                .header("Retry-After", whole(std::max(1.0, std::ceil(taken.seconds_one))));
+                .header("Retry-After", whole((std::max)(1.0, std::ceil(taken.seconds_one))));
     };
 }
 

@@ -2,6 +2,7 @@
 #define KVOLT_MIDDLEWARE_TIMEOUT_HPP
 
 #include <kvolt/context.hpp>
+#include <kvolt/detail/cancel.hpp>
 #include <kvolt/detail/deadline_wheel.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/error.hpp>
@@ -36,7 +37,7 @@ struct TimeoutDeadline final : kvolt::detail::Deadline {
             return;
         }
         late = true;
-        bool told = Loop::attempt([this] { signal.emit(boost::asio::cancellation_type::terminal); });
+        bool told = Loop::attempt([this] { kvolt::detail::cancel(signal, boost::asio::cancellation_type::terminal); });
         if (!told) Loop::current()->arm(*this, Loop::tick_length);  // try again
     }
 
@@ -55,7 +56,8 @@ inline Task<> run_with_timeout(std::chrono::milliseconds limit, Context& c, Next
     // What cancels this coroutine, such as an outer timeout, has to reach the handler.
     boost::asio::cancellation_state own = co_await boost::asio::this_coro::cancellation_state;
     if (own.slot().is_connected())
-        own.slot().assign([deadline](boost::asio::cancellation_type type) { deadline->signal.emit(type); });
+        own.slot().assign(
+            [deadline](boost::asio::cancellation_type type) { kvolt::detail::cancel(deadline->signal, type); });
     std::exception_ptr failure;
     try {
         Task<> rest = next();

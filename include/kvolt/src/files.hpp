@@ -14,6 +14,7 @@
 #include <kvolt/detail/page_wish.hpp>
 #include <kvolt/detail/routes.hpp>
 #include <kvolt/error.hpp>
+#include <kvolt/files.hpp>
 #include <kvolt/files_options.hpp>
 
 #include <unistd.h>
@@ -171,14 +172,16 @@ private:
 
 }  // namespace detail
 
-KVOLT_INLINE void Group::files(std::string_view prefix, const std::string& folder, const FilesOptions& options) const {
+template <class, class>
+void Group::files(std::string_view prefix, const std::string& folder, const FilesOptions& options) const {
     auto served = std::make_shared<const detail::ServedFolder>(folder, options);
     std::string base(prefix.ends_with('/') ? prefix.substr(0, prefix.size() - 1) : prefix);
     add("GET", base + "/*path", [served, &routes = app_->core()->routes](Context& c) { served->serve(routes, c); });
     if (!base.empty() || index_ != 0) add("GET", base, [](Context& c) { detail::ServedFolder::redirect(c); });
 }
 
-KVOLT_INLINE void Group::files(std::string_view prefix, const std::string& folder) const {
+template <class, class>
+void Group::files(std::string_view prefix, const std::string& folder) const {
     files(prefix, folder, FilesOptions());
 }
 
@@ -188,11 +191,13 @@ KVOLT_INLINE void Context::file(std::shared_ptr<const detail::File> file, const 
     answered_ = true;
 }
 
-KVOLT_INLINE void Context::file(const std::string& path) {
+template <class, class>
+void Context::file(const std::string& path) {
     file(detail::open_to_serve(path), {detail::media_type(path)});
 }
 
-KVOLT_INLINE void Context::attachment(const std::string& path, std::string_view name) {
+template <class, class>
+void Context::attachment(const std::string& path, std::string_view name) {
     if (name.empty()) name = std::string_view(path).substr(path.rfind('/') + 1);
     std::string disposition = detail::attachment_disposition(name);
     detail::FileFields fields{detail::media_type(path)};

@@ -3,6 +3,7 @@
 
 #include <kvolt/config.hpp>
 #include <kvolt/context.hpp>
+#include <kvolt/detail/cancel.hpp>
 #include <kvolt/detail/conclude.hpp>
 #include <kvolt/detail/handling.hpp>
 #include <kvolt/detail/path_match.hpp>
@@ -63,7 +64,7 @@ KVOLT_INLINE std::string Handling::disconnect() {
     std::string fault;
     context_->disconnect([&](const std::exception_ptr& thrown) { fault = describe(thrown); });
     if (!context_->upgraded() && !context_->ignores_disconnect())
-        cancelled_.emit(boost::asio::cancellation_type::terminal);
+        cancel(cancelled_, boost::asio::cancellation_type::terminal);
     return fault;
 }
 

@@ -17,7 +17,7 @@ namespace kvolt {
 KVOLT_INLINE std::string_view Request::host() const noexcept {
     std::size_t begin = authority_begin();
     if (begin == 0) return header("Host");
-    return target().substr(begin, std::min(target().find_first_of("/?", begin), target().size()) - begin);
+    return target().substr(begin, (std::min)(target().find_first_of("/?", begin), target().size()) - begin);
 }
 
 KVOLT_INLINE bool Request::has_token(std::string_view name, std::string_view token) const noexcept {
@@ -46,7 +46,7 @@ KVOLT_INLINE Request::Place Request::find_path() {
     std::size_t size = plain.span(target());
     plain_path_ = target().starts_with('/') && (size == target().size() || target()[size] == '?');
     if (plain_path_) return {target_.begin, static_cast<std::uint32_t>(size)};
-    std::size_t begin = authority_begin(), end = std::min(target().find('?'), target().size());
+    std::size_t begin = authority_begin(), end = (std::min)(target().find('?'), target().size());
     if (begin > 0) begin = target().find('/', begin);
     if (begin >= end) return begin == 0 ? Place() : keep("/");
     std::string_view path = target().substr(begin, end - begin);

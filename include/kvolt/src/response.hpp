@@ -173,7 +173,7 @@ template <class Write>
 void Response::append(std::string& out, Write write) {
     std::size_t at = out.size(), size = at;
     write([&](const auto&... texts) { size += (std::string_view(texts).size() + ...); });
-    if (size > out.capacity()) out.reserve(std::max(size, 2 * at));
+    if (size > out.capacity()) out.reserve((std::max)(size, 2 * at));
     out.resize(size);
     char* to = out.data() + at;
     write([&](const auto&... texts) { ((to = copy(texts, to)), ...); });

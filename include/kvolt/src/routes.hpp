@@ -73,7 +73,7 @@ KVOLT_INLINE const Chain& Routes::find(const Request& request, PathMatch& match)
 }
 
 KVOLT_INLINE std::size_t Routes::common_group(std::size_t a, std::size_t b) const {
-    while (a != b) (a > b ? a : b) = groups_[std::max(a, b)].parent;  // a group comes after its parent
+    while (a != b) (a > b ? a : b) = groups_[(std::max)(a, b)].parent;  // a group comes after its parent
     return a;
 }
 

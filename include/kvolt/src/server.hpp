@@ -10,6 +10,7 @@
 #include <kvolt/detail/server_handle.hpp>
 #include <kvolt/detail/stream.hpp>
 #include <kvolt/listen_options.hpp>
+#include <kvolt/server.hpp>
 
 #include <boost/asio/basic_signal_set.hpp>
 #include <boost/asio/post.hpp>
@@ -51,10 +52,10 @@ public:
 
     /// Serve in this thread, and in one more for every further loop, until stopped or a signal comes.
     void run(std::function<void(std::string_view)> ready) {
-        std::optional<Signals> signals;
+        std::optional<Signals> waiting;
         try {
-            signals.emplace(loops_->front()->io(), SIGINT, SIGTERM);
-            await_signal(*signals, false);
+            waiting.emplace(loops_->front()->io(), SIGINT, SIGTERM);
+            await_signal(*waiting, false);
             accept();
             if (ready)  // on the loop, where it may stop the app like a handler
                 boost::asio::post(loops_->front()->io(), [ready = std::move(ready), listeners = listeners_] {
@@ -65,11 +66,11 @@ public:
         } catch (...) {  // from ready(), from what the user has posted to App::executor(), or for want of descriptors
             for (auto& loop : *loops_) loop->stop();
             close_listeners();
-            signals.reset();
+            waiting.reset();
             finish();
             throw;
         }
-        signals.reset();
+        waiting.reset();
         finish();
     }
 
@@ -141,15 +142,15 @@ private:
     }
 
     // The first signal stops, a second one does not wait.
-    void await_signal(Signals& signals, bool again) {
-        signals.async_wait([this, &signals, again](Error error, int) {
+    void await_signal(Signals& waiting, bool again) {
+        waiting.async_wait([this, &waiting, again](Error error, int) {
             if (error) return;
             if (again) {
                 for (auto& loop : *loops_) loop->mailbox()->post([&loop = *loop] { loop.cut_off(); });
             } else {
                 stop();
             }
-            await_signal(signals, true);
+            await_signal(waiting, true);
         });
     }
 
@@ -176,7 +177,7 @@ private:
 
 }  // namespace detail
 
-template <class Self>
+template <class Self, class>
 unsigned short App::listen(std::string_view address, const ListenOptions& options) {
     using Stream = std::enable_if_t<std::is_same_v<Self, App>, detail::PlainStream>;  // only where this is called
     auto plain = [](detail::PlainStream stream, std::string&) { return stream; };
@@ -184,12 +185,12 @@ unsigned short App::listen(std::string_view address, const ListenOptions& option
         [&] { return std::make_shared<detail::Listener<Stream>>(core_, address, options, plain); });
 }
 
-template <class Self>
+template <class Self, class>
 void App::run(std::function<void(std::string_view)> ready) {
     if (auto server = open<Self>(false)) server->run(std::move(ready));
 }
 
-template <class Self>
+template <class Self, class>
 void App::start() {
     if (auto server = open<Self>(true)) server->start();
 }

@@ -15,7 +15,7 @@
 
 namespace kvolt {
 
-template <class Stream>
+template <class Stream, class>
 unsigned short App::listen_tls(std::string_view address, const Tls& tls, const ListenOptions& options) {
     auto encrypt = [context = tls.context()](detail::PlainStream stream, std::string& early) {
         return Stream(std::move(stream), context->connection(std::exchange(early, {})));

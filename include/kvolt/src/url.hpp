@@ -33,7 +33,7 @@ KVOLT_INLINE std::optional<std::string> percent_decode(std::string_view text) {
 KVOLT_INLINE std::optional<std::string> remove_dot_segments(std::string_view path) {
     std::string result;
     while (!path.empty()) {
-        std::size_t end = std::min(path.find('/', 1), path.size());
+        std::size_t end = (std::min)(path.find('/', 1), path.size());
         std::string_view segment = path.substr(1, end - 1);
         path.remove_prefix(end);
         int dots = detail::count_dots(segment);
@@ -59,7 +59,7 @@ KVOLT_INLINE QueryParameters parse_query(std::string_view query) {
     QueryParameters parameters;
     while (!query.empty()) {
         std::string_view pair = query.substr(0, query.find('&'));
-        query.remove_prefix(std::min(query.size(), pair.size() + 1));
+        query.remove_prefix((std::min)(query.size(), pair.size() + 1));
         if (pair.empty()) continue;
         std::size_t equals = pair.find('=');
         std::string_view value = equals == pair.npos ? std::string_view() : pair.substr(equals + 1);

@@ -53,7 +53,7 @@ Task<WebSocket> WebSocketClient::attempt() const {
     detail::Loop& loop = detail::client_loop();
     if (loop.draining()) throw ConnectError(ConnectError::Reason::stopped, "the app stops");
     constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 365);
-    auto due = Clock::now() + std::min(options_.connect_timeout(), longest);
+    auto due = Clock::now() + (std::min)(options_.connect_timeout(), longest);
     std::vector<detail::Endpoint> endpoints;
     if (!options_.unix_path().empty())
         endpoints.push_back(boost::asio::local::stream_protocol::endpoint(options_.unix_path()));

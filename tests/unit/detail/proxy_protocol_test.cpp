@@ -7,7 +7,7 @@
 
 using kvolt::detail::most_proxy_data;
 using kvolt::detail::parse_proxy_preamble;
-using Status = kvolt::detail::ProxyPreamble::Status;
+using Kind = kvolt::detail::ProxyPreamble::Kind;
 
 namespace {
 
@@ -21,10 +21,10 @@ std::string data(int version_and_command, int family_and_transport, std::string_
 // Such as "more", "bad", "peer" or "192.0.2.1:80", with how many bytes were behind the preamble.
 std::string parse(std::string_view bytes) {
     auto result = parse_proxy_preamble(bytes);
-    if (result.status == Status::more) return "more";
-    if (result.status == Status::bad) return "bad";
+    if (result.kind == Kind::more) return "more";
+    if (result.kind == Kind::bad) return "bad";
     std::string rest = " +" + std::to_string(bytes.size() - result.size);
-    if (result.status == Status::peer) return "peer" + rest;
+    if (result.kind == Kind::peer) return "peer" + rest;
     return (result.client ? result.client->to_string() : "unix") + (result.secure ? " by TLS" : "") + rest;
 }
 
