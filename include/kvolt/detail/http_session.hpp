@@ -12,6 +12,7 @@
 #include <kvolt/detail/handshake.hpp>
 #include <kvolt/detail/ip.hpp>
 #include <kvolt/detail/log_line.hpp>
+#include <kvolt/detail/peer_watch.hpp>
 #include <kvolt/detail/places.hpp>
 #include <kvolt/detail/request_reader.hpp>
 #include <kvolt/detail/response_writer.hpp>
@@ -213,9 +214,24 @@ public:
         if (idle() && wire_.outbox().backlog() == 0) wire_.finish(Loop::tick_length);
     }
 
+    // PeerWatch
+
+    Wire<Stream>& wire() noexcept { return wire_; }
+    bool handler_waits() const noexcept { return state_ == State::handler && !websocket_ && !wire_.reading(); }
+    void probe() { http_->writer.probe(); }
+
+    Error take_input() {
+        for (;;) {
+            auto room = http_->reader.prepare();
+            if (room.size() == 0) return {};
+            Error error;
+            http_->reader.commit(wire_.read_now(room, error));
+            if (error) return error;
+        }
+    }
+
 private:
     using Stage = RequestReader::Stage;
-    using PeerState = typename Wire<Stream>::PeerState;
 
     // What is waited for.
     enum class State {
@@ -224,14 +240,6 @@ private:
         handler,  // a coroutine, of a WebSocket, too
         answer,   // nothing: the handler has ended, and its answer is to be sent
         files,    // the peer, to take what is sent of them
-    };
-
-    // What is known of the peer while a handler has the word.
-    enum class Watch {
-        off,
-        input,  // it will be seen when the peer sends more, or ends
-        full,   // it has sent as much as is kept; it is looked at now and then
-        ended,  // it sends no more, and may have gone: what it does not want it answers with a reset
     };
 
     // What a WebSocket does without.
@@ -426,7 +434,7 @@ private:
     void on_late_handler() {
         Tick now = wire_.loop().now();
         if (!http_->part.waiting()) {
-            watch(this->shared_from_this());
+            if (!wire_.reading()) watch_.look(this->shared_from_this(), limits_.silence_timeout);
         } else if (http_->body.failure() || http_->body.due() <= now) {
             http_->body.fail({408, "Request Timeout"});
             http_->part.wake_later(wire_.loop());
@@ -436,47 +444,6 @@ private:
             comment_due_ = now + Loop::ticks(limits_.ping_interval);
         }
         arm();
-    }
-
-    // Look whether the peer is still there. What it sends meanwhile is kept.
-    void watch(Self self) {
-        if (wire_.reading() || watch_ == Watch::input || watch_ == Watch::ended) return;
-        if (watch_ == Watch::off) wire_.keep_alive(limits_.silence_timeout);
-        Error error = take_input();
-        auto peer = error ? PeerState::here : wire_.peer_state();
-        if (error == boost::asio::error::would_block || error == boost::asio::error::try_again) {
-            watch_ = Watch::input;
-            wire_.await(boost::asio::socket_base::wait_read, [this, self = std::move(self)]() mutable {
-                watch_ = Watch::off;
-                if (state_ == State::handler && !websocket_) watch(std::move(self));
-            });
-        } else if (error == boost::asio::error::eof || peer == PeerState::ended) {
-            watch_end(std::move(self));
-        } else if (error || peer == PeerState::gone) {
-            wire_.abort();
-        } else {
-            watch_ = Watch::full;
-        }
-    }
-
-    // The peer will send no more, which does not mean that it has gone. To find out, something of no meaning is sent.
-    void watch_end(Self self) {
-        watch_ = Watch::ended;
-        wire_.await(boost::asio::socket_base::wait_error, [this, self = std::move(self)] {
-            if (wire_.peer_state() == PeerState::gone) wire_.abort();
-        });
-        http_->writer.probe();
-    }
-
-    // Why there is no more; nothing if that is for want of room.
-    Error take_input() {
-        for (;;) {
-            auto room = http_->reader.prepare();
-            if (room.size() == 0) return {};
-            Error error;
-            http_->reader.commit(wire_.read_now(room, error));
-            if (error) return error;
-        }
     }
 
     // The answer
@@ -579,10 +546,8 @@ private:
         Tick now = wire_.loop().now(), due = never;
         if (http_->part.waiting())
             due = http_->body.due();
-        else if (watch_ == Watch::off && !wire_.reading())
-            due = now + 1;
-        else if (watch_ == Watch::full)
-            due = now + Loop::ticks(std::chrono::seconds(1));
+        else if (!wire_.reading())
+            due = watch_.due(now).value_or(never);
         if (http_->writer.events()) due = (std::min)(due, comment_due_);
         if (due != never) wire_.arm_at(due);
     }
@@ -599,7 +564,7 @@ private:
     Tick since_ = 0;     // when its head began, or the wait for it
     Tick comment_due_ = 0;
     State state_ = State::head;
-    Watch watch_ = Watch::off;
+    PeerWatch<HttpSession> watch_{*this};
     bool served_ = false;  // a request, before
     bool proceeding_ = false;
     bool body_given_ = false;  // by read_some(), whole

@@ -26,6 +26,12 @@
 
 namespace kvolt::detail {
 
+enum class PeerState {
+    here,
+    ended,  ///< It will send no more.
+    gone,   ///< It has reset the connection, or closed it both ways where the kernel tells.
+};
+
 /// The socket of one connection, with its outbox.
 template <class Stream>
 class Wire final : public Link {
@@ -125,12 +131,6 @@ public:
         set(IPPROTO_TCP, TCP_USER_TIMEOUT, limit.count());
         set(SOL_SOCKET, SO_KEEPALIVE, 1);
     }
-
-    enum class PeerState {
-        here,
-        ended,  ///< It will send no more.
-        gone,   ///< It has reset the connection, or closed it both ways where the kernel tells.
-    };
 
     /// Whatever lies unread in front of the end.
     PeerState peer_state() noexcept {
