@@ -2,19 +2,17 @@
 #define KVOLT_DETAIL_WIRE_HPP
 
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/platform.hpp>
 #include <kvolt/detail/protocol.hpp>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/socket_base.hpp>
 
-#include <sys/ioctl.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
-#include <linux/sockios.h>
 #include <memory>
 #include <utility>
 
@@ -239,11 +237,7 @@ private:
     }
 
     // Bytes that were sent and not acknowledged.
-    int in_socket() noexcept {
-        int bytes = 0;
-        ::ioctl(stream_.lowest_layer().native_handle(), SIOCOUTQ, &bytes);
-        return bytes;
-    }
+    int in_socket() noexcept { return platform::unacknowledged(stream_.lowest_layer().native_handle()); }
 
     void shut_down_send() {
         if (!finishing_ || said_end_ || !outbox().empty() || (peer_first_ && !peer_ended_)) return;
