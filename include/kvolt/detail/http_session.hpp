@@ -38,7 +38,10 @@ namespace kvolt::detail {
 /// One connection: HTTP/1.1 (RFC 9112), request by request, until it closes or becomes a WebSocket, which it then
 /// holds.
 template <class Stream>
-class HttpSession final : public Protocol, public Exchange, public std::enable_shared_from_this<HttpSession<Stream>> {
+class HttpSession final : public Protocol,
+                          public Exchange,
+                          public Resting,
+                          public std::enable_shared_from_this<HttpSession<Stream>> {
 public:
     using Error = boost::system::error_code;
     using Self = std::shared_ptr<HttpSession>;
@@ -173,6 +176,22 @@ public:
     void on_shut_down() override {
         stopping_ = true;
         if (idle() && wire_.outbox().backlog() == 0) wire_.finish(Loop::tick_length);
+    }
+
+    // Resting
+
+    Rest rest() override {
+        if (!http_ || handling_ || http_->files || wire_.closed()) return Rest::none;
+        wire_.flush();
+        if (wire_.closed() || !wire_.outbox().empty()) return Rest::none;
+        if (!wire_.finishing() && served_ && http_->reader.stage() == Stage::idle) return Rest::idle;
+        return wire_.finishing() || http_->reader.stage() < Stage::body ? Rest::unfinished : Rest::none;
+    }
+
+    void make_way() noexcept override {
+        Error ignored;
+        if constexpr (is_secure<Stream>()) wire_.stream().shutdown(boost::asio::socket_base::shutdown_send, ignored);
+        wire_.abort();
     }
 
 private:
@@ -433,6 +452,7 @@ private:
             wire_.arm_at(body_deadline());
         } else {
             bool waits = served_ && http_->reader.stage() == Stage::idle;
+            wire_.loop().rest(*this, waits ? Rest::idle : Rest::unfinished, since_);
             wire_.arm_at(since_ + Loop::ticks(waits ? limits_.idle_timeout : limits_.header_timeout));
         }
     }
