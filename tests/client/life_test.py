@@ -218,6 +218,36 @@ class ChildTest(unittest.TestCase):
             self.assertEqual(server.read_line(), "inherited:")
 
 
+class FullTest(unittest.TestCase):
+    def test_idle_connections_make_way_when_there_are_no_descriptors_for_more(self):
+        limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+        with Server("local", "start", 2, preexec_fn=limit) as server:
+            for _ in range(300):
+                client = server.send("/")
+                self.assertTrue(client.recv(12).endswith(b"200"))
+            server.say("return")
+            status, complaints = server.end()
+            self.assertEqual(status, 5)
+            self.assertRegex(complaints, "^kvolt: all 192 places .* 256 open files: ulimit -n[^\n]*\n$")
+
+    def test_the_limit_of_descriptors_is_raised(self):
+        limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 400))
+        with Server("local", "start", 1, preexec_fn=limit) as server:
+            clients = [server.send("/") for _ in range(300)]
+            for client in clients:
+                self.assertTrue(client.recv(12).endswith(b"200"))
+            for client in clients:  # none of which was closed for another one
+                client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            for client in clients:
+                data = b""
+                while data.count(b"hello") < 2:
+                    part = client.recv(4096)
+                    self.assertNotEqual(part, b"")
+                    data += part
+            server.say("return")
+            self.assertEqual(server.end(), (5, ""))
+
+
 class PoorTest(unittest.TestCase):
     """Without the descriptors that its threads need, an app does not start, and is as if it had not been told to."""
 

@@ -287,3 +287,75 @@ TEST_CASE("a server whose first loop is blocked stops when that goes on") {
     CHECK(client.ended());
     CHECK(test::refuses_connections(server.app.port()));
 }
+
+TEST_CASE("past the limit for one client its newest connection is closed, which is told once") {
+    Limits limits;
+    limits.connections_per_client = 2;
+    auto threads = GENERATE(1u, 4u);
+    SECTION("by address") {
+        Server server(limits, threads);
+        server.start();
+        Client first = server.idle(), second = server.idle();
+        for (int i = 0; i < 5; ++i) CHECK(server.client().ended());
+        CHECK(is_open(first));
+        CHECK(is_open(second));
+        CHECK(server.log.next().find("Limits::connections_per_client") != std::string::npos);
+        CHECK(server.log.empty());
+        first.close();
+        REQUIRE(eventually([&] { return server.connections() == 1; }));
+        CHECK(server.client().get("/").body == "hello");
+    }
+    SECTION("but not of trusted peers, and Unix sockets") {
+        test::SocketPath path;
+        Server server(limits, threads);
+        server.app.trust_proxies({"127.0.0.1"});
+        server.app.listen("127.0.0.1:0");
+        server.app.listen("unix:" + path.path);
+        server.start();
+        std::vector<Client> clients;
+        for (int i = 0; i < 4; ++i) {
+            clients.push_back(server.idle());
+            clients.push_back(Client::unix_socket(path.path));
+            CHECK(clients.back().get("/").body == "hello");
+        }
+    }
+    SECTION("by the client that the PROXY protocol tells") {
+        Server server(limits, threads);
+        server.app.trust_proxies({"127.0.0.1"});
+        auto port = server.app.listen("127.0.0.1:0", kvolt::ListenOptions().proxy_protocol());
+        server.start();
+        std::vector<Client> clients;
+        auto connect = [&](std::string_view from) {
+            clients.emplace_back(port);
+            clients.back().send("PROXY " + std::string(from) + " 50312 443\r\n" + hello);
+            try {
+                return clients.back().read_response().body == "hello";
+            } catch (const std::runtime_error&) {  // closed without an answer
+                return false;
+            }
+        };
+        CHECK(connect("TCP4 192.0.2.1 192.0.2.9"));
+        CHECK(connect("TCP4 192.0.2.1 192.0.2.9"));
+        CHECK_FALSE(connect("TCP4 192.0.2.1 192.0.2.9"));
+        CHECK(connect("TCP4 192.0.2.2 192.0.2.9"));
+        CHECK(connect("TCP6 2001:db8::1 2001:db8::9"));
+        CHECK(connect("TCP6 2001:db8::ffff:1 2001:db8::9"));
+        CHECK_FALSE(connect("TCP6 2001:db8::2 2001:db8::9"));
+        CHECK(connect("TCP6 2001:db8:0:1::1 2001:db8::9"));
+    }
+}
+
+TEST_CASE("a connection that has not even said whose it is makes way") {
+    Server server(places(1));
+    server.app.trust_proxies({"127.0.0.1"});
+    auto port = server.app.listen("127.0.0.1:0", kvolt::ListenOptions().proxy_protocol());
+    server.start();
+    Client silent(port);
+    silent.send(GENERATE("", "PROXY TCP4 192"));
+    REQUIRE(eventually([&] { return server.connections() == 1; }));
+    let_time_pass();
+    Client client(port);
+    client.send("PROXY TCP4 192.0.2.1 192.0.2.9 50312 443\r\n" + hello);
+    CHECK(client.read_response().body == "hello");
+    CHECK(silent.ended());
+}

@@ -21,6 +21,7 @@
 #include <boost/system/error_code.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <cstddef>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -111,9 +112,18 @@ private:
     }
 
     void start(Place place, PlainStream socket, std::optional<IpEndpoint> peer, std::string early) {
+        if (!admits(place, peer)) return;
         Stream stream = open_stream_(std::move(socket), early);
         std::make_shared<HttpSession<Stream>>(app_, std::move(place), std::move(stream), std::move(peer), early)
             ->start();
+    }
+
+    bool admits(Place& place, const std::optional<IpEndpoint>& client) const {
+        std::size_t most = app_->limits.connections_per_client;
+        if (most == 0 || !client || app_->proxies.trusts(client->ip) || place.count_for(client->ip, most)) return true;
+        std::string line = app_->places.clients().refusals(client->ip, most, Loop::Clock::now());
+        if (!line.empty()) app_->log(line);
+        return false;
     }
 
     void await_preamble(Place place, PlainStream socket, std::optional<IpEndpoint> peer) {

@@ -49,6 +49,8 @@ public:
         app_->places.on_freed([this] { resume(); });
     }
 
+    ~Reception() { app_->places.on_freed(nullptr); }
+
     Reception(const Reception&) = delete;
     Reception& operator=(const Reception&) = delete;
 
@@ -117,8 +119,8 @@ private:
                     if (door.open) watch(door);  // there are more, but other connections have a turn first
             notice = std::exchange(notice_, {});
         }
-        if (!notice.empty()) app_->log(notice);
         serve(here);
+        if (!notice.empty()) app_->log(notice);
     }
 
     // On another loop, while the first one is blocked.
@@ -127,13 +129,14 @@ private:
         {
             std::unique_lock lock(mutex_, std::try_to_lock);
             if (!lock) return;  // somebody else does
+            want_way(false);
             int left = most_in_a_turn;
             for (Door& door : doors_)
                 for (auto taken = Taken::one; taken == Taken::one && left > 0; --left) taken = take_one(door, here);
             notice = std::exchange(notice_, {});
         }
-        if (!notice.empty()) app_->log(notice);
         serve(here);
+        if (!notice.empty()) app_->log(notice);
     }
 
     // By turns, so that none is kept waiting by another one.

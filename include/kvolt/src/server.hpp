@@ -23,10 +23,12 @@
 
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -63,18 +65,17 @@ public:
         std::size_t first = own == Threads::all ? 0 : 1;
         Undo undo([&] { withdraw(); });
         while (loops_->size() < app_->threads) loops_->push_back(std::make_unique<Loop>());
-        runners_.resize(loops_->size());
+        while (runners_.size() < loops_->size()) runners_.emplace_back();
         if (own == Threads::but_first) await_signal(signals_.emplace(loops_->front()->io()), false);
-        threads_.reserve(loops_->size());
         for (std::size_t i = first; i < loops_->size(); ++i)
-            threads_.emplace_back([self = this->shared_from_this(), i] { self->work(i); });
+            runners_[i].thread = std::thread([self = this->shared_from_this(), i] { self->work(i); });
         reception_.emplace(app_, listeners_);
         app_->freeze();
         entry_.enter(this->weak_from_this());
         undo.done();
         if (first == 0 && platform::is_main_thread()) AtExit::watch_this_thread();
         reception_->open();
-        inside_ = loops_->size();
+        for (Runner& runner : runners_) runner.inside = true;
         tell(Start::now);
     }
 
@@ -120,9 +121,12 @@ private:
 
     enum class Start { not_yet, now, never };
 
+    // Who runs one of the loops.
     struct Runner {
-        std::thread::id thread;
-        bool inside = true;
+        std::thread thread;  // none for the thread that calls run()
+        std::thread::id id;
+        bool inside = false;  // it serves, or is about to
+        Reserve<> room;       // for what it is told at the end
     };
 
     // Threads
@@ -153,14 +157,14 @@ private:
     void enter(std::size_t i) {
         AtExit::watch_this_thread();
         std::lock_guard lock(mutex_);
-        runners_[i].thread = std::this_thread::get_id();
+        runners_[i].id = std::this_thread::get_id();
     }
 
     // Who leaves last destroys what is left on the loops.
     void leave(std::size_t i) {
         std::unique_lock lock(mutex_);
         runners_[i].inside = false;
-        if (--inside_ == 0) {
+        if (std::none_of(runners_.begin(), runners_.end(), [](const Runner& runner) { return runner.inside; })) {
             lock.unlock();
             {
                 Serving here;
@@ -180,11 +184,13 @@ private:
         loops_->resize(1);  // on which nothing but what the user has posted waits
     }
 
+    // Those that have left, or have never begun.
     void join_threads() {
         std::vector<std::thread> threads;
         {
             std::lock_guard lock(mutex_);
-            threads.swap(threads_);
+            for (Runner& runner : runners_)
+                if (runner.thread.joinable() && !runner.inside) threads.push_back(std::move(runner.thread));
         }
         for (std::thread& thread : threads)
             thread.get_id() == std::this_thread::get_id() ? thread.detach() : thread.join();
@@ -204,25 +210,31 @@ private:
     }
 
     void drain(std::chrono::milliseconds limit) {
-        for (auto& loop : *loops_)
-            loop->mailbox()->post([this, &loop = *loop, limit] { loop.drain(limit, [this] { on_drained(); }); });
+        tell_each([this, limit](Loop& loop) { loop.drain(limit, [this] { on_drained(); }); });
     }
 
     // A loop without connections goes on until the last one has none: handlers there may need it.
     void on_drained() {
-        if (--undrained_ > 0) return;
-        for (auto& loop : *loops_) loop->mailbox()->post([&loop = *loop] { loop.stop(); });
+        if (--undrained_ == 0) tell_each([](Loop& loop) { loop.stop(); });
+    }
+
+    // Never fails the first time, and then when that has been heard.
+    template <class Function>
+    void tell_each(Function function) {
+        for (std::size_t i = 0; i < runners_.size(); ++i) {
+            Loop& loop = *loops_->at(i);
+            loop.mailbox()->post(runners_[i].room, [function, &loop] { function(loop); });
+        }
     }
 
     // The first signal stops, a second one does not wait.
     void await_signal(StopSignals& signals, bool again) {
         signals.async_wait([this, &signals, again](Error error, int) {
             if (error) return;
-            if (again) {
-                for (auto& loop : *loops_) loop->mailbox()->post([&loop = *loop] { loop.cut_off(); });
-            } else {
+            if (again)
+                tell_each([](Loop& loop) { loop.cut_off(); });
+            else
                 stop();
-            }
             await_signal(signals, true);
         });
     }
@@ -233,7 +245,7 @@ private:
         if (!now) return stop();
         std::lock_guard lock(mutex_);
         for (std::size_t i = 0; i < runners_.size(); ++i)
-            if (runners_[i].thread != std::this_thread::get_id()) loops_->at(i)->stop();
+            if (runners_[i].id != std::this_thread::get_id()) loops_->at(i)->stop();
     }
 
     void await_end(bool now) noexcept override {
@@ -245,16 +257,15 @@ private:
             lock.lock();
             changed_.wait_for(lock, std::chrono::seconds(1), gone);  // in vain, if a handler never returns
         }
-        bool ended = ended_;
         lock.unlock();
-        if (ended) join_threads();
+        join_threads();
     }
 
     // Whether all have left but for this thread.
     bool stuck_here() const {
         bool here = false;
         for (const Runner& runner : runners_) {
-            bool own = runner.thread == std::this_thread::get_id();
+            bool own = runner.id == std::this_thread::get_id();
             if (runner.inside && !own) return false;
             here = here || runner.inside;
         }
@@ -274,10 +285,8 @@ private:
     std::mutex mutex_;
     std::condition_variable changed_;
     Start start_ = Start::not_yet;
-    std::vector<Runner> runners_;  // of the loops
-    std::size_t inside_ = 0;       // how many of them
+    std::deque<Runner> runners_;  // of the loops
     bool ended_ = false;
-    std::vector<std::thread> threads_;
 };
 
 }  // namespace detail
