@@ -67,6 +67,10 @@ public:
     void add(Resting& one, Rest kind, Tick since) noexcept {
         Resting& row = kind == Rest::idle ? idle_ : unfinished_;
         Tick key = kind == Rest::idle ? since : since | later;
+        if (row.previous_ == &one) {  // the last one already
+            one.key_ = key;
+            return;
+        }
         if (one.next_ != &one) {
             if (one.key_ == key) return;
             one.leave();
