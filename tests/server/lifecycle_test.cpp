@@ -152,6 +152,15 @@ TEST_CASE("a Unix socket that a dead server left behind is replaced, anything el
         CHECK_THROWS_AS(other.start("unix:" + socket.path), std::system_error);
         CHECK(Client::unix_socket(socket.path).get("/").body == "hello");
     }
+    SECTION("one that was put there after the first had been removed") {
+        app.start("unix:" + socket.path);
+        std::filesystem::remove(socket.path);
+        App other;
+        other.get("/", [](Context& c) { c.text("other"); });
+        other.start("unix:" + socket.path);
+        app.stop();
+        CHECK(Client::unix_socket(socket.path).get("/").body == "other");
+    }
     SECTION("a file") {
         std::ofstream(socket.path) << "precious";
         CHECK_THROWS_AS(app.start("unix:" + socket.path), std::system_error);

@@ -190,7 +190,8 @@ public:
 
     void make_way() noexcept override {
         Error ignored;
-        if constexpr (is_secure<Stream>()) wire_.stream().shutdown(boost::asio::socket_base::shutdown_send, ignored);
+        if constexpr (is_secure<Stream>())  // that no more will come
+            wire_.attempt([&] { wire_.stream().shutdown(boost::asio::socket_base::shutdown_send, ignored); });
         wire_.abort();
     }
 

@@ -305,7 +305,7 @@ private:
         Loop& loop;
     };
 
-    struct Rested : Deadline {
+    struct Rested final : Deadline {
         explicit Rested(Loop& owner) : loop(owner) {}
         void on_deadline() override {
             if (!loop.cleared_) loop.watcher_->on_rest(loop);

@@ -113,7 +113,7 @@ private:
             one.leave();
     }
 
-    struct Row : Resting {};
+    struct Row final : Resting {};
 
     const Tick epoch_;
     Row idle_, unfinished_;

@@ -169,6 +169,7 @@ private:
             {
                 Serving here;
                 clear(*loops_);
+                reception_.reset();  // and who has not got to a loop
             }
             lock.lock();
             ended_ = true;
