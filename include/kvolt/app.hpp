@@ -8,6 +8,7 @@
 #include <kvolt/detail/loops.hpp>
 #include <kvolt/detail/needs.hpp>
 #include <kvolt/detail/server_handle.hpp>
+#include <kvolt/detail/undo.hpp>
 #include <kvolt/group.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/limits.hpp>
@@ -40,7 +41,8 @@ class App : public Group {
 public:
     App();
 
-    /// Stops the server, if it runs, and waits for that.
+    /// Stops the server, if it runs, and waits for that like stop(). Where it does not wait, handlers go on until they
+    /// have ended or the server is drained: what they use has to outlive that.
     KVOLT_INLINE virtual ~App();
 
     App(const App&) = delete;
@@ -104,8 +106,12 @@ public:
     /// with 1001, and what is left after `Limits::drain_timeout` is cut off. Handlers have ended when it returns.
     ///
     /// @param ready  Called once clients can connect, for each address with what to open: `http://localhost:8080`.
-    /// @throws std::logic_error  if nothing is listened on, a listener demands the PROXY protocol of nobody, or the app
-    ///                           was started before. After a stop() it returns at once.
+    /// The limit of descriptors is raised as far as the system allows it (RLIMIT_NOFILE, its soft limit).
+    ///
+    /// @throws std::logic_error   if nothing is listened on, a listener demands the PROXY protocol of nobody, or the
+    /// app
+    ///                            was started before. After a stop() it returns at once.
+    /// @throws std::system_error  if there are no threads or descriptors for it. The app is as if it had not been run.
     template <class Self = App, class = detail::NeedsServer<Self>>
     void run(std::function<void(std::string_view url)> ready = {});
 
@@ -113,11 +119,16 @@ public:
     template <class Self = App, class = detail::NeedsServer<Self>>
     void run(std::string_view address, std::function<void(std::string_view url)> ready = {}) {
         listen<Self>(address);
+        detail::Undo undo([&] { lifecycle_->give_up_last(); });
         run<Self>(std::move(ready));
+        undo.done();
     }
 
     /// Start to serve in threads of its own and return as soon as clients can connect. Signals are left to the caller.
     /// Throws like run().
+    ///
+    /// A program that exits meanwhile, by exit() or the end of main(), stops the app before its static objects are
+    /// destroyed; if a handler calls exit(), everybody is cut off.
     template <class Self = App, class = detail::NeedsServer<Self>>
     void start();
 
@@ -125,7 +136,9 @@ public:
     template <class Self = App, class = detail::NeedsServer<Self>>
     void start(std::string_view address) {
         listen<Self>(address);
+        detail::Undo undo([&] { lifecycle_->give_up_last(); });
         start<Self>();
+        undo.done();
     }
 
     /// listen() for HTTPS and wss://. Include <kvolt/tls.hpp>.
@@ -141,8 +154,8 @@ public:
     void run_tls(std::string_view address, std::string certificate_file, std::string key_file,
                  std::function<void(std::string_view url)> ready = {});
 
-    /// Stop as run() describes, and wait for the end unless called in a handler. Once stopped, an app does not start
-    /// again.
+    /// Stop as run() describes, and wait for the end, but not on a thread that serves this or another app: in a handler
+    /// or a hook. Once stopped, an app does not start again.
     KVOLT_INLINE virtual void stop();
 
     /// The port of the first address that is listened on; 0 before that and for a Unix socket.
@@ -174,11 +187,11 @@ private:
     void set_error_handler(std::size_t group, ErrorHandler handler);
 
     // Nothing if the app was stopped before.
-    template <class Self>
-    std::shared_ptr<detail::Server<Self>> open(bool own_threads) {
+    template <class Server>
+    std::shared_ptr<Server> serve(typename Server::Threads threads) {
         return lifecycle_->serve([&](const detail::Listeners& listeners) {
-            auto server = std::make_shared<detail::Server<Self>>(core_, listeners, own_threads);
-            core_->freeze();
+            auto server = std::make_shared<Server>(core_, listeners);
+            server->launch(threads);
             return server;
         });
     }

@@ -46,7 +46,17 @@ struct Limits {
     // Connections
     Duration idle_timeout = std::chrono::seconds(120);  ///< Keep-alive without a request: closed.
     Duration write_timeout = std::chrono::seconds(60);  ///< A response that makes no progress: hard close.
-    std::size_t connections = 0;  ///< At once; past it accepting pauses. 0: RLIMIT_NOFILE less a reserve.
+
+    /// At once; 0: as many as there are descriptors (RLIMIT_NOFILE), less a reserve. Past it, the connection that has
+    /// waited for another request for longest is closed for a newcomer; if there is none, the one that has waited for
+    /// its first request or the rest of one for longest. If there is none either, newcomers wait.
+    std::size_t connections = 0;
+
+    /// At once from one address of IPv4 or one /64 network of IPv6, or 0 for no such limit. Past it, a newcomer from
+    /// there is closed without an answer, which is logged at most once a minute. By the PROXY protocol, that is the
+    /// client's address; App::trust_proxies() and Unix sockets may have any number.
+    std::size_t connections_per_client = 0;
+
     Duration drain_timeout = std::chrono::seconds(5);  ///< What stop() grants to those that are connected: hard close.
 
     // WebSockets

@@ -5,6 +5,7 @@
 
 #include <kvolt/app.hpp>
 #include <kvolt/detail/tls_context.hpp>
+#include <kvolt/detail/undo.hpp>
 #include <kvolt/server.hpp>
 
 #include <functional>
@@ -67,7 +68,9 @@ private:
 template <class Stream, class>
 void App::run_tls(std::string_view address, const Tls& tls, std::function<void(std::string_view)> ready) {
     listen_tls<Stream>(address, tls);
+    detail::Undo undo([&] { lifecycle_->give_up_last(); });
     run(std::move(ready));
+    undo.done();
 }
 
 template <class Stream, class>

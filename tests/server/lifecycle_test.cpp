@@ -3,8 +3,11 @@
 #include "eventually.hpp"
 #include "socket_path.hpp"
 #include <kvolt.hpp>
+#include <kvolt/detail/loop.hpp>
+#include <kvolt/run.hpp>
 
 #include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -21,8 +24,10 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
+#include <pthread.h>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -146,6 +151,15 @@ TEST_CASE("a Unix socket that a dead server left behind is replaced, anything el
         App other;
         CHECK_THROWS_AS(other.start("unix:" + socket.path), std::system_error);
         CHECK(Client::unix_socket(socket.path).get("/").body == "hello");
+    }
+    SECTION("one that was put there after the first had been removed") {
+        app.start("unix:" + socket.path);
+        std::filesystem::remove(socket.path);
+        App other;
+        other.get("/", [](Context& c) { c.text("other"); });
+        other.start("unix:" + socket.path);
+        app.stop();
+        CHECK(Client::unix_socket(socket.path).get("/").body == "other");
     }
     SECTION("a file") {
         std::ofstream(socket.path) << "precious";
@@ -341,6 +355,167 @@ TEST_CASE("a second signal does not wait for the drain") {
     CHECK(eventually([&] { return refuses_connections(port); }));
     ::kill(::getpid(), SIGTERM);
     CHECK(client.ended());
+}
+
+TEST_CASE("once run() has returned, signals do what they did before") {
+    struct Disposition {
+        static void old_handler(int) {}
+        static void new_handler(int) {}
+        static void (*now())(int) {
+            struct sigaction action {};
+            ::sigaction(SIGTERM, nullptr, &action);
+            return action.sa_handler;
+        }
+    };
+    auto run = [](std::function<void(App&)> ready) {
+        App app;
+        app.run("127.0.0.1:0", [&](std::string_view) {
+            ready(app);
+            app.stop();
+        });
+    };
+    auto initially = std::signal(SIGTERM, Disposition::old_handler);
+    run([](App&) { CHECK(Disposition::now() != Disposition::old_handler); });
+    CHECK(Disposition::now() == Disposition::old_handler);
+    run([&](App&) {  // also where one app runs within another one
+        run([](App&) {});
+        CHECK(Disposition::now() != Disposition::old_handler);
+    });
+    CHECK(Disposition::now() == Disposition::old_handler);
+    run([](App&) { std::signal(SIGTERM, Disposition::new_handler); });
+    CHECK(Disposition::now() == Disposition::new_handler);
+    std::signal(SIGTERM, SIG_IGN);
+    run([](App&) {});
+    CHECK(Disposition::now() == SIG_IGN);
+    std::signal(SIGTERM, initially);
+}
+
+TEST_CASE("a signal set of the program's own is told of signals before, while and after an app runs") {
+    boost::asio::io_context io;
+    boost::asio::signal_set own(io, SIGTERM);
+    int told = 0;
+    auto expect_one = [&] {
+        own.async_wait([&](auto error, int) { told += error ? 0 : 1; });
+        ::kill(::getpid(), SIGTERM);
+        io.restart();
+        io.run();
+    };
+    expect_one();
+    App app;
+    app.run("127.0.0.1:0", [&](std::string_view) { expect_one(); });  // which ends it
+    expect_one();
+    CHECK(told == 3);
+}
+
+TEST_CASE("an app that gets no threads does not start, and is as before") {
+    SocketPath socket;
+    App app;
+    app.threads(8).get("/", hello);
+    auto path = "unix:" + socket.path;
+    bool runs = GENERATE(false, true);
+    auto port = app.listen("127.0.0.1:0");
+    pthread_attr_t before, huge;
+    REQUIRE(::pthread_getattr_default_np(&before) == 0);
+    ::pthread_attr_init(&huge);
+    ::pthread_attr_setstacksize(&huge, std::size_t{1} << 45);  // not for many
+    REQUIRE(::pthread_setattr_default_np(&huge) == 0);
+    for (int i = 0; i < 2; ++i) {
+        if (runs)
+            CHECK_THROWS_AS(app.run(path), std::system_error);
+        else
+            CHECK_THROWS_AS(app.start(path), std::system_error);
+    }
+    ::pthread_setattr_default_np(&before);
+    ::pthread_attr_destroy(&before);
+    ::pthread_attr_destroy(&huge);
+    CHECK_FALSE(std::filesystem::exists(socket.path));
+    CHECK(app.loops()->size() == 1);
+    Client early(port);  // who waits until it has started
+    early.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK_FALSE(early.readable(50ms));
+    int guarded = 0;
+    app.use([&](Context&) { ++guarded; });
+    app.start(path);
+    CHECK(early.read_response().body == "hello");
+    CHECK(guarded == 1);
+    CHECK(Client::unix_socket(socket.path).get("/").body == "hello");
+}
+
+TEST_CASE("two apps whose handlers stop each other end") {
+    App a, b;
+    std::promise<void> in_a, in_b;
+    auto a_is_in = in_a.get_future().share(), b_is_in = in_b.get_future().share();
+    auto both = GENERATE(1u, 4u);
+    a.threads(both).get("/", [&](Context&) {
+        in_a.set_value();
+        b_is_in.wait();
+        b.stop();
+    });
+    b.threads(both).get("/", [&](Context&) {
+        in_b.set_value();
+        a_is_in.wait();
+        a.stop();
+    });
+    a.start("127.0.0.1:0");
+    b.start("127.0.0.1:0");
+    Client to_a(a.port()), to_b(b.port());
+    to_a.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    to_b.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK(to_a.read_response().status == 200);
+    CHECK(to_b.read_response().status == 200);
+    a.stop();
+    b.stop();
+}
+
+TEST_CASE("an app is stopped and destroyed in what runs on another one, or within its own") {
+    Limits limits;
+    limits.drain_timeout = 100ms;
+    auto app = std::make_unique<App>();
+    App other;
+    for (App* each : {app.get(), &other}) each->limits(limits).threads(GENERATE(1u, 4u));
+    std::promise<void> done;
+    auto destroy = [&] {
+        app.reset();
+        done.set_value();
+    };
+    auto hub = std::make_unique<kvolt::Hub<>>(*app);
+    hub->on_join([&](const auto&) { destroy(); });
+    app->get("/wait", wait_for_ever);
+    app->get("/nested", [&](Context&) {
+        auto task = [&]() -> Task<> {
+            app->stop();
+            co_return;
+        };
+        kvolt::run(task());
+        destroy();
+    });
+    app->get("/join", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        auto seat = hub->join(socket);
+        co_await socket.read();
+    });
+    app->logger([&](std::string_view) {
+        if (app) destroy();
+    });
+    app->get("/log", [](Context&) { throw std::runtime_error("logged"); });
+    other.get("/", [&](Context&) { destroy(); });
+    app->start("127.0.0.1:0");
+    other.start("127.0.0.1:0");
+    auto port = app->port();
+    Client waiting(port), client(port), elsewhere(other.port());
+    waiting.send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
+    std::string way = GENERATE("/nested", "/join", "/log", "other");
+    INFO(way);
+    if (way == "/join")
+        client.handshake("/join");
+    else if (way == "other")
+        elsewhere.get("/");
+    else
+        client.get(way);
+    done.get_future().wait();
+    CHECK(eventually([&] { return refuses_connections(port); }));
+    CHECK(waiting.ended());
+    other.stop();
 }
 
 TEST_CASE("the end of an app stops it, also while clients are connected") {
@@ -549,62 +724,49 @@ TEST_CASE("a port can be listened on again right after the end") {
     }
 }
 
-TEST_CASE("past the limit of connections others wait until there is room") {
+TEST_CASE("without file descriptors an idle connection makes way, and while there is none, newcomers wait") {
+    App app;
+    std::vector<std::string> log;
     Limits limits;
-    limits.connections = 2;
-    App app;
-    app.limits(limits).threads(GENERATE(1u, 4u));
+    limits.drain_timeout = 100ms;
+    app.limits(limits).threads(GENERATE(1u, 4u)).logger([&](std::string_view line) { log.emplace_back(line); });
     app.get("/", hello);
+    app.get("/socket", [](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        while (auto message = co_await socket.read()) socket.send(*message);
+    });
     app.start("127.0.0.1:0");
-    Client first(app.port()), second(app.port());
-    CHECK(first.get("/").body == "hello");
-    CHECK(second.get("/").body == "hello");
-    Client third(app.port());
-    third.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-    CHECK_FALSE(third.readable(150ms));
-    CHECK(first.get("/").body == "hello");
-    second.close();
-    CHECK(third.read_response().body == "hello");
-}
-
-TEST_CASE("without file descriptors accepting pauses, and goes on when there are some") {
-    App app;
-    app.threads(GENERATE(1u, 4u));
-    app.get("/", hello);
-    app.start("127.0.0.1:0");
-    Client served(app.port());
-    CHECK(served.get("/").body == "hello");
+    auto idle = std::make_unique<Client>(app.port());
+    Client socket(app.port());
+    CHECK(idle->get("/").body == "hello");
+    CHECK(socket.handshake("/socket").status == 101);
     rlimit before{};
     REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
     int next = ::dup(0);
     ::close(next);
     rlimit only_one_more{static_cast<rlim_t>(next) + 1, before.rlim_max};
     REQUIRE(::setrlimit(RLIMIT_NOFILE, &only_one_more) == 0);
-    std::unique_ptr<Client> waiting;
-    CHECK_NOTHROW(waiting = std::make_unique<Client>(app.port()));
-    waiting->send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-    bool accepted = waiting->readable(250ms);
-    auto response = served.get("/");
+    Client first(app.port());
+    CHECK(first.get("/").body == "hello");
+    CHECK(idle->ended());
+    idle.reset();  // whose descriptor is the next client's
+    Client second(app.port());
+    second.send(test::handshake_request("/socket"));
+    CHECK(second.read_response().status == 101);
+    CHECK(first.ended());
+    first.close();
+    Client third(app.port());
+    third.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    bool accepted = third.readable(250ms);
+    socket.send_frame(test::text, "hi");
+    auto echo = socket.read_frame().payload;
     REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
     CHECK_FALSE(accepted);
-    CHECK(response.body == "hello");
-    CHECK(waiting->read_response().body == "hello");
-}
-
-TEST_CASE("a run() for which there are no file descriptors throws, and the app ends") {
-    rlimit before{};
-    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
-    {
-        App app;
-        app.get("/", hello);
-        app.listen("127.0.0.1:0");
-        int next = ::dup(0);
-        ::close(next);
-        rlimit no_more{static_cast<rlim_t>(next), before.rlim_max};
-        REQUIRE(::setrlimit(RLIMIT_NOFILE, &no_more) == 0);
-        CHECK_THROWS(app.run());
-        REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
-    }
+    CHECK(echo == "hi");
+    CHECK(third.read_response().body == "hello");
+    app.stop();
+    CHECK(log.size() == 1);
+    CHECK(log.front().find("ulimit -n") != std::string::npos);
 }
 
 TEST_CASE("stop() ends whatever is under way, within the time to drain") {

@@ -2,6 +2,7 @@
 #include "client.hpp"
 #include "eventually.hpp"
 #include "socket_path.hpp"
+#include "websocket_server.hpp"
 #include <kvolt/app.hpp>
 #include <kvolt/context.hpp>
 #include <kvolt/detail/loop.hpp>
@@ -151,13 +152,14 @@ TEST_CASE("the limit on connections holds over all listeners, and no listener st
     limits.connections = 2;
     App app;
     app.threads(threads).limits(limits).get("/", where);
+    app.get("/ws", test::echo);
     std::vector<unsigned short> ports = {app.listen("127.0.0.1:0"), app.listen("127.0.0.1:0"),
                                          app.listen("127.0.0.1:0")};
     app.start();
     for (auto port : ports) CHECK(Client(port).get("/").status == 200);
     Client one(ports[0]), two(ports[1]);
-    REQUIRE(one.get("/").status == 200);
-    REQUIRE(two.get("/").status == 200);
+    REQUIRE(one.handshake("/ws").status == 101);
+    REQUIRE(two.handshake("/ws").status == 101);
     std::vector<Client> waiting;
     for (auto port : ports) {
         waiting.emplace_back(port);
@@ -165,7 +167,8 @@ TEST_CASE("the limit on connections holds over all listeners, and no listener st
     }
     CHECK_FALSE(waiting.front().readable(250ms));  // longer than accepting pauses
     for (Client& client : waiting) CHECK_FALSE(client.readable(0ms));
-    CHECK(two.get("/").status == 200);
+    two.send_frame(test::text, "hi");
+    CHECK(test::read_text(two) == "hi");
     one.close();
     two.close();
     std::size_t answered = 0;

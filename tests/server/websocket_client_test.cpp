@@ -16,6 +16,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <chrono>
+#include <functional>
 #include <future>
 #include <memory>
 #include <optional>
@@ -891,12 +892,9 @@ TEST_CASE("run: a coroutine on a loop of its own, with its result or exception")
         co_return n * 2;
     };
     CHECK(kvolt::run(number(21)) == 42);
-    struct Valued {
-        explicit Valued(int value) : number(value) {}
-        int number;
-    };
-    auto valued = []() -> Task<Valued> { co_return Valued(42); };
-    CHECK(kvolt::run(valued()).number == 42);
+    int there = 42;
+    auto without_default = [&there]() -> Task<std::reference_wrapper<int>> { co_return there; };
+    CHECK(&kvolt::run(without_default()).get() == &there);
     auto fail = []() -> Task<> {
         throw std::runtime_error("no");
         co_return;

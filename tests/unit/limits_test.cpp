@@ -18,6 +18,7 @@ TEST_CASE("the default limits are those that the documentation promises") {
     CHECK(limits.idle_timeout == 120s);
     CHECK(limits.write_timeout == 60s);
     CHECK(limits.connections == 0);
+    CHECK(limits.connections_per_client == 0);
     CHECK(limits.drain_timeout == 5s);
     CHECK(limits.message_size == 65536);
     CHECK(limits.message_fragments == 1024);

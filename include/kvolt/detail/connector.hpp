@@ -149,8 +149,13 @@ Task<PlainStream> connect_to_first(Loop_& loop, std::vector<Endpoint> endpoints,
         std::size_t begun = results.size();
         bool waits = std::any_of(results.begin(), results.end(), [](const auto& result) { return !result; });
         if (begun < endpoints.size() && (!waits || Clock::now() >= next)) {
-            results.emplace_back();
             PlainStream& socket = *race->sockets.emplace_back(std::make_unique<PlainStream>(loop.io()));
+            results.emplace_back();
+            Error failed = open(socket, endpoints[begun].protocol());
+            if (failed) {
+                results.back() = failed;
+                continue;
+            }
             socket.async_connect(endpoints[begun], [race, begun](Error error) {
                 race->results[begun] = error;
                 race->timer.cancel();

@@ -1,38 +1,15 @@
 #ifndef KVOLT_DETAIL_FILE_HPP
 #define KVOLT_DETAIL_FILE_HPP
 
-#include <sys/stat.h>
-#include <unistd.h>
+#include <kvolt/detail/descriptor.hpp>
 
 #include <cstdint>
 #include <ctime>
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 
 namespace kvolt::detail {
-
-/// An open descriptor that is closed with its owner.
-class Descriptor {
-public:
-    Descriptor() noexcept = default;
-    explicit Descriptor(int number) noexcept : number_(number) {}
-    Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
-        std::swap(number_, other.number_);
-        return *this;
-    }
-    ~Descriptor() {
-        if (number_ >= 0) ::close(number_);
-    }
-
-    explicit operator bool() const noexcept { return number_ >= 0; }
-    int number() const noexcept { return number_; }
-
-private:
-    int number_ = -1;
-};
 
 /// A file that is open for reading, as it was when it was opened. Its content may change until it has been sent.
 struct File {

@@ -46,7 +46,10 @@ namespace kvolt::detail {
 /// One connection: HTTP/1.1 (RFC 9112), request by request, until it closes or becomes a WebSocket, which it then
 /// holds.
 template <class Stream>
-class HttpSession final : public Protocol, public Exchange, public std::enable_shared_from_this<HttpSession<Stream>> {
+class HttpSession final : public Protocol,
+                          public Exchange,
+                          public Resting,
+                          public std::enable_shared_from_this<HttpSession<Stream>> {
 public:
     using Error = boost::system::error_code;
     using Self = std::shared_ptr<HttpSession>;
@@ -228,6 +231,23 @@ public:
             http_->reader.commit(wire_.read_now(room, error));
             if (error) return error;
         }
+    }
+
+    // Resting
+
+    Rest rest() override {
+        if (websocket_ || state_ != State::head || wire_.closed()) return Rest::none;
+        wire_.flush();
+        if (wire_.closed() || !wire_.outbox().empty()) return Rest::none;
+        if (!wire_.finishing() && served_ && http_->reader.stage() == Stage::idle) return Rest::idle;
+        return wire_.finishing() || http_->reader.stage() < Stage::body ? Rest::unfinished : Rest::none;
+    }
+
+    void make_way() noexcept override {
+        Error ignored;
+        if constexpr (is_secure<Stream>())  // that no more will come
+            wire_.attempt([&] { wire_.stream().shutdown(boost::asio::socket_base::shutdown_send, ignored); });
+        wire_.abort();
     }
 
 private:
@@ -537,6 +557,7 @@ private:
         if (state_ == State::handler) return arm_handler();
         if (state_ != State::head) return;
         bool waits = served_ && http_->reader.stage() == Stage::idle;
+        wire_.loop().rest(*this, waits ? Rest::idle : Rest::unfinished, since_);
         wire_.arm_at(since_ + Loop::ticks(waits ? limits_.idle_timeout : limits_.header_timeout));
     }
 

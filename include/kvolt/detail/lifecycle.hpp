@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_LIFECYCLE_HPP
 #define KVOLT_DETAIL_LIFECYCLE_HPP
 
+#include <kvolt/detail/listener_handle.hpp>
 #include <kvolt/detail/server_handle.hpp>
 
 #include <memory>
@@ -33,9 +34,9 @@ public:
         return listeners_.back()->port();
     }
 
-    /// Be served on all addresses.
+    /// Be served on all addresses. What `make` throws has changed nothing.
     ///
-    /// @param make  Makes the server out of the listeners.
+    /// @param make  Makes the server out of the listeners, and starts it.
     /// @returns  the server; nothing after a stop().
     template <class Make>
     auto serve(Make make) -> decltype(make(std::declval<const Listeners&>())) {
@@ -58,8 +59,18 @@ public:
         server_ = std::move(server);
     }
 
+    /// Listen no more on the address that came last, unless the app is served.
+    void give_up_last() noexcept {
+        std::lock_guard lock(mutex_);
+        if (server_ || listeners_.empty()) return;
+        listeners_.back()->close();
+        listeners_.pop_back();
+    }
+
     /// Begin to stop, and wait for the end as ServerHandle::wait() does.
-    void stop() {
+    ///
+    /// @returns  true if the end has come.
+    bool stop() {
         std::shared_ptr<ServerHandle> server;
         {
             std::lock_guard lock(mutex_);
@@ -68,9 +79,9 @@ public:
             if (!server)
                 for (const auto& listener : listeners_) listener->close();
         }
-        if (!server) return;
+        if (!server) return true;
         server->stop();
-        server->wait();
+        return server->wait();
     }
 
     /// The port of the first address; 0 if there is none.

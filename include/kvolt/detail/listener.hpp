@@ -1,56 +1,45 @@
 #ifndef KVOLT_DETAIL_LISTENER_HPP
 #define KVOLT_DETAIL_LISTENER_HPP
 
-#include <kvolt/detail/address.hpp>
 #include <kvolt/detail/app_core.hpp>
-#include <kvolt/detail/deadline_wheel.hpp>
 #include <kvolt/detail/forwarded.hpp>
 #include <kvolt/detail/http_session.hpp>
 #include <kvolt/detail/ip.hpp>
+#include <kvolt/detail/listener_handle.hpp>
+#include <kvolt/detail/listening_socket.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/loops.hpp>
+#include <kvolt/detail/newcomer.hpp>
 #include <kvolt/detail/places.hpp>
 #include <kvolt/detail/proxy_protocol.hpp>
 #include <kvolt/detail/proxy_session.hpp>
 #include <kvolt/detail/reserve.hpp>
-#include <kvolt/detail/server_handle.hpp>
 #include <kvolt/detail/stream.hpp>
+#include <kvolt/detail/waiter.hpp>
 #include <kvolt/listen_options.hpp>
 
-#include <boost/asio/basic_socket_acceptor.hpp>
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ip/v6_only.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <boost/system/error_code.hpp>
+#include <boost/system/system_error.hpp>
 
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <atomic>
-#include <chrono>
 #include <cstddef>
-#include <cstring>
 #include <exception>
 #include <functional>
 #include <memory>
-#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 namespace kvolt::detail {
 
-/// Accepts connections on the first loop and deals each to the loop that has the fewest, also by other listeners.
+/// An address that is listened on, and what makes a session of a connection there.
 template <class Stream>
-class Listener final : public ListenerHandle, private Deadline {
+class Listener final : public ListenerHandle {
 public:
     using Error = boost::system::error_code;
-    using Protocol = PlainStream::protocol_type;
 
     /// Makes the stream of a connection out of its socket, on its loop, and takes the bytes that have come in already
     /// if they are its own.
@@ -63,153 +52,60 @@ public:
     Listener(std::shared_ptr<const AppCore> app, std::string_view address, const ListenOptions& options,
              Open open_stream)
         : app_(std::move(app)),
-          loops_(*app_->loops),
-          address_(Address::parse(address)),
           options_(options),
           proxies_(options.proxies()),
           open_stream_(std::move(open_stream)),
-          acceptor_(loops_.front()->io()) {
-        Error error = open();
-        if (error) throw std::system_error(error, "kvolt: cannot listen on " + std::string(address));
-        acceptor_.non_blocking(true, error);
-        address_.endpoint = acceptor_.local_endpoint(error);
-        if (address_.unix_path.empty()) port_ = port_of(address_.endpoint);
-    }
+          socket_(address),
+          readable_(app_->loops->front()->executor(), socket_.number()) {}
 
     ~Listener() override { close(); }
 
-    unsigned short port() const noexcept override { return port_; }
+    unsigned short port() const noexcept override { return socket_.port(); }
 
-    std::string url() const override {
-        if (!address_.unix_path.empty()) return "unix:" + address_.unix_path;
-        std::string scheme = is_secure<Stream>() ? "https://" : "http://";
-        return scheme + (address_.any_interface ? "localhost:" + std::to_string(port_) : to_string(address_.endpoint));
-    }
+    std::string url() const override { return socket_.url(is_secure<Stream>() ? "https" : "http"); }
 
     void check() const override {
         if (options_.demands_proxy_protocol() && proxies_.empty() && app_->proxies.empty())
             throw std::logic_error("kvolt: proxy_protocol() of a listener needs the peers that speak it: " + url());
     }
 
-    // Waits for a connection and only then decides on its loop, so that no listener holds a place for one to come.
-    void accept() override {
-        if (!acceptor_.is_open()) return;
-        most_ = app_->limits.connections ? app_->limits.connections : descriptors_for_connections();
-        acceptor_.async_wait(boost::asio::socket_base::wait_read, wait_room_.bind([this](Error error) {
-            if (!error) accept_waiting();
-        }));
+    void watch(Waiter<> ready) noexcept override {
+        auto told = [ready = std::move(ready)](Error error) mutable {
+            if (!error) ready();
+        };
+        readable_.async_wait(Readable::wait_read, wait_room_.bind(std::move(told)));
     }
 
-    void close() override {
-        if (!acceptor_.is_open()) return;
-        Error ignored;
-        if (!address_.unix_path.empty()) ::unlink(address_.unix_path.c_str());  // first: it may be another's next
-        acceptor_.close(ignored);
-        disarm();
+    bool has_waiting() noexcept override { return socket_.has_waiting(); }
+
+    Accepted accept() override { return socket_.accept(); }
+
+    // Out of memory, mostly: that costs one connection, and not the listener or the loop.
+    void begin(Newcomer newcomer) noexcept override {
+        attempt([&] {
+            Loop& loop = newcomer.place.loop();
+            PlainStream stream(loop.io());
+            PlainStream::protocol_type protocol(socket_.family(), 0);
+            Error error = assign(stream, protocol, std::move(newcomer.socket));
+            if (error) throw boost::system::system_error(error);
+            Error ignored;
+            if (socket_.is_tcp()) stream.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+            if (options_.demands_proxy_protocol())
+                await_preamble(std::move(newcomer.place), std::move(stream), std::move(newcomer.peer));
+            else
+                start(std::move(newcomer.place), std::move(stream),
+                      {std::move(newcomer.peer), options_.has_tls_in_front()}, {});
+        });
+    }
+
+    void close() noexcept override {
+        if (readable_.is_open()) readable_.release();
+        socket_.close();
     }
 
 private:
-    Error open() {
-        Error error = bind();
-        if (error == boost::asio::error::address_in_use && !address_.unix_path.empty() && nobody_listens()) {
-            ::unlink(address_.unix_path.c_str());  // left behind by a server that died
-            error = bind();
-        } else if (error == boost::asio::error::address_family_not_supported && address_.any_interface) {
-            address_.endpoint = boost::asio::ip::tcp::endpoint(boost::asio::ip::tcp::v4(),
-                                                               port_of(address_.endpoint));  // a machine without IPv6
-            error = bind();
-        }
-        return error;
-    }
+    using Readable = boost::asio::posix::basic_stream_descriptor<Loop::executor_type>;
 
-    Error bind() {
-        Error error;
-        Error ignored;
-        if (acceptor_.is_open()) acceptor_.close(ignored);
-        acceptor_.open(address_.endpoint.protocol(), error);
-        if (error) return error;
-        if (address_.unix_path.empty()) acceptor_.set_option(boost::asio::socket_base::reuse_address(true), ignored);
-        if (address_.any_interface) acceptor_.set_option(boost::asio::ip::v6_only(false), ignored);
-        acceptor_.bind(address_.endpoint, error);
-        if (!error) acceptor_.listen(4096, error);
-        return error;
-    }
-
-    bool nobody_listens() {
-        struct stat file {};
-        if (::lstat(address_.unix_path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
-        boost::asio::local::stream_protocol::socket probe(loops_.front()->io());
-        Error error;
-        probe.connect(boost::asio::local::stream_protocol::endpoint(address_.unix_path), error);
-        return error == boost::asio::error::connection_refused;
-    }
-
-    static unsigned short port_of(const typename Protocol::endpoint& endpoint) {
-        boost::asio::ip::tcp::endpoint tcp;
-        tcp.resize(endpoint.size());
-        std::memcpy(tcp.data(), endpoint.data(), endpoint.size());
-        return tcp.port();
-    }
-
-    static std::size_t descriptors_for_connections() {
-        rlimit limit{};
-        if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 1000000;
-        std::size_t all = limit.rlim_cur;
-        return all > 128 ? all - 64 : all / 2;
-    }
-
-    Loop& emptiest() {
-        Loop* best = nullptr;
-        std::size_t fewest = 0;
-        total_ = 0;
-        for (const auto& loop : loops_) {
-            std::size_t count = loop->connections().load(std::memory_order_relaxed);
-            total_ += count;
-            if (best != nullptr && count >= fewest) continue;
-            best = loop.get();
-            fewest = count;
-        }
-        return *best;
-    }
-
-    void accept_waiting() try {
-        for (int i = 0; i < most_in_a_turn && acceptor_.is_open(); ++i) {
-            Loop& loop = emptiest();
-            if (total_ >= most_) return accept_later();
-            Error error;
-            PlainStream stream = acceptor_.accept(loop.io(), remote_, error);
-            if (error == boost::asio::error::would_block || error == boost::asio::error::try_again) break;
-            if (error) return accept_later();  // out of descriptors or memory, mostly
-            welcome(Place(app_->places, loop), std::move(stream));
-        }
-        accept();
-    } catch (const std::bad_alloc&) {
-        accept_later();
-    }
-
-    void accept_later() { loops_.front()->arm(*this, std::chrono::milliseconds(100)); }
-    void on_deadline() override { accept(); }
-
-    void welcome(Place place, PlainStream stream) {
-        Error ignored;
-        if (address_.unix_path.empty()) stream.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
-        Loop& loop = place.loop();
-        auto begin = [this, place = std::move(place), socket = std::move(stream),
-                      peer = ip_endpoint(remote_)]() mutable {
-            attempt([&] {
-                if (options_.demands_proxy_protocol())
-                    await_preamble(std::move(place), std::move(socket), std::move(peer));
-                else
-                    start(std::move(place), std::move(socket), {std::move(peer), options_.has_tls_in_front()}, {});
-            });
-        };
-        if (&loop == loops_.front().get())
-            begin();
-        else
-            loop.mailbox()->post(std::move(begin));
-    }
-
-    // Out of memory, mostly: that costs one connection, and not the listener or the loop.
     template <class Function>
     void attempt(Function function) const noexcept {
         try {
@@ -220,9 +116,18 @@ private:
     }
 
     void start(Place place, PlainStream socket, Sender sender, std::string early) {
+        if (!admits(place, sender.address)) return;
         Stream stream = open_stream_(std::move(socket), early);
         std::make_shared<HttpSession<Stream>>(app_, std::move(place), std::move(stream), std::move(sender), early)
             ->start();
+    }
+
+    bool admits(Place& place, const std::optional<IpEndpoint>& client) const {
+        std::size_t most = app_->limits.connections_per_client;
+        if (most == 0 || !client || app_->proxies.trusts(client->ip) || place.count_for(client->ip, most)) return true;
+        std::string line = app_->places.clients().refusals(client->ip, most, Loop::Clock::now());
+        if (!line.empty()) app_->log(line);
+        return false;
     }
 
     void await_preamble(Place place, PlainStream socket, std::optional<IpEndpoint> peer) {
@@ -239,20 +144,13 @@ private:
         if (trusted) session->start(app_->limits.header_timeout);
     }
 
-    static constexpr int most_in_a_turn = 64;
-
     const std::shared_ptr<const AppCore> app_;
-    const Loops& loops_;
-    Address address_;
     const ListenOptions options_;
     const TrustedPeers proxies_;  // who speaks the PROXY protocol; those of the app, if empty
     const Open open_stream_;
-    boost::asio::basic_socket_acceptor<Protocol, Loop::executor_type> acceptor_;
+    ListeningSocket socket_;
+    Readable readable_;  // the same descriptor, as the first loop waits for it
     Reserve<> wait_room_;
-    typename Protocol::endpoint remote_;
-    unsigned short port_ = 0;
-    std::size_t most_ = 0;   // connections at once
-    std::size_t total_ = 0;  // connections at the last count
 };
 
 }  // namespace kvolt::detail

@@ -8,11 +8,13 @@
 #include <kvolt/detail/date.hpp>
 #include <kvolt/detail/deadline_wheel.hpp>
 #include <kvolt/detail/link.hpp>
+#include <kvolt/detail/loop_watcher.hpp>
 #include <kvolt/detail/loops.hpp>
 #include <kvolt/detail/mailbox.hpp>
 #include <kvolt/detail/outbox.hpp>
 #include <kvolt/detail/prefetch.hpp>
 #include <kvolt/detail/reserve.hpp>
+#include <kvolt/detail/rest.hpp>
 #include <kvolt/detail/waiter.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -213,6 +215,31 @@ public:
     /// The number of connections, also those on their way here. Any thread.
     std::atomic<std::size_t>& connections() noexcept { return connections_; }
 
+    // For those who bring it connections
+
+    /// Tell this of each tick. Before run().
+    void watcher(LoopWatcher& watcher) noexcept {
+        watcher_ = &watcher;
+        beat();
+    }
+
+    /// False if it has long been busy with one thing. Any thread.
+    bool responsive(Clock::time_point now) const noexcept {
+        return now.time_since_epoch().count() - last_beat_.load(std::memory_order_relaxed) <
+               Clock::duration(late).count();
+    }
+
+    /// A connection of this loop has come to rest.
+    void rest(Resting& connection, Rest kind, Tick since) noexcept {
+        resting_.add(connection, kind, since);
+        if (way_wanted_.load(std::memory_order_relaxed)) wake(rested_);
+    }
+
+    RestList& resting() noexcept { return resting_; }
+
+    /// Whether the watcher is told of connections that come to rest. Any thread.
+    void want_way(bool wanted) noexcept { way_wanted_.store(wanted, std::memory_order_relaxed); }
+
     // For tests, which run the io_context themselves
 
     /// Makes this thread the loop's own for a while.
@@ -242,6 +269,7 @@ private:
     static constexpr std::size_t many = 16;        // connections, where to send takes longer than to look again
     static constexpr std::size_t max_outgoing = 1024 * 1024;
     static constexpr std::size_t scratch_size = 16 * 1024;
+    static constexpr auto late = 3 * tick_length;
 
     void join(BudgetShare& share, std::shared_ptr<Budget> budget) {
         share.join(std::move(budget), [this, &share] { mailbox_->post([&share] { share.relieve(); }); });
@@ -282,6 +310,17 @@ private:
 
         Loop& loop;
     };
+
+    struct Rested final : Deadline {
+        explicit Rested(Loop& owner) : loop(owner) {}
+        void on_deadline() override {
+            if (!loop.cleared_) loop.watcher_->on_rest(loop);
+        }
+
+        Loop& loop;
+    };
+
+    void beat() noexcept { last_beat_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed); }
 
     void tell_drained() noexcept {
         if (drained_ && links_.empty()) wake(told_drained_);
@@ -343,7 +382,12 @@ private:
     Clock::time_point started_ = Clock::now();
     std::optional<Clock::duration> standing_;  // how long ago that was, where tests move the clock
     std::atomic<bool> ending_{false};
+    LoopWatcher* watcher_ = nullptr;
+    RestList resting_{static_cast<Tick>(started_.time_since_epoch() / tick_length)};
+    Rested rested_{*this};
+    std::atomic<bool> way_wanted_{false};
     alignas(64) std::atomic<std::size_t> connections_{0};
+    std::atomic<Clock::rep> last_beat_{0};
     Reserve<> flush_room_, fire_room_, ticker_room_;
     Io io_;  // destroyed before the above, which what waits on it may use
     std::shared_ptr<Mailbox> mailbox_;

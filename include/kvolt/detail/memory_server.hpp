@@ -7,8 +7,11 @@
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/memory_stream.hpp>
 #include <kvolt/detail/places.hpp>
+#include <kvolt/detail/reserve.hpp>
 #include <kvolt/detail/server_handle.hpp>
+#include <kvolt/detail/serving.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <exception>
@@ -79,7 +82,10 @@ public:
     void advance(std::chrono::milliseconds time) {
         settle();
         for (; time > time.zero() && !ended_; time -= Loop::tick_length) {
-            loop_.move_clock((std::min)(time, Loop::tick_length));
+            {
+                Serving here;
+                loop_.move_clock((std::min)(time, Loop::tick_length));
+            }
             settle();
         }
     }
@@ -97,20 +103,23 @@ public:
 
     // ServerHandle
 
-    void stop() override {
-        loop_.mailbox()->post([this] {
-            if (std::exchange(stopping_, true)) return;
-            loop_.drain(app_->limits.drain_timeout, [this] { drained_ = true; });
+    void stop() noexcept override {
+        Loop::attempt([&] {  // else one call waits already
+            loop_.mailbox()->post(stop_room_, [this] {
+                if (std::exchange(stopping_, true)) return;
+                loop_.drain(app_->limits.drain_timeout, [this] { drained_ = true; });
+            });
         });
     }
 
     /// Run until all connections are gone. What does not end in real time gets what the clock still grants it.
-    void wait() override {
-        if (ended_ || Loop::current() == &loop_) return;
+    bool wait() override {
+        if (ended_ || Serving::here()) return ended_;
         guard([this] {
             if (run_until([this] { return drained_; })) advance(app_->limits.drain_timeout + 2 * Loop::tick_length);
         });
         end();
+        return true;
     }
 
 private:
@@ -126,6 +135,7 @@ private:
 
     bool run_one(Clock::duration patience) {
         Loop::OnThisThread scope(loop_);
+        Serving here;
         auto& io = loop_.io();
         if (io.stopped()) io.restart();
         std::size_t ran = 1;
@@ -140,6 +150,7 @@ private:
     const std::shared_ptr<Loops> loops_;
     Loop& loop_;
     const Begin begin_;
+    Reserve<> stop_room_;
     std::chrono::milliseconds patience_ = std::chrono::seconds(5);
     bool stopping_ = false;
     bool drained_ = false;

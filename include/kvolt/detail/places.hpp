@@ -2,8 +2,11 @@
 #define KVOLT_DETAIL_PLACES_HPP
 
 #include <kvolt/config.hpp>
+#include <kvolt/detail/client_counts.hpp>
+#include <kvolt/detail/ip.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <functional>
 #include <utility>
 
@@ -11,9 +14,12 @@ namespace kvolt::detail {
 
 class Loop;
 
-/// Who waits for a place of an app's to become free. The places themselves are counted by each loop.
+/// The places that an app has for connections: who waits for one to become free, and which clients have some. How many
+/// are taken on each loop, that counts.
 class Places {
 public:
+    ClientCounts& clients() const noexcept { return clients_; }
+
     /// @param freed  Called when a place was given back and somebody waits; from any thread. It must not throw. Set it
     ///               before anything is served.
     void on_freed(std::function<void()> freed) { freed_ = std::move(freed); }
@@ -25,9 +31,10 @@ private:
     friend class Place;
 
     void tell_freed() const {
-        if (awaited_.load() && awaited_.exchange(false)) freed_();
+        if (awaited_.load() && awaited_.exchange(false) && freed_) freed_();
     }
 
+    mutable ClientCounts clients_;
     mutable std::atomic<bool> awaited_{false};
     std::function<void()> freed_;
 };
@@ -40,11 +47,15 @@ public:
     /// Take one; the loop counts it. Whether there is one is for others to know.
     KVOLT_INLINE Place(const Places& places, Loop& loop) noexcept;
 
-    Place(Place&& other) noexcept : places_(other.places_), loop_(std::exchange(other.loop_, nullptr)) {}
+    Place(Place&& other) noexcept
+        : places_(other.places_),
+          loop_(std::exchange(other.loop_, nullptr)),
+          client_(std::exchange(other.client_, nullptr)) {}
     Place& operator=(Place&& other) noexcept {
         Place old = std::move(*this);
         places_ = other.places_;
         loop_ = std::exchange(other.loop_, nullptr);
+        client_ = std::exchange(other.client_, nullptr);
         return *this;
     }
     ~Place() { give_back(); }
@@ -52,12 +63,21 @@ public:
     /// The loop that it is on. Not for one that was given back.
     Loop& loop() const noexcept { return *loop_; }
 
+    /// Count it for a client.
+    ///
+    /// @returns  false if that one has `most` places already.
+    bool count_for(const Ip& client, std::size_t most) {
+        client_ = places_->clients().add(client, most);
+        return client_ != nullptr;
+    }
+
     /// Does nothing the second time.
     KVOLT_INLINE void give_back() noexcept;
 
 private:
     const Places* places_ = nullptr;
     Loop* loop_ = nullptr;
+    ClientCounts::Entry* client_ = nullptr;
 };
 
 }  // namespace kvolt::detail

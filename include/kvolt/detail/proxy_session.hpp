@@ -4,6 +4,7 @@
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/places.hpp>
 #include <kvolt/detail/proxy_protocol.hpp>
+#include <kvolt/detail/rest.hpp>
 #include <kvolt/detail/stream.hpp>
 
 #include <boost/asio/buffer.hpp>
@@ -22,7 +23,7 @@ namespace kvolt::detail {
 ///
 /// @tparam Begin  Called with the place, the socket, the preamble, and the bytes behind it.
 template <class Begin>
-class ProxySession final : public Link, public std::enable_shared_from_this<ProxySession<Begin>> {
+class ProxySession final : public Link, public Resting, public std::enable_shared_from_this<ProxySession<Begin>> {
 public:
     using Error = boost::system::error_code;
 
@@ -32,8 +33,12 @@ public:
     void start(std::chrono::milliseconds limit) {
         if (loop().draining()) return;
         loop().arm(*this, limit);
+        loop().rest(*this, Rest::unfinished, loop().now());
         read();
     }
+
+    Rest rest() override { return socket_.is_open() ? Rest::unfinished : Rest::none; }
+    void make_way() noexcept override { abort(); }
 
     void flush() override {}
     void shed() override {}

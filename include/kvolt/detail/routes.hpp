@@ -38,7 +38,7 @@ public:
 
     const std::list<Router::Route>& list() const noexcept { return router_.routes(); }
 
-    /// Resolve which middleware guards what.
+    /// Resolve which middleware guards what. What it throws has changed nothing.
     void freeze();
 
     /// What a request goes through: a route, or the answer that there is none for it.

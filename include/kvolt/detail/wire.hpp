@@ -3,34 +3,23 @@
 
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/places.hpp>
+#include <kvolt/detail/platform.hpp>
 #include <kvolt/detail/protocol.hpp>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/socket_base.hpp>
 
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
-#include <linux/sockios.h>
 #include <memory>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <utility>
 
 namespace kvolt::detail {
 
-enum class PeerState {
-    here,
-    ended,  ///< It will send no more.
-    gone,   ///< It has reset the connection, or closed it both ways where the kernel tells.
-};
+using platform::PeerState;
 
 /// The socket of one connection, with its outbox.
 template <class Stream>
@@ -120,24 +109,13 @@ public:
     /// Let the kernel ask the peer's machine for a sign of life from now on: one that stays silent for so long has
     /// gone.
     void keep_alive(std::chrono::milliseconds limit) noexcept {
-        int socket = stream_.lowest_layer().native_handle();
-        auto set = [&](int level, int name, std::int64_t value) {
-            int number = static_cast<int>(std::clamp<std::int64_t>(value, 1, 1 << 30));
-            ::setsockopt(socket, level, name, &number, sizeof number);
-        };
-        set(IPPROTO_TCP, TCP_KEEPIDLE, limit.count() / 2000);
-        set(IPPROTO_TCP, TCP_KEEPINTVL, limit.count() / 6000);
-        set(IPPROTO_TCP, TCP_KEEPCNT, 3);
-        set(IPPROTO_TCP, TCP_USER_TIMEOUT, limit.count());
-        set(SOL_SOCKET, SO_KEEPALIVE, 1);
+        platform::keep_alive(stream_.lowest_layer().native_handle(), limit);
     }
 
     /// Whatever lies unread in front of the end.
     PeerState peer_state() noexcept {
         if constexpr (requires { stream_.lost(); }) return stream_.lost() ? PeerState::gone : PeerState::here;
-        pollfd state{stream_.lowest_layer().native_handle(), POLLRDHUP, 0};
-        if (::poll(&state, 1, 0) <= 0) return PeerState::here;
-        return (state.revents & (POLLERR | POLLHUP)) != 0 ? PeerState::gone : PeerState::ended;
+        return platform::peer_state(stream_.lowest_layer().native_handle());
     }
 
     /// The protocol itself sends, by the stream, and found no room: call on_drained() once there is some.
@@ -303,11 +281,7 @@ private:
     }
 
     // Bytes that were sent and not acknowledged.
-    int in_socket() noexcept {
-        int bytes = 0;
-        ::ioctl(stream_.lowest_layer().native_handle(), SIOCOUTQ, &bytes);
-        return bytes;
-    }
+    int in_socket() noexcept { return platform::unacknowledged(stream_.lowest_layer().native_handle()); }
 
     void shut_down_send() {
         if (!finishing_ || said_end_ || !outbox().empty() || (peer_first_ && !peer_ended_)) return;

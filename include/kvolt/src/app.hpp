@@ -27,8 +27,7 @@ KVOLT_INLINE App::App()
     : Group(*this, 0), core_(std::make_shared<detail::AppCore>()), lifecycle_(std::make_shared<detail::Lifecycle>()) {}
 
 KVOLT_INLINE App::~App() {
-    stop();
-    detail::clear(*core_->loops);
+    if (lifecycle_->stop()) detail::clear(*core_->loops);
 }
 
 KVOLT_INLINE App& App::threads(std::size_t count) {

@@ -89,6 +89,9 @@ KVOLT_INLINE void Loop::fire() {
 }
 
 KVOLT_INLINE void Loop::advance() {
+    beat();
+    resting_.publish();
+    if (watcher_ != nullptr) watcher_->on_tick(*this);
     wheel_.advance(now());
     ticker_->timer.expires_after(tick_length);
     ticker_->timer.async_wait(ticker_room_.bind([this](boost::system::error_code error) {

@@ -16,6 +16,7 @@ KVOLT_INLINE Place::Place(const Places& places, Loop& loop) noexcept : places_(&
 KVOLT_INLINE void Place::give_back() noexcept {
     if (loop_ == nullptr) return;
     std::exchange(loop_, nullptr)->connections().fetch_sub(1);
+    if (client_ != nullptr) places_->clients().remove(std::exchange(client_, nullptr));
     places_->tell_freed();
 }
 

@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace kvolt::detail {
 
@@ -48,20 +49,25 @@ KVOLT_INLINE void Routes::on_error(std::size_t group, ErrorHandler handler) {
 }
 
 KVOLT_INLINE void Routes::freeze() {
-    for (std::size_t i = 0; i < groups_.size(); ++i) {
-        Group& group = groups_[i];
-        if (i > 0) group.guards = groups_[group.parent].guards;
+    auto groups = groups_;  // all or nothing: if the app cannot start, it may still be set up
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+        Group& group = groups[i];
+        if (i > 0) group.guards = groups[group.parent].guards;
         group.guards.add(group.middleware);
         if (group.error_handler) group.guards.error_handler(group.error_handler);
         group.fallback = group.guards;
         group.fallback.add(make_step([this](Context& c) { answer_without_route(c); }));
         group.fallback.body(Chain::Body::ignored);
     }
+    std::vector<Chain> chains;
+    chains.reserve(router_.routes().size());
     for (auto& route : router_.routes()) {
-        Chain chain = groups_[route.group].guards;
+        Chain& chain = chains.emplace_back(groups[route.group].guards);
         chain.add(route.chain);
-        route.chain = std::move(chain);
     }
+    groups_.swap(groups);
+    auto next = chains.begin();
+    for (auto& route : router_.routes()) route.chain = std::move(*next++);
 }
 
 KVOLT_INLINE const Chain& Routes::find(const Request& request, PathMatch& match) const {

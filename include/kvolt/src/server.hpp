@@ -3,24 +3,33 @@
 
 #include <kvolt/app.hpp>
 #include <kvolt/detail/app_core.hpp>
+#include <kvolt/detail/at_exit.hpp>
 #include <kvolt/detail/error_answer.hpp>
+#include <kvolt/detail/lifecycle.hpp>
 #include <kvolt/detail/listener.hpp>
+#include <kvolt/detail/listener_handle.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/loops.hpp>
+#include <kvolt/detail/mailbox.hpp>
+#include <kvolt/detail/platform.hpp>
+#include <kvolt/detail/reception.hpp>
+#include <kvolt/detail/reserve.hpp>
 #include <kvolt/detail/server_handle.hpp>
+#include <kvolt/detail/serving.hpp>
+#include <kvolt/detail/stop_signals.hpp>
 #include <kvolt/detail/stream.hpp>
+#include <kvolt/detail/undo.hpp>
 #include <kvolt/listen_options.hpp>
 #include <kvolt/server.hpp>
 
-#include <boost/asio/basic_signal_set.hpp>
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <csignal>
 #include <cstddef>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -37,142 +46,249 @@ namespace kvolt {
 
 namespace detail {
 
-template <class App>
-class Server final : public ServerHandle {
+/// The threads that serve an app, from launch() to the end. They keep it alive, also when the app is gone.
+template <class Tag>
+class Server final : public ServerHandle, public AtExit::Ending, public std::enable_shared_from_this<Server<Tag>> {
 public:
-    /// Serves nobody yet.
-    ///
-    /// @param own_threads  Whether start() will be called, or run().
-    Server(std::shared_ptr<const AppCore> app, Listeners listeners, bool own_threads)
-        : app_(std::move(app)), loops_(app_->loops), listeners_(std::move(listeners)), own_threads_(own_threads) {
+    Server(std::shared_ptr<AppCore> app, Listeners listeners)
+        : app_(std::move(app)), loops_(app_->loops), listeners_(std::move(listeners)) {}
+
+    ~Server() override { join_threads(); }
+
+    enum class Threads {
+        all,        ///< A thread for every loop.
+        but_first,  ///< The first loop is served by run().
+    };
+
+    /// Begin to serve. If something is missing for that, such as threads or descriptors, all is as it was before.
+    void launch(Threads own) {
+        platform::raise_descriptor_limit();
+        std::size_t first = own == Threads::all ? 0 : 1;
+        Undo undo([&] { withdraw(); });
         while (loops_->size() < app_->threads) loops_->push_back(std::make_unique<Loop>());
+        while (runners_.size() < loops_->size()) runners_.emplace_back();
+        if (own == Threads::but_first) await_signal(signals_.emplace(loops_->front()->io()), false);
+        for (std::size_t i = first; i < loops_->size(); ++i)
+            runners_[i].thread = std::thread([self = this->shared_from_this(), i] { self->work(i); });
+        reception_.emplace(app_, listeners_);
+        app_->freeze();
+        entry_.enter(this->weak_from_this());
+        undo.done();
+        if (first == 0 && platform::is_main_thread()) AtExit::watch_this_thread();
+        reception_->open();
+        for (Runner& runner : runners_) runner.inside = true;
+        tell(Start::now);
     }
 
-    ~Server() override { wait_for_end(); }
-
-    /// Serve in this thread, and in one more for every further loop, until stopped or a signal comes.
+    /// Serve on this thread, too, until stopped or a signal comes.
     void run(std::function<void(std::string_view)> ready) {
-        std::optional<Signals> waiting;
+        std::exception_ptr failure;
         try {
-            waiting.emplace(loops_->front()->io(), SIGINT, SIGTERM);
-            await_signal(*waiting, false);
-            accept();
             if (ready)  // on the loop, where it may stop the app like a handler
                 boost::asio::post(loops_->front()->io(), [ready = std::move(ready), listeners = listeners_] {
                     for (const auto& listener : listeners) ready(listener->url());
                 });
-            for (std::size_t i = 1; i < loops_->size(); ++i) start_thread(*loops_->at(i));
+            enter(0);
+            Serving here;
             loops_->front()->run();
-        } catch (...) {  // from ready(), from what the user has posted to App::executor(), or for want of descriptors
+        } catch (...) {  // from ready(), or from what the user has posted to App::executor()
+            failure = std::current_exception();
             for (auto& loop : *loops_) loop->stop();
-            close_listeners();
-            waiting.reset();
-            finish();
-            throw;
+            reception_->close();
         }
-        waiting.reset();
-        finish();
+        signals_.reset();
+        leave(0);
+        wait();
+        if (failure) std::rethrow_exception(failure);
     }
 
-    /// Serve in threads of its own.
-    void start() {
-        std::lock_guard lock(mutex_);
-        accept();
-        for (auto& loop : *loops_) start_thread(*loop);
-    }
-
-    void stop() override {
-        loops_->front()->mailbox()->post([this] {
-            close_listeners();
-            if (std::exchange(stopping_, true)) return;
-            undrained_ = loops_->size();
-            // Hubs give their orders on the first loop: what they have taken on, the others get before their end.
-            auto limit = app_->limits.drain_timeout;
-            loops_->front()->end_turns(limit, [this, limit, begin = Loop::Clock::now()] {
-                drain(limit - std::chrono::duration_cast<std::chrono::milliseconds>(Loop::Clock::now() - begin));
-            });
+    void stop() noexcept override {
+        Loop::attempt([&] {  // else one call waits already
+            loops_->front()->mailbox()->post(stop_room_, [this] { begin_to_stop(); });
         });
     }
 
-    void wait() override {
-        bool in_handler =
-            std::any_of(loops_->begin(), loops_->end(), [](const auto& loop) { return loop.get() == Loop::current(); });
-        if (!in_handler) wait_for_end();
+    bool wait() override {
+        std::unique_lock lock(mutex_);
+        if (!Serving::here()) changed_.wait(lock, [this] { return ended_; });
+        bool ended = ended_;
+        lock.unlock();
+        if (ended) join_threads();
+        return ended;
     }
 
 private:
     using Error = boost::system::error_code;
-    using Signals = boost::asio::basic_signal_set<Loop::executor_type>;
 
-    // Until all loops have ended and their handlers are gone.
-    void wait_for_end() {
-        if (own_threads_) return finish();
+    enum class Start { not_yet, now, never };
+
+    // Who runs one of the loops.
+    struct Runner {
+        std::thread thread;  // none for the thread that calls run()
+        std::thread::id id;
+        bool inside = false;  // it serves, or is about to
+        Reserve<> room;       // for what it is told at the end
+    };
+
+    // Threads
+
+    void tell(Start start) {
+        std::lock_guard lock(mutex_);
+        start_ = start;
+        changed_.notify_all();
+    }
+
+    void work(std::size_t i) {
+        {
+            std::unique_lock lock(mutex_);
+            changed_.wait(lock, [this] { return start_ != Start::not_yet; });
+            if (start_ == Start::never) return;
+        }
+        enter(i);
+        Serving here;
+        for (bool ended = false; !ended;) try {
+                loops_->at(i)->run();
+                ended = true;
+            } catch (...) {  // from what the user has posted to the loop
+                app_->log("kvolt: an exception left a function on a loop", describe(std::current_exception()));
+            }
+        leave(i);
+    }
+
+    void enter(std::size_t i) {
+        AtExit::watch_this_thread();
+        std::lock_guard lock(mutex_);
+        runners_[i].id = std::this_thread::get_id();
+    }
+
+    // Who leaves last destroys what is left on the loops.
+    void leave(std::size_t i) {
         std::unique_lock lock(mutex_);
-        ended_.wait(lock, [this] { return finished_; });
+        runners_[i].inside = false;
+        if (std::none_of(runners_.begin(), runners_.end(), [](const Runner& runner) { return runner.inside; })) {
+            lock.unlock();
+            {
+                Serving here;
+                clear(*loops_);
+                reception_.reset();  // and who has not got to a loop
+            }
+            lock.lock();
+            ended_ = true;
+        }
+        changed_.notify_all();
     }
 
-    void accept() {
-        for (const auto& listener : listeners_) listener->accept();
+    void withdraw() {
+        tell(Start::never);
+        join_threads();
+        signals_.reset();
+        reception_.reset();
+        loops_->resize(1);  // on which nothing but what the user has posted waits
     }
 
-    void close_listeners() {
-        for (const auto& listener : listeners_) listener->close();
+    // Those that have left, or have never begun.
+    void join_threads() {
+        std::vector<std::thread> threads;
+        {
+            std::lock_guard lock(mutex_);
+            for (Runner& runner : runners_)
+                if (runner.thread.joinable() && !runner.inside) threads.push_back(std::move(runner.thread));
+        }
+        for (std::thread& thread : threads)
+            thread.get_id() == std::this_thread::get_id() ? thread.detach() : thread.join();
+    }
+
+    // Stopping
+
+    void begin_to_stop() {
+        reception_->close();
+        if (std::exchange(stopping_, true)) return;
+        undrained_ = loops_->size();
+        // Hubs give their orders on the first loop: what they have taken on, the others get before their end.
+        auto limit = app_->limits.drain_timeout;
+        loops_->front()->end_turns(limit, [this, limit, begin = Loop::Clock::now()] {
+            drain(limit - std::chrono::duration_cast<std::chrono::milliseconds>(Loop::Clock::now() - begin));
+        });
     }
 
     void drain(std::chrono::milliseconds limit) {
-        for (auto& loop : *loops_)
-            loop->mailbox()->post([this, &loop = *loop, limit] { loop.drain(limit, [this] { on_drained(); }); });
-    }
-
-    void start_thread(Loop& loop) {
-        threads_.emplace_back([this, &loop] {
-            for (bool ended = false; !ended;) try {
-                    loop.run();
-                    ended = true;
-                } catch (...) {  // from what the user has posted to the loop
-                    app_->log("kvolt: an exception left a function on a loop", describe(std::current_exception()));
-                }
-        });
+        tell_each([this, limit](Loop& loop) { loop.drain(limit, [this] { on_drained(); }); });
     }
 
     // A loop without connections goes on until the last one has none: handlers there may need it.
     void on_drained() {
-        if (--undrained_ > 0) return;
-        for (auto& loop : *loops_) loop->mailbox()->post([&loop = *loop] { loop.stop(); });
+        if (--undrained_ == 0) tell_each([](Loop& loop) { loop.stop(); });
+    }
+
+    // Never fails the first time, and then when that has been heard.
+    template <class Function>
+    void tell_each(Function function) {
+        for (std::size_t i = 0; i < runners_.size(); ++i) {
+            Loop& loop = *loops_->at(i);
+            loop.mailbox()->post(runners_[i].room, [function, &loop] { function(loop); });
+        }
     }
 
     // The first signal stops, a second one does not wait.
-    void await_signal(Signals& waiting, bool again) {
+    void await_signal(StopSignals& waiting, bool again) {
         waiting.async_wait([this, &waiting, again](Error error, int) {
             if (error) return;
-            if (again) {
-                for (auto& loop : *loops_) loop->mailbox()->post([&loop = *loop] { loop.cut_off(); });
-            } else {
+            if (again)
+                tell_each([](Loop& loop) { loop.cut_off(); });
+            else
                 stop();
-            }
             await_signal(waiting, true);
         });
     }
 
-    void finish() {
+    // AtExit::Ending
+
+    void end(bool now) noexcept override {
+        if (!now) return stop();
         std::lock_guard lock(mutex_);
-        if (finished_) return;
-        for (std::thread& thread : threads_) thread.join();
-        clear(*loops_);
-        finished_ = true;
-        ended_.notify_all();
+        for (std::size_t i = 0; i < runners_.size(); ++i)
+            if (runners_[i].id != std::this_thread::get_id()) loops_->at(i)->stop();
     }
 
-    const std::shared_ptr<const AppCore> app_;
+    void await_end(bool now) noexcept override {
+        std::unique_lock lock(mutex_);
+        auto gone = [this] { return ended_ || stuck_here(); };
+        if (!changed_.wait_for(lock, app_->limits.drain_timeout + std::chrono::seconds(1), gone) && !now) {
+            lock.unlock();
+            end(true);
+            lock.lock();
+            changed_.wait_for(lock, std::chrono::seconds(1), gone);  // in vain, if a handler never returns
+        }
+        lock.unlock();
+        join_threads();
+    }
+
+    // Whether all have left but for this thread.
+    bool stuck_here() const {
+        bool here = false;
+        for (const Runner& runner : runners_) {
+            bool own = runner.id == std::this_thread::get_id();
+            if (runner.inside && !own) return false;
+            here = here || runner.inside;
+        }
+        return here;
+    }
+
+    AtExit::Entry entry_;  // destroyed last
+    const std::shared_ptr<AppCore> app_;
     const std::shared_ptr<Loops> loops_;
     const Listeners listeners_;
-    const bool own_threads_;
+    std::optional<Reception> reception_;
+    std::optional<StopSignals> signals_;  // on the first loop
+    Reserve<> stop_room_;
     bool stopping_ = false;  // on the first loop
     std::atomic<std::size_t> undrained_{0};
-    std::vector<std::thread> threads_;
+
     std::mutex mutex_;
-    std::condition_variable ended_;
-    bool finished_ = false;
+    std::condition_variable changed_;
+    Start start_ = Start::not_yet;
+    std::deque<Runner> runners_;  // of the loops
+    bool ended_ = false;
 };
 
 }  // namespace detail
@@ -187,12 +303,14 @@ unsigned short App::listen(std::string_view address, const ListenOptions& option
 
 template <class Self, class>
 void App::run(std::function<void(std::string_view)> ready) {
-    if (auto server = open<Self>(false)) server->run(std::move(ready));
+    using Server = detail::Server<Self>;
+    if (auto server = serve<Server>(Server::Threads::but_first)) server->run(std::move(ready));
 }
 
 template <class Self, class>
 void App::start() {
-    if (auto server = open<Self>(true)) server->start();
+    using Server = detail::Server<Self>;
+    serve<Server>(Server::Threads::all);
 }
 
 }  // namespace kvolt
