@@ -181,7 +181,7 @@ private:
                           {"text", text_in(request, "text", longest_text)},
                           {"time", microseconds_since_1970() / 1000},
                           {"key", key_in(request)}};
-        if (!visitor.seat.broadcast(json::serialize(said))) throw Refusal(too_much);
+        if (visitor.seat.broadcast(json::serialize(said)) != kvolt::BroadcastResult::taken) throw Refusal(too_much);
         Room& counters = rooms_[room];
         counters.last_said = id;
         ++counters.said;

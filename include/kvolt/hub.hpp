@@ -8,6 +8,7 @@
 #include <kvolt/detail/waiter.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/hub_options.hpp>
+#include <kvolt/hub_results.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/member_key.hpp>
 #include <kvolt/message.hpp>
@@ -95,14 +96,12 @@ public:
 
         /// Broadcast to the room() of this seat, as one of those whom HubOptions::rate() limits. Else like
         /// Hub::broadcast(); this seat gets it, too, unless it is excepted.
-        ///
-        /// @returns  false also if the seat is over its rate, or has left its last room.
-        bool broadcast(MessageView message, const BroadcastOptions& options = {}) {
+        BroadcastResult broadcast(MessageView message, const BroadcastOptions& options = {}) {
             return seat_.broadcast(message, options);
         }
 
         /// The same to any room.
-        bool broadcast(MessageView message, std::string_view room, const BroadcastOptions& options = {}) {
+        BroadcastResult broadcast(MessageView message, std::string_view room, const BroadcastOptions& options = {}) {
             return seat_.broadcast(message, room, options);
         }
 
@@ -112,10 +111,8 @@ public:
         bool within_rate() { return seat_.within_rate(); }
 
         /// Send to this socket alone, at the message's place in the hub's order: after all that was broadcast before.
-        /// WebSocket::send() does not wait for that.
-        ///
-        /// @returns  like Hub::broadcast().
-        bool send(MessageView message) { return seat_.send(message); }
+        /// WebSocket::send() does not wait for that. Else like Hub::broadcast().
+        BroadcastResult send(MessageView message) { return seat_.send(message); }
 
         /// What happens when this member's backlog is full, and how much may be in it; as the hub's options say by
         /// default.
@@ -228,17 +225,19 @@ public:
     ///
     /// Encoded once per loop; a member whose backlog is full is treated by the hub's policy.
     ///
-    /// @param message  Text must be UTF-8. Copied: the caller may reuse it on return.
+    /// @param message  Text must be UTF-8: it is checked, once for all. Copied: the caller may reuse it on return.
     /// @param room     At most 255 bytes; the empty room is everyone.
-    /// @returns  false if nobody will get it: the app has stopped, or more is under way than HubOptions::queue allows.
+    /// @returns  what became of it: unless it was taken, nobody gets it.
     /// @throws std::length_error  if `room` is too long.
     /// @note Thread safety: any thread. Never suspends, never blocks.
-    bool broadcast(MessageView message, std::string_view room = {}, const BroadcastOptions& options = {}) {
+    BroadcastResult broadcast(MessageView message, std::string_view room = {}, const BroadcastOptions& options = {}) {
         return core_->broadcast(message, room, options);
     }
 
     /// The same to everyone.
-    bool broadcast(MessageView message, const BroadcastOptions& options) { return broadcast(message, {}, options); }
+    BroadcastResult broadcast(MessageView message, const BroadcastOptions& options) {
+        return broadcast(message, {}, options);
+    }
 
     /// Send a message to those members of a room that satisfy a predicate. Else like broadcast().
     ///
@@ -246,8 +245,8 @@ public:
     ///               must not use the hub, and what it refers to must live as long as the app runs. If it throws, which
     ///               is logged, that member does not get the message.
     template <class Where>
-    bool broadcast_if(MessageView message, Where where, std::string_view room = {},
-                      const BroadcastOptions& options = {}) {
+    BroadcastResult broadcast_if(MessageView message, Where where, std::string_view room = {},
+                                 const BroadcastOptions& options = {}) {
         static_assert(std::predicate<Where&, const Member&>,
                       "kvolt: broadcast_if() takes a function bool(const Member&)");
         auto of_value = [where = std::move(where)](const void* value) {
@@ -257,11 +256,13 @@ public:
     }
 
     /// Send to one seat, at the message's place in the order; to nobody if it has been left. Else like broadcast().
-    bool send(MessageView message, SeatId seat) { return core_->send(message, seat); }
+    BroadcastResult send(MessageView message, SeatId seat) { return core_->send(message, seat); }
 
     /// Send to all seats of the member with this key, in whatever rooms; to nobody if there is none. Else like
     /// broadcast(), which looks for them only later.
-    bool send(MessageView message, std::string_view key) requires Keyed<Member> { return core_->send(message, key); }
+    BroadcastResult send(MessageView message, std::string_view key) requires Keyed<Member> {
+        return core_->send(message, key);
+    }
 
     /// Close the connections of all members of a room, of the empty one everybody's: they get what was broadcast
     /// before, then a close frame, and leave as their handlers end. The room's history is forgotten; who enters it
@@ -269,7 +270,7 @@ public:
     ///
     /// @param code, reason  Like WebSocket::close().
     /// @throws std::length_error      if `room` is too long.
-    /// @throws std::invalid_argument  for a code that must not be sent.
+    /// @throws std::invalid_argument  for a code that must not be sent, and for a reason that is not UTF-8.
     void close_room(std::string_view room, std::uint16_t code = close_code::normal, std::string_view reason = {}) {
         core_->close_room(room, code, reason);
     }

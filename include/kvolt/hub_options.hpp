@@ -90,6 +90,7 @@ struct HubStats {
     std::uint64_t messages = 0;      ///< Broadcasts that were put in order.
     std::uint64_t refused = 0;       ///< Broadcasts that were not: too many were on their way.
     std::uint64_t limited = 0;       ///< Broadcasts that were not: their sender was over its rate.
+    std::uint64_t invalid = 0;       ///< Broadcasts that were not: text that is not UTF-8.
     std::uint64_t deliveries = 0;    ///< Messages queued for a member.
     std::uint64_t dropped = 0;       ///< Messages that a slow member did not get.
     std::uint64_t coalesced = 0;     ///< Messages that a slow member did not get, but a later one with their key.

@@ -45,6 +45,8 @@ struct Member {
 using Hub = kvolt::Hub<Member>;
 using Names = std::vector<std::string>;
 
+bool taken(kvolt::BroadcastResult result) { return result == kvolt::BroadcastResult::taken; }
+
 constexpr std::size_t unlimited = 1 << 30, nobody = static_cast<std::size_t>(-1);
 
 std::string frame_of(std::string_view text) {
@@ -669,7 +671,8 @@ private:
                    const kvolt::BroadcastOptions& options) {
         auto is = [where](const Member& member) { return member.key == where; };
         on(from, [&] {
-            require(where.empty() ? hub_.broadcast(text, room, options) : hub_.broadcast_if(text, is, room, options));
+            require(taken(where.empty() ? hub_.broadcast(text, room, options)
+                                        : hub_.broadcast_if(text, is, room, options)));
         });
         model_.submit({.frame = frame_of(text),
                        .room = room,
@@ -684,12 +687,13 @@ private:
     void send(std::size_t from, const std::string& text, std::size_t seat, const std::string& key) {
         Entry entry{.frame = frame_of(text)};
         if (!key.empty()) {
-            on(from, [&] { require(hub_.send(text, key)); });
+            on(from, [&] { require(taken(hub_.send(text, key))); });
             entry.key = key;
         } else if (seat < seats_.size()) {
             entry.seat = seat;
             entry.by_id = seat % 2 == 1 || !seats_[seat].seat;
-            on(from, [&] { require(entry.by_id ? hub_.send(text, SeatId{seat + 1}) : seats_[seat].seat.send(text)); });
+            on(from,
+               [&] { require(taken(entry.by_id ? hub_.send(text, SeatId{seat + 1}) : seats_[seat].seat.send(text))); });
         } else {
             return;
         }

@@ -36,6 +36,7 @@
 namespace {
 
 using kvolt::App;
+using kvolt::BroadcastResult;
 using kvolt::Context;
 using kvolt::Hub;
 using kvolt::HubOptions;
@@ -172,7 +173,8 @@ TEST_CASE("hub: it works on loops that no server runs") {
     bare.stop();
 }
 
-TEST_CASE("hub: who asks for the members and then joins misses nobody who comes between, also as the first on its loop") {
+TEST_CASE(
+    "hub: who asks for the members and then joins misses nobody who comes between, also as the first on its loop") {
     BareApp bare(2);
     Hub<std::string> hub(bare.app);
     hub.on_join([&](const auto& who) { hub.broadcast('+' + who.member); });
@@ -214,7 +216,7 @@ TEST_CASE("hub: an app that never runs, and what waits for it") {
         App app;
         Hub<std::string> hub(app, HubOptions().history(10));
         hub.on_join([&](const auto& who) { hub.broadcast(who.member); });
-        for (int i = 0; i < 10; ++i) CHECK(hub.broadcast("nobody", "red"));
+        for (int i = 0; i < 10; ++i) CHECK(hub.broadcast("nobody", "red") == BroadcastResult::taken);
         hub.close_room("red");
         hub.send("nobody", kvolt::SeatId{1});
         names = boost::asio::co_spawn(other, hub.members(), boost::asio::use_future);
@@ -230,12 +232,11 @@ TEST_CASE("hub: it may outlive its app") {
     std::optional<App> app(std::in_place);
     Hub<std::string> hub(*app);
     Hub<> other(*app);
-    CHECK(hub.broadcast("before"));
+    CHECK(hub.broadcast("before") == BroadcastResult::taken);
     app.reset();
-    CHECK_FALSE(hub.broadcast("after"));
-    CHECK_FALSE(hub.broadcast("after, too"));
+    for (const char* text : {"after", "after, too"}) CHECK(hub.broadcast(text) == BroadcastResult::stopped);
     hub.close_room("red");
-    CHECK_FALSE(hub.send("after", "key"));
+    CHECK(hub.send("after", kvolt::SeatId{1}) == BroadcastResult::stopped);
     CHECK(hub.size() == 0);
     CHECK(hub.stats().messages == 0);
 }

@@ -17,6 +17,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,8 @@
 namespace {
 
 using kvolt::App;
+using kvolt::BroadcastOptions;
+using kvolt::BroadcastResult;
 using kvolt::Context;
 using kvolt::Hub;
 using kvolt::HubOptions;
@@ -156,7 +159,7 @@ TEST_CASE("hub: what its calls throw ends nothing, also where the logger throws 
 TEST_CASE("hub: a seat that has left its rooms does not broadcast to everyone") {
     App app;
     Hub<std::string> hub(app);
-    std::vector<bool> sent;
+    std::vector<BroadcastResult> sent;
     app.get("/ws", [&](Context& c) -> Task<> {
         auto socket = co_await c.upgrade();
         auto seat = hub.join(socket, {}, c.query("room"));
@@ -171,7 +174,8 @@ TEST_CASE("hub: a seat that has left its rooms does not broadcast to everyone") 
         for (const char* text : {"one", "two"}) who->send(text);
     for (const char* text : {"one", "one", "two"}) CHECK(ann.read_text() == text);
     for (const char* text : {"one", "two"}) CHECK(bob.read_text() == text);
-    CHECK(sent == std::vector<bool>{true, false, true, true});
+    const auto taken = BroadcastResult::taken;
+    CHECK(sent == std::vector{taken, BroadcastResult::nobody, taken, taken});
 }
 
 TEST_CASE("hub: other things than broadcasts may count for a seat's rate") {
@@ -182,7 +186,7 @@ TEST_CASE("hub: other things than broadcasts may count for a seat's rate") {
         auto socket = co_await c.upgrade();
         auto seat = hub.join(socket);
         for (int i = 0; i < 2; ++i) done += seat.within_rate() ? '+' : '-';
-        for (int i = 0; i < 2; ++i) done += seat.broadcast("x") ? '+' : '-';
+        for (int i = 0; i < 2; ++i) done += seat.broadcast("x") == BroadcastResult::taken ? '+' : '-';
         done += seat.within_rate() ? '+' : '-';
     });
     auto client = test::client_of(app);
@@ -302,7 +306,8 @@ TEST_CASE("hub: who asks for the members during a flood runs on at his place in 
     send_flood(hub);
     ann.send("ask");
     read_flood(ann);
-    for (const char* text : {"meanwhile", "meanwhile", "asked", "asked"}) CHECK(ann.read_text() == text);  // by two seats
+    for (const char* text : {"meanwhile", "meanwhile", "asked", "asked"})
+        CHECK(ann.read_text() == text);  // by two seats
     client.settle();
     CHECK(before == 1);
     CHECK(after == 2);
@@ -341,7 +346,7 @@ TEST_CASE("hub: what it was told before a stop reaches its members, and nothing 
     auto client = test::client_of(app);
     auto ann = client.websocket("/ws").connect();
     send_flood(hub);
-    bool later = true;
+    auto later = BroadcastResult::taken;
     boost::asio::post(app.executor(), [&] {
         app.stop();
         boost::asio::post(app.executor(), [&] { later = hub.broadcast("too late"); });
@@ -349,7 +354,7 @@ TEST_CASE("hub: what it was told before a stop reaches its members, and nothing 
     read_flood(ann);
     CHECK_FALSE(ann.read());
     CHECK(ann.close_code() == kvolt::close_code::going_away);
-    CHECK_FALSE(later);
+    CHECK(later == BroadcastResult::stopped);
 }
 
 TEST_CASE("hub: a seat that has left one of its rooms is still known by its number and its key") {
@@ -376,6 +381,79 @@ TEST_CASE("hub: a seat that has left one of its rooms is still known by its numb
     CHECK(ann.read_text() == "by key");
     CHECK(ann.read_text() == "by number");
     CHECK(ann.read_text() == "to all");
+}
+
+const std::string latin1 = "caf\xE9";
+
+TEST_CASE("hub: text that is not UTF-8 reaches nobody, and whoever sends it is told") {
+    struct Known {
+        std::string key;
+    };
+    App app;
+    Hub<Known> hub(app, HubOptions().history(5));
+    std::vector<BroadcastResult> results;
+    std::string refused;
+    app.get("/ws", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        auto seat = hub.join(socket, Known{"ann"}, "red");
+        auto all = [](const Known&) { return true; };
+        for (kvolt::MessageView message : {kvolt::MessageView(latin1), kvolt::MessageView::bytes(latin1)}) {
+            results = {hub.broadcast(message),
+                       hub.broadcast(message, "red", BroadcastOptions().coalesce("k")),
+                       hub.broadcast_if(message, all, "red"),
+                       hub.send(message, seat.id()),
+                       hub.send(message, "ann"),
+                       seat.broadcast(message),
+                       seat.broadcast(message, "red"),
+                       seat.send(message)};
+            auto expected = message.binary ? BroadcastResult::taken : BroadcastResult::invalid;
+            CHECK(results == std::vector(8, expected));
+            CHECK(hub.stats().invalid == 8);
+            CHECK(hub.stats().messages == (message.binary ? 8 : 0));
+        }
+        try {
+            hub.close_room("red", 4000, latin1);
+        } catch (const std::invalid_argument& error) {
+            refused = error.what();
+        }
+        co_await socket.read();
+    });
+    auto client = test::client_of(app);
+    auto ann = client.websocket("/ws").connect();
+    for (int i = 0; i < 8; ++i) {
+        auto message = ann.read();
+        REQUIRE(message);
+        CHECK(message->binary);
+        CHECK(message->payload == latin1);
+    }
+    CHECK(refused == "kvolt: the reason of a close must be UTF-8");
+    CHECK(ann.waiting() == 0);
+    CHECK(ann.close_code() == 0);
+}
+
+TEST_CASE("a WebSocket refuses to send text that is not UTF-8, and goes on") {
+    App app;
+    std::string refused;
+    app.get("/ws", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        CHECK(socket.send(latin1) == kvolt::SendResult::invalid);
+        std::thread([&] { CHECK(socket.send(latin1) == kvolt::SendResult::invalid); }).join();
+        CHECK(socket.send(kvolt::MessageView::bytes(latin1)) == kvolt::SendResult::queued);
+        try {
+            socket.close(4000, latin1);
+        } catch (const std::invalid_argument& error) {
+            refused = error.what();
+        }
+        CHECK(socket.is_open());
+        socket.close(4000, "caf\xC3\xA9");
+    });
+    auto client = test::client_of(app);
+    auto ann = client.websocket("/ws").connect();
+    CHECK(ann.read()->payload == latin1);
+    CHECK_FALSE(ann.read());
+    CHECK(ann.close_code() == 4000);
+    CHECK(ann.close_reason() == "caf\xC3\xA9");
+    CHECK(refused == "kvolt: the reason of a close must be UTF-8");
 }
 
 TEST_CASE("hub: a socket of another app does not join") {

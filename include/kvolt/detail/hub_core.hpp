@@ -6,8 +6,10 @@
 #include <kvolt/detail/peer.hpp>
 #include <kvolt/detail/waiter.hpp>
 #include <kvolt/hub_options.hpp>
+#include <kvolt/hub_results.hpp>
 #include <kvolt/message.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -57,16 +59,17 @@ public:
     /// Leave for good, on the member's loop: from other threads a little later.
     virtual void leave(std::shared_ptr<HubMember> member) noexcept = 0;
 
-    /// Give an entry its place in the order. False if a message was dropped.
-    virtual bool submit(HubEntry entry) = 0;
+    /// Give an entry its place in the order.
+    virtual BroadcastResult submit(HubEntry entry) = 0;
 
     // The entries that users make; see Hub
 
-    bool broadcast(MessageView message, std::string_view room, const BroadcastOptions& options);
-    bool broadcast_if(MessageView message, Where where, std::string_view room, const BroadcastOptions& options);
-    bool send(MessageView message, SeatId seat);
-    bool send(MessageView message, std::string_view key);
-    bool send(MessageView message, std::shared_ptr<HubMember> member);
+    BroadcastResult broadcast(MessageView message, std::string_view room, const BroadcastOptions& options);
+    BroadcastResult broadcast_if(MessageView message, Where where, std::string_view room,
+                                 const BroadcastOptions& options);
+    BroadcastResult send(MessageView message, SeatId seat);
+    BroadcastResult send(MessageView message, std::string_view key);
+    BroadcastResult send(MessageView message, std::shared_ptr<HubMember> member);
     void close_room(std::string_view room, std::uint16_t code, std::string_view reason);
 
     /// Who is in a room, if this is the loop that gives the order; false elsewhere.
@@ -78,6 +81,14 @@ public:
 
     virtual std::size_t size(std::string_view room) const = 0;
     virtual HubStats stats() const = 0;
+
+protected:
+    std::uint64_t invalid() const noexcept { return invalid_.load(std::memory_order_relaxed); }
+
+private:
+    BroadcastResult submit(MessageView message, HubEntry entry);
+
+    std::atomic<std::uint64_t> invalid_{0};  // messages
 };
 
 }  // namespace kvolt::detail

@@ -4,6 +4,7 @@
 #include <kvolt/broadcast_options.hpp>
 #include <kvolt/detail/hub_core.hpp>
 #include <kvolt/detail/peer.hpp>
+#include <kvolt/hub_results.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/message.hpp>
 
@@ -36,10 +37,10 @@ public:
     const std::string& room() const;
     std::vector<std::string> rooms() const;
 
-    bool broadcast(MessageView message, const BroadcastOptions& options);
-    bool broadcast(MessageView message, std::string_view room, const BroadcastOptions& options);
+    BroadcastResult broadcast(MessageView message, const BroadcastOptions& options);
+    BroadcastResult broadcast(MessageView message, std::string_view room, const BroadcastOptions& options);
     bool within_rate();
-    bool send(MessageView message);
+    BroadcastResult send(MessageView message);
 
     void slow(SlowPolicy policy);
     void backlog(const Backlog& limit);

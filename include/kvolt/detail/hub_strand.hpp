@@ -19,6 +19,7 @@
 #include <kvolt/detail/token_bucket.hpp>
 #include <kvolt/detail/undo.hpp>
 #include <kvolt/hub_options.hpp>
+#include <kvolt/hub_results.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/message.hpp>
 
@@ -138,16 +139,18 @@ public:
         if (!peer->on_loop()) peer->mailbox()->post(std::move(leaving));
     }
 
-    bool submit(HubEntry entry) override {
-        if (entry.kind == Kind::message && !takes_messages()) return false;
-        if (home_.mailbox()->closed()) return false;            // the app has stopped
+    BroadcastResult submit(HubEntry entry) override {
+        if (entry.kind == Kind::message)
+            if (auto result = takes_messages(); result != BroadcastResult::taken) return result;
+        if (home_.mailbox()->closed()) return BroadcastResult::stopped;
         bool of_hook = dealing_here() && !moves_member(entry);  // comes right behind what it was called for
         if (of_hook || reached()) {
             order(std::move(entry));
-            return true;
+            return BroadcastResult::taken;
         }
         entry.charge_to(under_way_);
-        return !incoming_.push(std::move(entry)) || wake_home();
+        bool comes = !incoming_.push(std::move(entry)) || wake_home();
+        return comes ? BroadcastResult::taken : BroadcastResult::stopped;
     }
 
     bool list(std::string_view room, Values& values) override {
@@ -180,6 +183,7 @@ public:
         stats.messages = dealer_.messages();
         stats.refused = refused_.load(std::memory_order_relaxed);
         stats.limited = limited_.load(std::memory_order_relaxed);
+        stats.invalid = this->invalid();
         for (const HubShard* shard : shards_.all()) {
             stats.deliveries += shard->deliveries();
             stats.dropped += shard->dropped();
@@ -221,11 +225,12 @@ private:
     // There is room for one, and one that waits does for all.
     bool wake_home() { return HubCall<HubStrand>::post(this->shared_from_this()); }
 
-    bool takes_messages() {
-        if (home_.ending() && !dealing_here()) return false;  // what its hooks say belongs to what was taken on
-        if (under_way_.load(std::memory_order_relaxed) <= options_.queue()) return true;
+    BroadcastResult takes_messages() {
+        // What its hooks say belongs to what was taken on.
+        if (home_.ending() && !dealing_here()) return BroadcastResult::stopped;
+        if (under_way_.load(std::memory_order_relaxed) <= options_.queue()) return BroadcastResult::taken;
         refused_.fetch_add(1, std::memory_order_relaxed);
-        return false;
+        return BroadcastResult::full;
     }
 
     // Whether this is where the order is given, and all that came before has its place.

@@ -41,6 +41,7 @@ public:
     // For handles
 
     SendResult send(MessageView message) override {
+        if (!message.is_valid()) return SendResult::invalid;
         if (on_loop()) return send_here(message);
         if (over() || under_way_.load(std::memory_order_relaxed) > limit_.bytes) return SendResult::dropped;
         Charge charge(under_way_, message.payload.size() + overhead);

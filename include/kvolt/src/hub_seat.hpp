@@ -8,6 +8,7 @@
 #include <kvolt/detail/hub_member.hpp>
 #include <kvolt/detail/hub_seat.hpp>
 #include <kvolt/detail/peer.hpp>
+#include <kvolt/hub_results.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/message.hpp>
 
@@ -65,18 +66,20 @@ KVOLT_INLINE std::vector<std::string> HubSeat::rooms() const {
     return names;
 }
 
-KVOLT_INLINE bool HubSeat::broadcast(MessageView message, const BroadcastOptions& options) {
-    return (here().roomless || !room().empty()) && broadcast(message, room(), options);
+KVOLT_INLINE BroadcastResult HubSeat::broadcast(MessageView message, const BroadcastOptions& options) {
+    if (!here().roomless && room().empty()) return BroadcastResult::nobody;
+    return broadcast(message, room(), options);
 }
 
-KVOLT_INLINE bool HubSeat::broadcast(MessageView message, std::string_view room, const BroadcastOptions& options) {
+KVOLT_INLINE BroadcastResult HubSeat::broadcast(MessageView message, std::string_view room,
+                                                const BroadcastOptions& options) {
     check_room(room);
-    return within_rate() && core_->broadcast(message, room, options);
+    return within_rate() ? core_->broadcast(message, room, options) : BroadcastResult::limited;
 }
 
 KVOLT_INLINE bool HubSeat::within_rate() { return hub().may_broadcast(*member_); }
 
-KVOLT_INLINE bool HubSeat::send(MessageView message) {
+KVOLT_INLINE BroadcastResult HubSeat::send(MessageView message) {
     joined();
     return core_->send(message, member_);
 }
