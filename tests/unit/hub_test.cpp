@@ -196,6 +196,155 @@ TEST_CASE("hub: other things than broadcasts may count for a seat's rate") {
     CHECK(hub.stats().limited == 2);
 }
 
+/// All that waits for a client, to the first space of each message.
+std::string read_all(kvolt::testing::WebSocket& socket) {
+    std::string all;
+    while (socket.waiting() > 0) {
+        std::string text = socket.read_text();
+        all += ' ' + text.substr(0, text.find(' '));
+    }
+    return all;
+}
+
+/// A member of `hub` in the rooms red and blue and of `other`, by one socket that takes little and no more.
+struct TwoHubs {
+    explicit TwoHubs(const HubOptions& options, const HubOptions& others = {}) : hub(app, options), other(app, others) {
+        app.get("/ws", [this](Context& c) -> Task<> {
+            auto socket = co_await c.upgrade();
+            auto seat = hub.join(socket, "ann", "red");
+            seat.enter("blue");
+            auto second = other.join(socket, "ann");
+            while (auto message = co_await socket.read()) socket.send(*message);
+        });
+        client.emplace(test::client_of(app));
+        client->socket_buffer(2000);
+        ann.emplace(client->websocket("/ws").connect());
+        ann->pause();
+        broadcast(hub, numbered(0, 3000), "red");  // she gets a part of it, and is slow
+    }
+
+    void broadcast(Hub<std::string>& by, std::string_view text, std::string_view room = {}, std::string_view key = {}) {
+        REQUIRE(by.broadcast(text, room, BroadcastOptions().coalesce(key)) == BroadcastResult::taken);
+        client->settle();
+    }
+
+    std::string read_all() {
+        ann->resume();
+        client->settle();
+        return ::read_all(*ann);
+    }
+
+    App app;
+    Hub<std::string> hub, other;
+    std::optional<kvolt::testing::Client> client;
+    std::optional<kvolt::testing::WebSocket> ann;
+};
+
+TEST_CASE("hub: a key to coalesce by is that of one room of one hub") {
+    TwoHubs two{HubOptions()};
+    for (const char* number : {"1", "2"}) {
+        two.broadcast(two.hub, std::string("red") + number, "red", "price");
+        two.broadcast(two.hub, std::string("blue") + number, "blue", "price");
+        two.broadcast(two.hub, std::string("all") + number, "", "price");
+        two.broadcast(two.other, std::string("other") + number, "", "price");
+    }
+    CHECK(two.hub.stats().coalesced == 3);
+    CHECK(two.other.stats().coalesced == 1);
+    CHECK(two.read_all() == " 0 red2 blue2 all2 other2");
+}
+
+TEST_CASE("hub: names of rooms and keys that look alike are not") {
+    TwoHubs two{HubOptions()};
+    two.broadcast(two.hub, "first", "red", "blue");
+    two.broadcast(two.hub, "second", "", "redblue");
+    two.broadcast(two.hub, "third", "", std::string("\3redblue"));
+    CHECK(two.hub.stats().coalesced == 0);
+    CHECK(two.read_all() == " 0 first second third");
+}
+
+TEST_CASE("hub: a history, too, has a key's latest message of each room") {
+    App app;
+    Hub<std::string> hub(app, HubOptions().history(5));
+    serve(app, hub);
+    auto client = test::client_of(app);
+    for (const char* number : {"1", "2"})
+        for (const char* room : {"", "red"})
+            hub.broadcast(room + std::string(number), room, BroadcastOptions().coalesce("price"));
+    client.settle();
+    auto ann = client.websocket("/ws?room=red").connect();
+    client.settle();
+    CHECK(read_all(ann) == " 2 red2");
+}
+
+TEST_CASE("hub: a policy drops and counts its own hub's messages only") {
+    auto policy = GENERATE(SlowPolicy::drop_oldest, SlowPolicy::drop_newest);
+    TwoHubs two{HubOptions().slow(policy).backlog(10000, 6), HubOptions().slow(policy).backlog(10000, 6)};
+    two.ann->send("direct");
+    two.client->settle();
+    two.broadcast(two.other, "o1");
+    two.broadcast(two.other, "o2");
+    for (int i = 1; i <= 5; ++i) two.broadcast(two.hub, 'h' + std::to_string(i));
+    CHECK(two.hub.stats().dropped == 3);
+    CHECK(two.other.stats().dropped == 0);
+    two.broadcast(two.other, "o3");
+    CHECK(two.hub.stats().dropped == 3);
+    CHECK(two.other.stats().dropped == 1);
+    CHECK(two.hub.stats().disconnected + two.other.stats().disconnected == 0);
+    CHECK(two.read_all() == (policy == SlowPolicy::drop_oldest ? " 0 direct o2 h4 h5 o3" : " 0 direct o1 o2 h1 h2"));
+    for (auto* hub : {&two.hub, &two.other}) {
+        auto stats = hub->stats();
+        CHECK(stats.messages + (policy == SlowPolicy::drop_newest ? 0 : stats.dropped) ==
+              stats.deliveries + stats.dropped);
+    }
+}
+
+TEST_CASE("hub: one that closes a slow member tells the other one what that costs") {
+    TwoHubs two{HubOptions().slow(SlowPolicy::disconnect).backlog(10000, 4)};
+    two.broadcast(two.other, "o1");
+    two.broadcast(two.other, "o2");
+    two.broadcast(two.hub, "h1");
+    two.broadcast(two.hub, "h2");
+    CHECK(two.hub.stats().dropped == 2);
+    CHECK(two.other.stats().dropped == 2);
+    CHECK(two.hub.stats().disconnected == 1);
+    CHECK(two.other.stats().disconnected == 1);
+    CHECK(two.read_all() == " 0");
+    CHECK(two.ann->close_code() == 1013);
+}
+
+TEST_CASE("hub: members whom the budget of all connections sheds are in its counters") {
+    kvolt::Limits limits;
+    limits.all_backlogs = 20000;
+    App app;
+    app.limits(limits);
+    Hub<std::string> hub(app);
+    serve(app, hub);
+    auto client = test::client_of(app);
+    client.socket_buffer(2000);
+    auto ann = client.websocket("/ws").connect();
+    ann.pause();
+    for (int i = 0; i < 40; ++i) {
+        hub.broadcast(numbered(i));
+        client.settle();
+    }
+    bool reads = GENERATE(true, false);
+    std::uint64_t got = 0;
+    if (reads) {
+        ann.resume();
+        client.settle();
+        for (; ann.waiting() > 0; ++got) ann.read();
+        CHECK(ann.close_code() == 1013);
+    } else {  // one message has begun to come
+        client.advance(20s);
+        got = 1;
+    }
+    auto stats = hub.stats();
+    CHECK(stats.deliveries < 40);
+    CHECK(stats.deliveries == got + stats.dropped);
+    CHECK(stats.disconnected == 1);
+    CHECK(hub.size() == 0);
+}
+
 int refused_uses(Seat& seat) {
     const std::vector<std::function<void()>> uses = {
         [&] { seat.enter("red"); },  [&] { seat.leave("red"); },   [&] { seat.room(); },

@@ -134,7 +134,7 @@ private:
         if (shards_.size() < loops_.size())
             for (const auto& loop : loops_) shards_.of(*loop);
         SeatId except = entry.more ? entry.more->options.except() : SeatId::none;
-        std::string key = entry.more ? entry.more->options.coalesce() : std::string();
+        std::string key = entry.more ? entry.more->coalesce : std::string();
         entry.kept = std::make_shared<const KeptMessage>(
             KeptMessage{messages_.load(std::memory_order_relaxed), std::move(entry.frame), std::move(key), except});
         auto in_use = [this](std::string_view room) { return !roster_.in(room).empty(); };

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace kvolt::detail {
 
@@ -24,6 +25,17 @@ struct HubQuestion {
     HubShard* asker = nullptr;  // where the answer takes its place among what is delivered; nullptr: on no loop
     HubValues values;
 };
+
+/// A key means something else in each room.
+inline std::string coalesce_key(std::string_view room, std::string_view key) {
+    std::string scoped;
+    if (key.empty()) return scoped;
+    scoped.reserve(1 + room.size() + key.size());
+    scoped += static_cast<char>(room.size());
+    scoped += room;
+    scoped += key;
+    return scoped;
+}
 
 /// What takes one place in a hub's order.
 struct HubEntry {
@@ -39,6 +51,7 @@ struct HubEntry {
     /// What most messages do without.
     struct More {
         BroadcastOptions options;
+        std::string coalesce;                          // the key, and whose it is; see coalesce_key()
         std::function<bool(const void* value)> where;  // who of the room gets it
         SeatId to = SeatId::none;                      // instead of a room
         std::string key;                               // instead of a room; of a member

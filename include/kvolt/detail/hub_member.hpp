@@ -2,6 +2,7 @@
 #define KVOLT_DETAIL_HUB_MEMBER_HPP
 
 #include <kvolt/broadcast_options.hpp>
+#include <kvolt/detail/backlog.hpp>
 #include <kvolt/detail/peer.hpp>
 #include <kvolt/detail/token_bucket.hpp>
 #include <kvolt/detail/undo.hpp>
@@ -39,13 +40,12 @@ using HubPlaces = std::vector<HubPlace>;
 struct HubMember : std::enable_shared_from_this<HubMember> {
     HubMember(SeatId number, std::shared_ptr<Peer> whose, const Backlog& may_wait, SlowPolicy when_full,
               bool joined_no_room)
-        : id(number), peer(std::move(whose)), limit(may_wait), policy(when_full), roomless(joined_no_room) {}
+        : id(number), peer(std::move(whose)), terms{may_wait, when_full}, roomless(joined_no_room) {}
 
     // What a broadcast looks at comes first: a cache line.
     const SeatId id;
     const std::shared_ptr<Peer> peer;
-    Backlog limit;  // this and the next two: on the loop of its connection
-    SlowPolicy policy;
+    Terms terms;  // this and the next: on the loop of its connection
     bool behind = false;
 
     const bool roomless;  // joined in no room

@@ -8,6 +8,7 @@
 #include <kvolt/detail/hub_member.hpp>
 #include <kvolt/detail/inbox.hpp>
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/outbox.hpp>
 #include <kvolt/detail/peer.hpp>
 #include <kvolt/detail/prefetch.hpp>
 #include <kvolt/detail/reserve.hpp>
@@ -44,7 +45,7 @@ public:
     /// What has become of what was sent. Who is slow is closed and told of only in settle(): that appends, and the
     /// hub's user may change who is a member.
     struct Tally {
-        std::size_t queued = 0, dropped = 0, coalesced = 0;
+        std::size_t queued = 0;
         std::vector<std::shared_ptr<HubMember>> overflowing, behind;
     };
 
@@ -53,6 +54,7 @@ public:
         Undo undo([&] { rooms_.leave(member); });
         rooms_.enter(member, {});
         rooms_.enter(member, room);
+        if (Link* link = member.peer->link()) member.terms.sender = link->outbox().join(counts_);
         undo.done();
         size_.store(rooms_.everyone().size(), std::memory_order_release);
         return replay(member, {}, room);
@@ -65,19 +67,14 @@ public:
     }
 
     void settle(Tally tally) {
-        std::size_t closed = 0;
         for (const auto& member : tally.overflowing) {
             Peer& peer = *member->peer;
             if (peer.over()) continue;  // it has a second seat
-            tally.dropped += peer.link()->outbox().shed();
+            peer.link()->outbox().shed();
             peer.close(close_code::try_again_later, "too slow");
-            ++closed;
         }
-        count(deliveries_, tally.queued);
-        count(dropped_, tally.dropped);
-        count(coalesced_, tally.coalesced);
-        count(behind_, tally.behind.size());
-        count(disconnected_, closed);
+        HubCounts::count(counts_->deliveries, tally.queued);
+        HubCounts::count(counts_->behind, tally.behind.size());
         for (const auto& member : tally.behind)
             if (Link* link = member->peer->link()) link->attempt([&] { fall_behind(member); });
     }
@@ -86,6 +83,7 @@ public:
 
     void leave(HubMember& member) {
         rooms_.leave(member);
+        if (Link* link = member.peer->link()) link->outbox().leave(member.terms.sender);
         size_.store(rooms_.everyone().size(), std::memory_order_release);
     }
 
@@ -158,14 +156,20 @@ public:
     /// Whether what is broadcast matters here.
     bool listens() const noexcept { return size() > 0 || questions_.load(std::memory_order_acquire) > 0; }
 
-    std::uint64_t deliveries() const noexcept { return deliveries_.load(std::memory_order_relaxed); }
-    std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
-    std::uint64_t coalesced() const noexcept { return coalesced_.load(std::memory_order_relaxed); }
-    std::uint64_t behind() const noexcept { return behind_.load(std::memory_order_relaxed); }
-    std::uint64_t disconnected() const noexcept { return disconnected_.load(std::memory_order_relaxed); }
+    /// Add what has happened here.
+    void add_to(HubStats& stats) const {
+        auto value = [](const HubCounts::Counter& counter) { return counter.load(std::memory_order_relaxed); };
+        stats.deliveries += value(counts_->deliveries);
+        stats.dropped += value(counts_->dropped);
+        stats.coalesced += value(counts_->coalesced);
+        stats.behind += value(counts_->behind);
+        stats.disconnected += value(counts_->disconnected);
+    }
 
 private:
-    using Counter = std::atomic<std::uint64_t>;
+    struct HubCounts : SenderCounts {
+        Counter deliveries{0}, behind{0};
+    };
 
     std::size_t send(const HubEntry& entry, std::span<HubMember* const> members) {
         if (members.empty()) return 0;
@@ -178,7 +182,7 @@ private:
             members = chosen;
         }
         Tally tally;
-        std::string_view key = more ? more->options.coalesce() : std::string_view();
+        std::string_view key = more ? std::string_view(more->coalesce) : std::string_view();
         SharedFrame frame(loop_, entry.message(), key);
         for (std::size_t i = 0; i < members.size(); ++i) {
             fetch_ahead(members.subspan(i));
@@ -201,22 +205,15 @@ private:
 
     void send(Link& link, HubMember& member, SharedFrame& frame, std::size_t key, Tally& tally) {
         SharedFrame::Range range = frame.for_one(member.peer->deflater());
-        const Outbox& outbox = link.outbox();
-        std::uint64_t dropped = outbox.dropped(), coalesced = key > 0 ? outbox.coalesced() : 0;
-        auto added = link.send(range.begin, range.end, Unit::droppable, member.limit, member.policy, key);
+        auto added = link.send(range.begin, range.end, Unit::droppable, member.terms, key);
         if (added == Outbox::Added::queued) {
             ++tally.queued;
             return;
         }
-        if (key > 0) tally.coalesced += outbox.coalesced() - coalesced;
-        tally.dropped += outbox.dropped() - dropped;
-        if (added == Outbox::Added::backpressure)
-            ++tally.queued;
-        else
-            tally.dropped += outbox.finished() ? 0 : 1;
+        if (added == Outbox::Added::backpressure) ++tally.queued;
         if (added == Outbox::Added::overflow)
             tally.overflowing.push_back(member.shared_from_this());
-        else if (is_behind(outbox, member.limit) && !std::exchange(member.behind, true))
+        else if (is_behind(link.outbox(), member.terms.limit) && !std::exchange(member.behind, true))
             tally.behind.push_back(member.shared_from_this());
     }
 
@@ -259,8 +256,9 @@ private:
         const Outbox& outbox = link->outbox();
         history_->replay(room, other, [&](const KeptMessage& message, const Backlog& rest) {
             if (message.except == member.id) return;
-            bool fits = outbox.messages() + rest.messages <= member.limit.messages &&
-                        outbox.backlog() + outbox.pending() + rest.bytes <= member.limit.bytes;
+            const Backlog& limit = member.terms.limit;
+            bool fits = outbox.messages() + rest.messages <= limit.messages &&
+                        outbox.backlog() + outbox.pending() + rest.bytes <= limit.bytes;
             if (!fits) link->flush();
             if (!fits && outbox.backlog() > 0) return;
             SharedFrame frame(loop_, message.frame, message.key);
@@ -276,18 +274,13 @@ private:
         return peers.size();
     }
 
-    // Only this loop's thread writes, so no locked instruction is needed.
-    static void count(Counter& counter, std::size_t more) noexcept {
-        if (more > 0) counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
-    }
-
     Loop& loop_;
     const HubHooks& hooks_;
     const std::weak_ptr<void> owner_;
     HubRooms rooms_;
     std::optional<HubHistory> history_;
+    const std::shared_ptr<HubCounts> counts_ = std::make_shared<HubCounts>();  // also of the connections
     std::atomic<std::size_t> size_{0}, questions_{0};
-    Counter deliveries_{0}, dropped_{0}, coalesced_{0}, behind_{0}, disconnected_{0};
     Inbox<Delivery> inbox_;
     std::atomic<bool> missed_{false};
     Reserve<> room_;

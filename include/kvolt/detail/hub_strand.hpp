@@ -184,13 +184,7 @@ public:
         stats.refused = refused_.load(std::memory_order_relaxed);
         stats.limited = limited_.load(std::memory_order_relaxed);
         stats.invalid = this->invalid();
-        for (const HubShard* shard : shards_.all()) {
-            stats.deliveries += shard->deliveries();
-            stats.dropped += shard->dropped();
-            stats.coalesced += shard->coalesced();
-            stats.behind += shard->behind();
-            stats.disconnected += shard->disconnected();
-        }
+        for (const HubShard* shard : shards_.all()) shard->add_to(stats);
         return stats;
     }
 

@@ -347,13 +347,12 @@ inline Link::Link(Loop& loop) : loop_(loop) { loop_.add(*this); }
 
 inline Link::~Link() { loop_.remove(*this); }
 
-inline Outbox::Added Link::send(std::size_t begin, std::size_t end, Unit unit, const Backlog& limit, SlowPolicy policy,
-                                std::size_t key) {
+inline Outbox::Added Link::send(std::size_t begin, std::size_t end, Unit unit, const Terms& terms, std::size_t key) {
     // Try the peer before the limit is near: who sends on is told of backpressure before anything is dropped.
-    if (outbox_.pending() > 0 && outbox_.pending() + (end - begin) > limit.bytes / 2) flush();
+    if (outbox_.pending() > 0 && outbox_.pending() + (end - begin) > terms.limit.bytes / 2) flush();
     auto added = Outbox::Added::dropped;
     attempt([&] {
-        added = outbox_.add(loop_.outgoing(), begin, end, unit, limit, policy, key);
+        added = outbox_.add(loop_.outgoing(), begin, end, unit, terms, key);
         if (added != Outbox::Added::queued) weigh();
     });
     if (added == Outbox::Added::queued && !dirty_) loop_.mark(*this);

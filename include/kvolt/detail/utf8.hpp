@@ -61,6 +61,12 @@ public:
         return true;
     }
 
+    /// Where there is a byte that is not ASCII, or less than 32 bytes before the end.
+    static const char* skip_blocks(const char* at, const char* end) noexcept {
+        while (end - at >= 32 && any_high_bit(at) == 0) at += 32;
+        return at;
+    }
+
     /// True unless the text so far ends in the middle of a character.
     bool complete() const noexcept { return left_ == 0; }
 
@@ -68,8 +74,7 @@ private:
     static const char* skip_ascii(const char* at, const char* end) noexcept {
         if (end - at >= 8) {  // most runs that are not short are long
             if (std::uint64_t high = high_bits(at)) return at + first_byte(high);
-            for (at += 8; end - at >= 32 && any_high_bit(at) == 0;) at += 32;
-            for (; end - at >= 8; at += 8)
+            for (at = skip_blocks(at + 8, end); end - at >= 8; at += 8)
                 if (std::uint64_t high = high_bits(at)) return at + first_byte(high);
         }
         while (at != end && byte(*at) < 0x80) ++at;
@@ -135,8 +140,10 @@ private:
 };
 
 inline bool is_utf8(std::string_view text) noexcept {
+    const char* end = text.data() + text.size();
+    const char* at = Utf8Check::skip_blocks(text.data(), end);  // which is most of most text
     Utf8Check check;
-    return check.feed(text) && check.complete();
+    return check.feed({at, static_cast<std::size_t>(end - at)}) && check.complete();
 }
 
 }  // namespace kvolt::detail

@@ -41,7 +41,9 @@ inline HubEntry to_room(std::string_view room, const BroadcastOptions& options) 
     check_room(room);
     HubEntry entry;
     entry.room = room;
-    if (!options.is_default()) entry.need_more().options = options;
+    if (options.is_default()) return entry;
+    entry.need_more().options = options;
+    entry.more->coalesce = coalesce_key(room, options.coalesce());
     return entry;
 }
 

@@ -84,9 +84,9 @@ KVOLT_INLINE BroadcastResult HubSeat::send(MessageView message) {
     return core_->send(message, member_);
 }
 
-KVOLT_INLINE void HubSeat::slow(SlowPolicy policy) { here().policy = policy; }
+KVOLT_INLINE void HubSeat::slow(SlowPolicy policy) { here().terms.policy = policy; }
 
-KVOLT_INLINE void HubSeat::backlog(const Backlog& limit) { here().limit = limit; }
+KVOLT_INLINE void HubSeat::backlog(const Backlog& limit) { here().terms.limit = limit; }
 
 KVOLT_INLINE const void* HubSeat::value() const { return joined().value.get(); }
 

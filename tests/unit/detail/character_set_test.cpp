@@ -7,7 +7,8 @@ using kvolt::detail::CharacterSet;
 
 TEST_CASE("a set of characters knows its members") {
     constexpr CharacterSet set(std::string_view("ab\0\xFF", 4));
-    for (int c = -128; c < 128; ++c) CHECK(set.has(static_cast<char>(c)) == (c == 'a' || c == 'b' || c == 0 || c == -1));
+    for (int c = -128; c < 128; ++c)
+        CHECK(set.has(static_cast<char>(c)) == (c == 'a' || c == 'b' || c == 0 || c == -1));
 }
 
 TEST_CASE("a text may be made of a set, or have some of it") {

@@ -14,7 +14,8 @@ using namespace kvolt::detail;
 namespace {
 
 std::unique_ptr<HubMember> member() {
-    return std::make_unique<HubMember>(kvolt::SeatId{1}, nullptr, kvolt::Backlog(), kvolt::SlowPolicy::disconnect, false);
+    return std::make_unique<HubMember>(kvolt::SeatId{1}, nullptr, kvolt::Backlog(), kvolt::SlowPolicy::disconnect,
+                                       false);
 }
 
 }  // namespace

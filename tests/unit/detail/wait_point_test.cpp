@@ -76,8 +76,7 @@ TEST_CASE("a wait that is cancelled leaves the place for the next one") {
     WaitFixture f;
     boost::asio::steady_timer timer(f.loop.executor(), std::chrono::milliseconds(1));
     boost::asio::co_spawn(
-        f.loop.executor(),
-        [&]() -> Task<> { co_await (f.waiting() || timer.async_wait(boost::asio::use_awaitable)); },
+        f.loop.executor(), [&]() -> Task<> { co_await (f.waiting() || timer.async_wait(boost::asio::use_awaitable)); },
         [&](std::exception_ptr) { f.loop.io().stop(); });
     f.loop.io().run();
     CHECK_FALSE(f.point->waiting());
