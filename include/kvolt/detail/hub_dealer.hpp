@@ -92,6 +92,7 @@ private:
         if (entry.more) roster_.change(member, std::move(entry.more->value), std::move(entry.more->key));
         roster_.enter(entry.member, entry.room);
         undo.done();
+        for (std::string_view room : {std::string_view(), std::string_view(entry.room)}) history_rooms_.use(room, true);
         hooks_.call(hooks_.joined, member.id, member.listed_value.get(), std::string_view(entry.room));
     }
 
@@ -99,6 +100,7 @@ private:
         HubMember& member = *entry.member;
         if (!entry.room.empty()) {
             roster_.leave(member, entry.room);
+            if (roster_.in(entry.room).empty()) history_rooms_.use(entry.room, false);
             return hooks_.call(hooks_.left, member.id, member.listed_value.get(), std::string_view(entry.room));
         }
         leave_roster(member);
@@ -112,6 +114,7 @@ private:
 
     void leave_roster(HubMember& member) noexcept {
         roster_.remove(member, [&](const HubRoom& room) {
+            if (room.members.empty()) history_rooms_.use(room.name, false);
             if (!room.name.empty() || member.roomless)
                 hooks_.call(hooks_.left, member.id, member.listed_value.get(), std::string_view(room.name));
         });
@@ -137,8 +140,8 @@ private:
         std::string key = entry.more ? entry.more->coalesce : std::string();
         entry.kept = std::make_shared<const KeptMessage>(
             KeptMessage{messages_.load(std::memory_order_relaxed), std::move(entry.frame), std::move(key), except});
-        auto in_use = [this](std::string_view room) { return !roster_.in(room).empty(); };
-        if (auto forget = history_rooms_.use(entry.room, in_use)) entry.need_more().forget = std::move(forget);
+        if (auto forget = history_rooms_.keep(entry.room, !roster_.in(entry.room).empty()))
+            entry.need_more().forget = std::move(forget);
     }
 
     std::size_t deal_to_room(HubEntry& entry) {
