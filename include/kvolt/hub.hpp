@@ -18,11 +18,13 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -67,7 +69,8 @@ public:
     /// The membership of one socket: it leaves the hub when it goes out of scope. Move-only.
     ///
     /// @note Thread safety: none; it belongs to the handler that joined, and its functions throw std::logic_error on
-    ///       other loops. It may outlive the hub and the connection, and be left anywhere.
+    ///       other threads, and in the predicate of a broadcast. It may outlive the hub, the connection and the app,
+    ///       and be left anywhere.
     class Seat {
     public:
         Seat() noexcept = default;
@@ -79,14 +82,12 @@ public:
 
         /// Be in one more room; of what is sent to everyone it still gets one.
         ///
-        /// @returns  false if it is in there already.
+        /// @returns  whether it is. A client that asks for rooms too fast, or for too many, is refused.
         /// @throws std::length_error  if `room` is too long.
-        bool enter(std::string_view room) { return seat_.enter(room); }
+        MoveResult enter(std::string_view room) { return seat_.enter(room); }
 
-        /// Leave one room, but not the hub.
-        ///
-        /// @returns  false if it is not in there.
-        bool leave(std::string_view room) { return seat_.leave(room); }
+        /// Leave one room, but not the hub. Never refused.
+        MoveResult leave(std::string_view room) { return seat_.leave(room); }
 
         /// The room that it has entered last, of those that it is in; empty if it is in none.
         const std::string& room() const { return seat_.room(); }
@@ -129,9 +130,11 @@ public:
         const Member& member() const { return *static_cast<const Member*>(seat_.value()); }
 
         /// Let it know something else. What is sent later by predicate or key already goes by it.
-        void member(Member changed) {
+        ///
+        /// @returns  whether that has been done: MoveResult::busy if this comes too fast.
+        MoveResult member(Member changed) {
             std::string key = detail::key_of(changed);
-            seat_.change(std::make_shared<const Member>(std::move(changed)), std::move(key));
+            return seat_.change(std::make_shared<const Member>(std::move(changed)), std::move(key));
         }
 
         SeatId id() const noexcept { return seat_.id(); }
@@ -215,6 +218,8 @@ public:
     /// @throws std::length_error  if `room` is too long.
     /// @throws std::logic_error   off the socket's loop: join in the handler that upgraded; for a client's socket, and
     ///                            for one of another app.
+    /// @throws std::system_error  if the socket has joined and left so fast that more of its moves are under way than
+    ///                            HubOptions::moves() allows.
     [[nodiscard]] Seat join(const WebSocket& socket, Member member = {}, std::string_view room = {}) {
         std::string key = detail::key_of(member);
         return Seat(detail::HubSeat(core_, socket.peer(), std::make_shared<const Member>(std::move(member)),
@@ -269,29 +274,35 @@ public:
     /// later is welcome, so one who shall not be has to be told so by his handler, behind its join().
     ///
     /// @param code, reason  Like WebSocket::close().
+    /// @returns  whether they will be; refused only if more of its kind is under way than HubOptions::queue() allows.
     /// @throws std::length_error      if `room` is too long.
     /// @throws std::invalid_argument  for a code that must not be sent, and for a reason that is not UTF-8.
-    void close_room(std::string_view room, std::uint16_t code = close_code::normal, std::string_view reason = {}) {
-        core_->close_room(room, code, reason);
+    BroadcastResult close_room(std::string_view room, std::uint16_t code = close_code::normal,
+                               std::string_view reason = {}) {
+        return core_->close_room(room, code, reason);
     }
 
     /// Who is in a room, as copies, in no particular order; the empty room is everyone.
     ///
     /// That is at one place in the hub's order, and on a loop of the app at the very place which the broadcasts to that
     /// loop's members have reached when this completes. On the app's first loop it completes at once if nothing waits
-    /// before it. Of what waits for an app that stops, nothing is heard again.
+    /// before it.
+    ///
+    /// @throws std::system_error  with std::errc::operation_canceled if the app has stopped. Who waits on one of its
+    /// own
+    ///                            loops ends with that.
     Task<std::vector<Member>> members(std::string room = {}) const {
         auto core = core_;
         detail::HubValues values;
         if (!core->list(room, values)) {
             auto initiate = [](auto handler, detail::HubCore* asked, std::string where) {
                 auto executor = boost::asio::get_associated_executor(handler);
-                asked->ask(std::move(where), detail::Waiter<detail::HubValues>(Resume<decltype(handler)>{
-                                                 std::move(handler), boost::asio::make_work_guard(executor)}));
+                asked->ask(std::move(where),
+                           Resume<decltype(handler)>{std::move(handler), boost::asio::make_work_guard(executor)});
             };
-            values =
-                co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(detail::HubValues)>(
-                    initiate, boost::asio::use_awaitable, core.get(), std::move(room));
+            values = co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>,
+                                                          void(std::exception_ptr, detail::HubValues)>(
+                initiate, boost::asio::use_awaitable, core.get(), std::move(room));
         }
         std::vector<Member> result;
         result.reserve(values.size());
@@ -305,14 +316,17 @@ public:
     HubStats stats() const { return core_->stats(); }
 
 private:
-    // Calls the handler where it wants to be called: at once if this is there.
+    // Calls the handler where it wants to be called: at once if this is there. A failure may come before the question
+    // was asked.
     template <class Handler>
     struct Resume {
-        void operator()(detail::HubValues values) && {
+        void operator()(std::exception_ptr failure, detail::HubValues values) && {
             auto executor = work.get_executor();
-            boost::asio::dispatch(executor, [handler = std::move(handler), values = std::move(values)]() mutable {
-                std::move(handler)(std::move(values));
-            });
+            auto resume = [handler = std::move(handler), failure, values = std::move(values)]() mutable {
+                std::move(handler)(failure, std::move(values));
+            };
+            failure ? boost::asio::post(executor, std::move(resume))
+                    : boost::asio::dispatch(executor, std::move(resume));
         }
 
         Handler handler;

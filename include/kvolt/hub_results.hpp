@@ -13,6 +13,14 @@ enum class BroadcastResult {
     stopped,  ///< Refused: the app has stopped, or stops.
 };
 
+/// What became of a seat's move to another room, or of a change of what is known of its member.
+enum class MoveResult {
+    done,
+    unchanged,       ///< There was nothing to do: it is there already, or was not there.
+    busy,            ///< Refused for now: more of its connection's moves are under way than HubOptions::moves() allows.
+    too_many_rooms,  ///< Refused: it is in as many as HubOptions::rooms() allows.
+};
+
 }  // namespace kvolt
 
 #endif

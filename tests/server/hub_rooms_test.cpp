@@ -21,6 +21,7 @@ using kvolt::BroadcastOptions;
 using kvolt::BroadcastResult;
 using kvolt::Context;
 using kvolt::HubOptions;
+using kvolt::MoveResult;
 using kvolt::Task;
 using test::Client;
 using test::HubServer;
@@ -60,8 +61,8 @@ struct SeatServer : HubServer {
     }
 
     std::string perform(Seat& seat, std::string_view verb, std::string_view object) {
-        if (verb == "enter") return seat.enter(object) ? "entered" : "is there";
-        if (verb == "leave") return seat.leave(object) ? "left" : "was not there";
+        if (verb == "enter") return seat.enter(object) == MoveResult::done ? "entered" : "is there";
+        if (verb == "leave") return seat.leave(object) == MoveResult::done ? "left" : "was not there";
         if (verb == "send") return seat.send(object) == taken ? "sent" : "not sent";
         if (verb == "others")
             return hub.broadcast(object, seat.room(), BroadcastOptions().except(seat.id())) == taken ? "ok" : "";
@@ -275,7 +276,7 @@ TEST_CASE("hub: misuse of rooms and seats is an exception") {
     CHECK_THROWS_AS(server.hub.close_room("red", 1005), std::invalid_argument);
 }
 
-TEST_CASE("hub: a seat is moved and changed on its loop only") {
+TEST_CASE("hub: a seat is used on its loop only") {
     test::Reports<SeatServer::Seat*> seats;
     HubServer server({}, 2);
     server.app.get("/seat", [&](Context& c) -> Task<> {
@@ -299,7 +300,12 @@ TEST_CASE("hub: a seat is moved and changed on its loop only") {
     CHECK_THROWS_AS(seat.enter("blue"), std::logic_error);
     CHECK_THROWS_AS(seat.leave("red"), std::logic_error);
     CHECK_THROWS_AS(seat.member("y"), std::logic_error);
-    CHECK(seat.send("this works anywhere"));
+    CHECK_THROWS_AS(seat.member(), std::logic_error);
+    CHECK_THROWS_AS(seat.room(), std::logic_error);
+    CHECK_THROWS_AS(seat.rooms(), std::logic_error);
+    CHECK_THROWS_AS(seat.send("x"), std::logic_error);
+    CHECK_THROWS_AS(seat.broadcast("x"), std::logic_error);
+    CHECK(server.hub.send("this works anywhere", seat.id()) == taken);
     CHECK(read_text(client) == "this works anywhere");
     CHECK(server.hub.size("red") == 1);
 }

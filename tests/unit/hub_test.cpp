@@ -31,6 +31,7 @@ using kvolt::BroadcastResult;
 using kvolt::Context;
 using kvolt::Hub;
 using kvolt::HubOptions;
+using kvolt::MoveResult;
 using kvolt::SlowPolicy;
 using kvolt::Task;
 using namespace std::chrono_literals;
@@ -49,6 +50,16 @@ void serve(App& app, Hub<std::string>& hub) {
 std::string numbered(int number, std::size_t size = 1000) {
     std::string text = std::to_string(number) + ' ';
     return text + std::string(size - text.size(), 'x');
+}
+
+/// All that waits for a client, to the first space of each message.
+std::string read_all(kvolt::testing::WebSocket& socket) {
+    std::string all;
+    while (socket.waiting() > 0) {
+        std::string text = socket.read_text();
+        all += ' ' + text.substr(0, text.find(' '));
+    }
+    return all;
 }
 
 TEST_CASE("hub: a history makes nobody slow whom it is told, and what does not fit of it is the oldest") {
@@ -130,6 +141,120 @@ TEST_CASE("hub: one who is moved on falling behind leaves nothing in the room th
     CHECK(hub.size("red") == 1);
 }
 
+/// Those who fall behind, or catch up, are told so by another name.
+std::string renamed(bool behind) {
+    App app;
+    Hub<std::string> hub(app, HubOptions().slow(SlowPolicy::drop_oldest).history(50).backlog(60000, 100));
+    std::optional<Seat> seat;
+    std::string seen, now;
+    auto hook = [&](kvolt::SeatId, const std::string& name) {
+        seat->member(name + " is slow");
+        seat->member(name + " is very slow");
+        hub.broadcast("another entry in the order");
+        seen = name;
+        now = seat->member();
+    };
+    behind ? hub.on_behind(hook) : hub.on_caught_up(hook);
+    app.get("/ws", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        seat.emplace(hub.join(socket, std::string(100, 'n'), "red"));
+        while (auto message = co_await socket.read()) seat->enter(message->payload);
+        seat.reset();
+    });
+    auto client = test::client_of(app);
+    for (int i = 0; i < 50; ++i) hub.broadcast(numbered(i), i < 20 ? "red" : "blue");
+    client.settle();
+    client.socket_buffer(2000);
+    auto ann = client.websocket("/ws").connect();
+    ann.pause();
+    client.settle();
+    ann.send("blue");
+    client.settle();
+    ann.resume();
+    client.settle();
+    CHECK(now == seen + " is very slow");
+    return seen;
+}
+
+TEST_CASE("hub: its calls may change the member whom they are given") {
+    CHECK(renamed(true) == std::string(100, 'n'));
+    CHECK(renamed(false) == std::string(100, 'n'));
+}
+
+TEST_CASE("hub: on_join and on_leave may change the member whom they are given") {
+    App app;
+    Hub<std::string> hub(app);
+    std::optional<Seat> seat;
+    std::string news;
+    auto hook = [&](const auto& who) {
+        if (seat && *seat) {
+            seat->member(who.member + '!');
+            seat->member(who.member + "!!");
+        }
+        hub.broadcast("another entry in the order");
+        news += who.member + ' ';
+    };
+    hub.on_join(hook).on_leave(hook);
+    app.get("/ws", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        seat.emplace(hub.join(socket, std::string(30, 'n'), "red"));
+        seat->enter("blue");
+        seat->leave("red");
+        seat.reset();
+    });
+    auto client = test::client_of(app);
+    auto ann = client.websocket("/ws").connect();
+    client.settle();
+    const std::string name(30, 'n');
+    CHECK(news == name + ' ' + name + ' ' + name + "!! " + name + "!!!! ");
+}
+
+TEST_CASE("hub: a predicate that uses a seat is refused, and whom it lets go leaves behind it") {
+    App app;
+    std::string log;
+    app.logger([&](std::string_view line) { log += std::string(line) + '\n'; });
+    Hub<std::string> hub(app);
+    std::optional<Seat> seat;
+    app.get("/ws", [&](Context& c) -> Task<> {
+        auto socket = co_await c.upgrade();
+        auto mine = hub.join(socket, std::string(c.query("name")));
+        if (c.query("name") == "ann") seat.emplace(std::move(mine));
+        co_await socket.read();
+    });
+    auto client = test::client_of(app);
+    auto ann = client.websocket("/ws?name=ann").connect(), bob = client.websocket("/ws?name=bob").connect();
+    hub.broadcast_if("one", [&](const std::string& name) {
+        seat->member("carl");
+        return !name.empty();
+    });
+    client.settle();
+    CHECK(log.find("the predicate of a broadcast must not use the hub") != std::string::npos);
+    hub.broadcast_if("two", [&](const std::string& name) {
+        if (seat) seat.reset();
+        return !name.empty();
+    });
+    client.settle();
+    hub.broadcast("three");
+    CHECK(read_all(ann) == " two");
+    CHECK(read_all(bob) == " two three");
+    CHECK(hub.size() == 1);
+}
+
+TEST_CASE("hub: what it calls is told to it before anybody joins, also behind what it keeps") {
+    App app;
+    Hub<std::string> hub(app, HubOptions().history(5));
+    serve(app, hub);
+    auto client = test::client_of(app);
+    hub.broadcast("welcome");
+    client.settle();
+    std::string news;
+    CHECK_NOTHROW(hub.on_join([&](const auto& who) { news += who.member; }));
+    auto ann = client.websocket("/ws?name=ann").connect();
+    CHECK(ann.read_text() == "welcome");
+    CHECK(news == "ann");
+    CHECK_THROWS_AS(hub.on_join([&](const auto&) {}), std::logic_error);
+}
+
 TEST_CASE("hub: what its calls throw ends nothing, also where the logger throws and within its other calls") {
     App app;
     app.logger([](std::string_view) { throw std::runtime_error("the log is full"); });
@@ -194,16 +319,6 @@ TEST_CASE("hub: other things than broadcasts may count for a seat's rate") {
     client.settle();
     CHECK(done == "+++--");
     CHECK(hub.stats().limited == 2);
-}
-
-/// All that waits for a client, to the first space of each message.
-std::string read_all(kvolt::testing::WebSocket& socket) {
-    std::string all;
-    while (socket.waiting() > 0) {
-        std::string text = socket.read_text();
-        all += ' ' + text.substr(0, text.find(' '));
-    }
-    return all;
 }
 
 /// A member of `hub` in the rooms red and blue and of `other`, by one socket that takes little and no more.

@@ -32,8 +32,8 @@ public:
         if (member_) leave_hub();
     }
 
-    bool enter(std::string_view room);
-    bool leave(std::string_view room);
+    MoveResult enter(std::string_view room);
+    MoveResult leave(std::string_view room);
     const std::string& room() const;
     std::vector<std::string> rooms() const;
 
@@ -48,7 +48,7 @@ public:
     /// The Member.
     const void* value() const;
 
-    void change(HubCore::Value value, std::string key);
+    MoveResult change(HubCore::Value value, std::string key);
 
     SeatId id() const noexcept;
     explicit operator bool() const noexcept { return member_ != nullptr; }
@@ -57,6 +57,7 @@ private:
     void leave_hub() noexcept;
     HubMember& joined() const;
     HubMember& here() const;
+    HubMember& readable() const;
     HubCore& hub() const;
 
     std::shared_ptr<HubCore> core_;

@@ -85,22 +85,38 @@ public:
     /// Run `function` later, on this loop. From its thread; others use the mailbox.
     void post(Waiter<> function);
 
-    /// Call `work` now and in turns to come, until it returns false; a drain comes behind that. `work` does not throw.
+    /// Something that comes to this loop from another thread, or takes turns there: end_turns() waits until it is gone.
+    /// Move-only.
+    class Work {
+    public:
+        explicit Work(Loop& loop) noexcept : loop_(&loop) { loop_->unfinished_.fetch_add(1); }
+        Work(Work&& other) noexcept : loop_(std::exchange(other.loop_, nullptr)) {}
+        Work& operator=(Work&&) = delete;
+        ~Work() {
+            if (loop_) loop_->unfinished_.fetch_sub(1);
+        }
+
+    private:
+        Loop* loop_;
+    };
+
+    /// Call `turn` now and in turns to come, until it returns false. It does not throw.
     ///
     /// @param room  For the post of one such turn.
-    template <class Work>
-    void take_turns(Reserve<>& room, Work work);
+    template <class Turn>
+    void take_turns(Reserve<>& room, Turn turn);
 
-    /// Begin nothing new that takes turns, and call `then` when what has begun is done, or after `limit`.
+    /// Call `then` when all Work is done that there is now, or after `limit`.
     void end_turns(std::chrono::milliseconds limit, Waiter<> then) {
-        ending_.store(true, std::memory_order_relaxed);
+        ending_.store(true);
         turns_end_.due = now() + ticks(limit);
         turns_end_.then = std::move(then);
         turns_end_.on_deadline();
     }
 
-    /// True after end_turns(). Any thread.
-    bool ending() const noexcept { return ending_.load(std::memory_order_relaxed); }
+    /// True after end_turns(): begin nothing new. Any thread: whoever then finds it false while he has Work can be sure
+    /// that it is waited for.
+    bool ending() const noexcept { return ending_.load(); }
 
     boost::asio::io_context& io() noexcept { return io_; }
     executor_type executor() noexcept { return io_.get_executor(); }
@@ -322,7 +338,6 @@ private:
     std::vector<Link*> links_;
     std::vector<Link*> dirty_;
     std::size_t websockets_ = 0;
-    std::size_t unfinished_ = 0;  // that take turns
     std::string outgoing_;
     std::unique_ptr<char[]> scratch_;
     bool flush_posted_ = false;
@@ -335,6 +350,7 @@ private:
     Clock::time_point started_ = Clock::now();
     std::optional<Clock::duration> standing_;  // how long ago that was, where tests move the clock
     std::atomic<bool> ending_{false};
+    std::atomic<std::size_t> unfinished_{0};
     alignas(64) std::atomic<std::size_t> connections_{0};
     Reserve<> flush_room_, fire_room_, ticker_room_;
     Io io_;  // destroyed before the above, which what waits on it may use

@@ -7,6 +7,7 @@
 #include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/hub_core.hpp>
 #include <kvolt/detail/hub_entry.hpp>
+#include <kvolt/detail/hub_item.hpp>
 #include <kvolt/detail/hub_strand.hpp>
 #include <kvolt/hub.hpp>
 #include <kvolt/hub_options.hpp>
@@ -37,22 +38,24 @@ KVOLT_INLINE void check_room(std::string_view room) {
     if (room.size() > 255) throw std::length_error("kvolt: a room's name has at most 255 bytes");
 }
 
-inline HubEntry to_room(std::string_view room, const BroadcastOptions& options) {
+inline std::shared_ptr<HubEntry> make_message() { return std::make_shared<HubEntry>(HubItem::Kind::message); }
+
+inline std::shared_ptr<HubEntry> to_room(std::string_view room, const BroadcastOptions& options) {
     check_room(room);
-    HubEntry entry;
-    entry.room = room;
+    auto entry = make_message();
+    entry->room = room;
     if (options.is_default()) return entry;
-    entry.need_more().options = options;
-    entry.more->coalesce = coalesce_key(room, options.coalesce());
+    entry->need_more().options = options;
+    entry->more->coalesce = coalesce_key(room, options.coalesce());
     return entry;
 }
 
-KVOLT_INLINE BroadcastResult HubCore::submit(MessageView message, HubEntry entry) {
+KVOLT_INLINE BroadcastResult HubCore::submit(MessageView message, std::shared_ptr<HubEntry> entry) {
     if (!message.is_valid()) {
         invalid_.fetch_add(1, std::memory_order_relaxed);
         return BroadcastResult::invalid;
     }
-    append_frame(entry.frame, message.binary ? Opcode::binary : Opcode::text, message.payload);
+    append_frame(entry->frame, message.binary ? Opcode::binary : Opcode::text, message.payload);
     return submit(std::move(entry));
 }
 
@@ -63,40 +66,39 @@ KVOLT_INLINE BroadcastResult HubCore::broadcast(MessageView message, std::string
 
 KVOLT_INLINE BroadcastResult HubCore::broadcast_if(MessageView message, Where where, std::string_view room,
                                                    const BroadcastOptions& options) {
-    HubEntry entry = to_room(room, options);
-    entry.need_more().where = std::move(where);
+    auto entry = to_room(room, options);
+    entry->need_more().where = std::move(where);
     return submit(message, std::move(entry));
 }
 
 KVOLT_INLINE BroadcastResult HubCore::send(MessageView message, SeatId seat) {
     if (seat == SeatId::none) return BroadcastResult::nobody;
-    HubEntry entry;
-    entry.need_more().to = seat;
+    auto entry = make_message();
+    entry->need_more().to = seat;
     return submit(message, std::move(entry));
 }
 
 KVOLT_INLINE BroadcastResult HubCore::send(MessageView message, std::string_view key) {
     if (key.empty()) return BroadcastResult::nobody;
-    HubEntry entry;
-    entry.need_more().key = key;
+    auto entry = make_message();
+    entry->need_more().key = key;
     return submit(message, std::move(entry));
 }
 
 KVOLT_INLINE BroadcastResult HubCore::send(MessageView message, std::shared_ptr<HubMember> member) {
-    HubEntry entry;
-    entry.member = std::move(member);
+    auto entry = make_message();
+    entry->member = std::move(member);
     return submit(message, std::move(entry));
 }
 
-KVOLT_INLINE void HubCore::close_room(std::string_view room, std::uint16_t code, std::string_view reason) {
+KVOLT_INLINE BroadcastResult HubCore::close_room(std::string_view room, std::uint16_t code, std::string_view reason) {
     check_room(room);
     check_close(code, reason);
-    HubEntry entry;
-    entry.kind = HubEntry::Kind::close;
-    entry.frame = reason;
-    entry.room = room;
-    entry.need_more().code = code;
-    submit(std::move(entry));
+    auto entry = std::make_shared<HubEntry>(HubItem::Kind::close);
+    entry->frame = reason;
+    entry->room = room;
+    entry->need_more().code = code;
+    return submit(std::move(entry));
 }
 
 }  // namespace kvolt::detail
