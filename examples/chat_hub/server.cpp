@@ -161,8 +161,9 @@ private:
                              {"rooms", list_of_rooms()}};
         visitor.socket.send(json::serialize(entered));
         if (visitor.seat) {  // the same one, with what is left of its rate
-            visitor.seat.member(person);
-            visitor.seat.enter(room);
+            bool moved = visitor.seat.member(person) == kvolt::MoveResult::done &&
+                         visitor.seat.enter(room) == kvolt::MoveResult::done;
+            if (!moved) throw Refusal(too_much);
         } else {
             visitor.seat = hub_.join(visitor.socket, person, room);
         }

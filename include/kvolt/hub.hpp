@@ -95,8 +95,8 @@ public:
         /// The rooms that it is in, as it entered them.
         std::vector<std::string> rooms() const { return seat_.rooms(); }
 
-        /// Broadcast to the room() of this seat, as one of those whom HubOptions::rate() limits. Else like
-        /// Hub::broadcast(); this seat gets it, too, unless it is excepted.
+        /// Broadcast to the room() of this seat, within its HubOptions::rate() and its share of HubOptions::queue().
+        /// Else like Hub::broadcast(); this seat gets it, too, unless it is excepted.
         BroadcastResult broadcast(MessageView message, const BroadcastOptions& options = {}) {
             return seat_.broadcast(message, options);
         }

@@ -33,7 +33,8 @@ public:
     }
 
     /// Bytes of broadcasts that may be on their way to other loops; 16 MiB by default. If they come faster than those
-    /// loops deal with them, broadcast() drops what is past it.
+    /// loops deal with them, broadcast() refuses what is past it. Of what one connection says by its seats, an eighth
+    /// of that may be, so that a client that floods a hub by Seat::broadcast() costs the others nothing.
     HubOptions& queue(std::size_t bytes) noexcept {
         queue_ = bytes;
         return *this;
@@ -108,7 +109,7 @@ private:
 struct HubStats {
     std::uint64_t messages = 0;      ///< Broadcasts that were put in order.
     std::uint64_t refused = 0;       ///< Broadcasts that were not: too many were on their way, or the app was cut off.
-    std::uint64_t limited = 0;       ///< Broadcasts that were not: their sender was over its rate.
+    std::uint64_t limited = 0;       ///< Broadcasts that were not: their seat was over its rate or its share.
     std::uint64_t invalid = 0;       ///< Broadcasts that were not: text that is not UTF-8.
     std::uint64_t deliveries = 0;    ///< Messages queued for a member.
     std::uint64_t dropped = 0;       ///< Messages that a slow member did not get.

@@ -8,7 +8,7 @@ enum class BroadcastResult {
     taken,    ///< It has its place in the order: whom it is for gets it, unless he is too slow.
     invalid,  ///< Refused: text that is not UTF-8. Whoever got it would have to end his connection.
     full,     ///< Refused: more is under way than HubOptions::queue() allows.
-    limited,  ///< Refused: the seat is over its HubOptions::rate().
+    limited,  ///< Refused: the seat is over its HubOptions::rate(), or has its share of HubOptions::queue() under way.
     nobody,   ///< Refused: the seat is in no room any more; or the seat or the key is the one that nobody has.
     stopped,  ///< Refused: the app has stopped, or stops.
 };

@@ -15,6 +15,7 @@
 #include <new>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -31,8 +32,14 @@ using Hub = kvolt::Hub<std::string>;
 
 struct LoopsWithHub {
     explicit LoopsWithHub(std::size_t loops) : bare(loops), hub(bare.app) {
-        hub.on_join([this](const auto& who) { news += '+' + who.member; });
-        hub.on_leave([this](const auto& who) { news += '-' + who.member; });
+        hub.on_join([this](const auto& who) {
+            ++came;
+            news += '+' + who.member;
+        });
+        hub.on_leave([this](const auto& who) {
+            ++went;
+            news += '-' + who.member;
+        });
     }
 
     ~LoopsWithHub() {
@@ -52,8 +59,8 @@ struct LoopsWithHub {
         seat->leave();
     }
 
-    std::size_t members() {
-        return boost::asio::co_spawn(bare.app.executor(), hub.members(), boost::asio::use_future).get().size();
+    std::size_t members(const std::string& room = {}) {
+        return boost::asio::co_spawn(bare.app.executor(), hub.members(room), boost::asio::use_future).get().size();
     }
 
     void check_empty() {
@@ -67,6 +74,7 @@ struct LoopsWithHub {
     BareApp bare;
     Hub hub;
     std::string news;  // of the first loop
+    int came = 0, went = 0;
     std::unique_ptr<FakeConnection> connection;
     std::optional<Hub::Seat> seat;
     std::size_t where = 0;
@@ -129,6 +137,47 @@ TEST_CASE("seats that are left without memory when the app has ended leave nothi
     t.leave_without_memory();
     CHECK(t.hub.size() == 0);
     t.connection.reset();
+}
+
+TEST_CASE("a move that waits for its place, and then finds no memory there, closes its connection") {
+    const std::string room = "a room whose name needs memory of its own", name = "a name that needs memory of its own";
+    for (std::uint64_t n = 1, failed = 1; failed; ++n) {
+        CAPTURE(n);
+        LoopsWithHub t(2);
+        t.bare.app.logger([](std::string_view) {});
+        t.bare.run();
+        t.bare.on(1, [&] { t.join(1); });
+        t.bare.settle();
+        {
+            test::Blocked blocked(t.bare.loop(0));
+            boost::asio::post(t.bare.loop(0).io(), [&] {
+                Memory::fail(n, false);
+                Memory::arm(true);
+            });
+            t.bare.on(1, [&] {
+                CHECK(t.seat->enter(room) == MoveResult::done);
+                CHECK(t.seat->member(name) == MoveResult::done);
+            });
+            boost::asio::post(t.bare.loop(0).io(), [&] {
+                Memory::arm(false);
+                failed = Memory::failed();
+            });
+        }
+        t.bare.settle();
+        bool closed = t.connection->peer->over();
+        CHECK((closed || t.members(room) == 1));
+        if (!failed) CHECK_FALSE(closed);
+        t.bare.on(1, [&] {
+            t.seat->leave(room);
+            t.seat->leave();
+        });
+        t.bare.settle();
+        CHECK(t.hub.size() == 0);
+        CHECK(t.members() == 0);
+        CHECK(t.members(room) == 0);
+        CHECK(t.came == t.went);
+        REQUIRE(n < 1000);
+    }
 }
 
 TEST_CASE("who has no memory to leave a room, or to enter one, is where he was") {

@@ -203,6 +203,28 @@ TEST_CASE("hub: who asks for the members takes no place from those who talk") {
     two.check_end();
 }
 
+TEST_CASE("hub: a seat that talks faster than the loops can hear is refused, and the others are not") {
+    std::size_t talks = GENERATE(0u, 1u);
+    TwoLoops two(HubOptions().queue(1000000));
+    const std::string text(1000, 'x');
+    int said = 0;
+    {
+        Blocked blocked(two.bare.loop(1 - talks));
+        two.bare.on(talks, [&] {
+            Seat& seat = two.seats[talks];
+            while (seat.broadcast(text, "lobby") == BroadcastResult::taken) REQUIRE(++said < 1000);
+            CHECK(seat.broadcast(text, "lobby") == BroadcastResult::limited);
+            CHECK(seat.broadcast(text) == BroadcastResult::limited);
+            if (talks == 1) CHECK(seat.send(text) == BroadcastResult::limited);
+        });
+        two.check_others();
+    }
+    CHECK(said > 50);
+    CHECK(said < 150);
+    two.check_end();
+    two.bare.on(talks, [&] { CHECK(two.seats[talks].broadcast(text) == BroadcastResult::taken); });
+}
+
 TEST_CASE("hub: what its hooks say is never refused") {
     TwoLoops two(HubOptions().queue(1000));
     Blocked other(two.bare.loop(1));

@@ -65,7 +65,9 @@ public:
 
     // The entries that users make; see Hub
 
-    BroadcastResult broadcast(MessageView message, std::string_view room, const BroadcastOptions& options);
+    /// @param by  The connection of the seat that says it, if one does.
+    BroadcastResult broadcast(MessageView message, std::string_view room, const BroadcastOptions& options,
+                              std::shared_ptr<Peer> by = nullptr);
     BroadcastResult broadcast_if(MessageView message, Where where, std::string_view room,
                                  const BroadcastOptions& options);
     BroadcastResult send(MessageView message, SeatId seat);

@@ -86,7 +86,7 @@ private:
                 return deal_to_room(entry);
             case Kind::enter: enter_roster(*entry); break;
             case Kind::leave: leave_roster(*entry); break;
-            default: roster_.change(*entry->member, std::move(entry->more->value), std::move(entry->more->key));
+            default: change_roster(*entry);
         }
         return 0;
     }
@@ -94,7 +94,8 @@ private:
     void enter_roster(HubEntry& entry) {
         HubMember& member = *entry.member;
         Undo undo([&] {
-            if (entry.more) refuse(entry);
+            if (entry.more) leave_roster(member);
+            refuse(entry);
         });
         if (entry.more) roster_.change(member, std::move(entry.more->value), std::move(entry.more->key));
         roster_.enter(entry.member, entry.room);
@@ -105,14 +106,19 @@ private:
 
     void leave_roster(HubEntry& entry) {
         HubMember& member = *entry.member;
-        roster_.leave(member, entry.room);
+        if (!roster_.leave(member, entry.room)) return;
         if (roster_.in(entry.room).empty()) history_rooms_.use(entry.room, false);
         hooks_.call(hooks_.left, member.peer, member.id, member.listed_value, std::string_view(entry.room));
     }
 
-    // A member cannot be taken in. If it had to wait for that, its join() has told it otherwise.
+    void change_roster(HubEntry& entry) {
+        Undo undo([&] { refuse(entry); });
+        roster_.change(*entry.member, std::move(entry.more->value), std::move(entry.more->key));
+        undo.done();
+    }
+
+    // There is no memory for a move. If it had to wait for its place, its member was told otherwise.
     void refuse(HubEntry& entry) noexcept {
-        leave_roster(*entry.member);
         if (entry.waited) hooks_.guard([&] { entry.member->peer->close(close_code::internal_error, {}); });
     }
 

@@ -51,10 +51,11 @@ struct HubEntry : HubItem {
     std::string frame;  // a message, ready to be sent
     std::string room;
     std::shared_ptr<HubMember> member;  // whom it is about, or who alone gets it
+    std::shared_ptr<Peer> by;           // of the seat that has said it
     bool waited = false;                // for its place, so that whoever made it was told that all is well
     std::unique_ptr<More> more;
     std::shared_ptr<const KeptMessage> kept;  // has the frame, if there is a history
-    Charge charge;                            // while it is on its way between loops; of a sum that the above keep
+    Charge charge, own;                       // while it is on its way between loops; of sums that the above keep
 
     const std::string& message() const noexcept { return kept ? kept->frame : frame; }
 
@@ -76,10 +77,16 @@ public:
     std::size_t messages() const noexcept { return messages_.load(std::memory_order_relaxed); }
     std::size_t closes() const noexcept { return closes_.load(std::memory_order_relaxed); }
     static std::size_t moves(Peer& peer) noexcept { return peer.moves().load(std::memory_order_relaxed); }
+    static std::size_t said(Peer& peer) noexcept { return peer.said().load(std::memory_order_relaxed); }
+
+    /// How much of what all may say is one connection's.
+    static constexpr std::size_t shares = 8;
 
     /// Count an entry until it is destroyed.
     void charge(HubEntry& entry) noexcept {
-        if (!entry.charge) entry.charge = Charge(account(entry), entry.size());
+        if (entry.charge) return;
+        entry.charge = Charge(account(entry), entry.size());
+        if (entry.by) entry.own = Charge(entry.by->said(), entry.size());
     }
 
 private:

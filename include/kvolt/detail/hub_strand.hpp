@@ -129,8 +129,10 @@ public:
     MoveResult change(const std::shared_ptr<HubMember>& member, Value value, std::string key) override {
         if (is_busy(*member->peer)) return MoveResult::busy;
         auto entry = about(member, Kind::change, {}, known(value, std::move(key)));
-        member->value = std::move(value);
+        member->value.swap(value);
+        Undo undo([&] { member->value.swap(value); });
         move(std::move(entry));
+        undo.done();
         return MoveResult::done;
     }
 
@@ -152,6 +154,9 @@ public:
     BroadcastResult submit(std::shared_ptr<HubEntry> entry) override {
         if (auto peer = hooks_.told_of()) {
             entry->need_more().told_of = std::move(peer);
+        } else if (entry->by && HubAccounts::said(*entry->by) > options_.queue() / HubAccounts::shares) {
+            limited_.fetch_add(1, std::memory_order_relaxed);
+            return BroadcastResult::limited;
         } else if (is_full(entry->kind)) {
             refused_.fetch_add(1, std::memory_order_relaxed);
             return BroadcastResult::full;

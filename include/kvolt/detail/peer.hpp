@@ -79,8 +79,9 @@ public:
     /// Which side of the connection this is. Whoever writes frames himself, such as a hub, can do so for a server only.
     Role role() const noexcept { return role_; }
 
-    /// Bytes of its moves in hubs that are under way. Any thread.
+    /// Bytes under way in hubs of its moves, and of what its seats have said. Any thread.
     std::atomic<std::size_t>& moves() noexcept { return moves_; }
+    std::atomic<std::size_t>& said() noexcept { return said_; }
 
     Loop& loop() const noexcept { return loop_; }
     const std::shared_ptr<Mailbox>& mailbox() const noexcept { return mailbox_; }
@@ -117,7 +118,7 @@ private:
     std::atomic<bool> over_{false};
     std::uint16_t close_code_ = 0;
     std::string close_reason_;
-    std::atomic<std::size_t> moves_{0};
+    std::atomic<std::size_t> moves_{0}, said_{0};
     std::vector<WhenDrained> drained_;
 };
 

@@ -60,8 +60,10 @@ KVOLT_INLINE BroadcastResult HubCore::submit(MessageView message, std::shared_pt
 }
 
 KVOLT_INLINE BroadcastResult HubCore::broadcast(MessageView message, std::string_view room,
-                                                const BroadcastOptions& options) {
-    return submit(message, to_room(room, options));
+                                                const BroadcastOptions& options, std::shared_ptr<Peer> by) {
+    auto entry = to_room(room, options);
+    entry->by = std::move(by);
+    return submit(message, std::move(entry));
 }
 
 KVOLT_INLINE BroadcastResult HubCore::broadcast_if(MessageView message, Where where, std::string_view room,
@@ -87,6 +89,7 @@ KVOLT_INLINE BroadcastResult HubCore::send(MessageView message, std::string_view
 
 KVOLT_INLINE BroadcastResult HubCore::send(MessageView message, std::shared_ptr<HubMember> member) {
     auto entry = make_message();
+    entry->by = member->peer;
     entry->member = std::move(member);
     return submit(message, std::move(entry));
 }

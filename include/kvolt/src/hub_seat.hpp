@@ -76,7 +76,7 @@ KVOLT_INLINE BroadcastResult HubSeat::broadcast(MessageView message, const Broad
 KVOLT_INLINE BroadcastResult HubSeat::broadcast(MessageView message, std::string_view room,
                                                 const BroadcastOptions& options) {
     check_room(room);
-    return within_rate() ? core_->broadcast(message, room, options) : BroadcastResult::limited;
+    return within_rate() ? core_->broadcast(message, room, options, member_->peer) : BroadcastResult::limited;
 }
 
 KVOLT_INLINE bool HubSeat::within_rate() { return hub().may_broadcast(*member_); }
