@@ -38,6 +38,7 @@ public:
         kvolt::Task<std::optional<kvolt::Message>> read() override { co_return std::nullopt; }
         kvolt::Task<> drained() override { co_return; }
         using Peer::forget_drained;
+        using Peer::tell_drained;
         using Peer::unlink;
     };
 

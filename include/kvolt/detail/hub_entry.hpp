@@ -70,6 +70,20 @@ struct HubEntry : HubItem {
     }
 };
 
+/// What a member does in one of its rooms, or with what is known of it.
+///
+/// @param value, key  What is known of it from now on, if that is told, too.
+inline std::shared_ptr<HubEntry> make_move(HubItem::Kind kind, std::shared_ptr<HubMember> member, std::string_view room,
+                                           std::shared_ptr<const void> value = nullptr, std::string key = {}) {
+    auto entry = std::make_shared<HubEntry>(kind);
+    entry->room = room;
+    entry->member = std::move(member);
+    if (!value) return entry;
+    entry->need_more().value = std::move(value);
+    entry->more->key = std::move(key);
+    return entry;
+}
+
 /// Bytes of what a hub has under way between threads, by who has to answer for it: of what a member does, and of what
 /// hooks say of that, its own connection.
 class HubAccounts {

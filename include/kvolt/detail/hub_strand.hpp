@@ -80,13 +80,13 @@ public:
                                                   options_.slow(), room.empty());
         member->shard = &shards_.of(loop);
         member->value = value;
-        auto entry = about(member, Kind::enter, room, known(std::move(value), std::move(key)));
+        auto entry = make_move(Kind::enter, member, room, std::move(value), std::move(key));
         if (!room.empty()) sizes_.enter(room);
         Undo uncounted([&] { sizes_.leave(room); });
         auto replayed = member->shard->join(*member, room);
         uncounted.done();
         Undo undo([&] { depart(member); });
-        move(std::move(entry));
+        submit_move(std::move(entry));
         undo.done();
         member->shard->settle(std::move(replayed));
         return member;
@@ -96,12 +96,12 @@ public:
         if (member->shard->is_in(*member, room)) return MoveResult::unchanged;
         if (member->places.size() > options_.rooms()) return MoveResult::too_many_rooms;  // one of them is everyone
         if (is_busy(*member->peer)) return MoveResult::busy;
-        auto entry = about(member, Kind::enter, room);
+        auto entry = make_move(Kind::enter, member, room);
         auto replayed = member->shard->enter(*member, room);
         Undo undo([&] { member->shard->leave(*member, room); });
         sizes_.enter(room);
         Undo uncounted([&] { sizes_.leave(room); });
-        move(std::move(entry));
+        submit_move(std::move(entry));
         uncounted.done();
         undo.done();
         member->shard->settle(std::move(replayed));
@@ -109,10 +109,10 @@ public:
     }
 
     MoveResult leave(const std::shared_ptr<HubMember>& member, std::string_view room) override {
-        auto entry = about(member, Kind::leave, room);  // `room` may be the room's own name
+        auto entry = make_move(Kind::leave, member, room);  // `room` may be the room's own name
         if (!member->shard->leave(*member, entry->room)) return MoveResult::unchanged;
         sizes_.leave(entry->room);
-        move(std::move(entry));
+        submit_move(std::move(entry));
         return MoveResult::done;
     }
 
@@ -128,10 +128,10 @@ public:
 
     MoveResult change(const std::shared_ptr<HubMember>& member, Value value, std::string key) override {
         if (is_busy(*member->peer)) return MoveResult::busy;
-        auto entry = about(member, Kind::change, {}, known(value, std::move(key)));
+        auto entry = make_move(Kind::change, member, {}, value, std::move(key));
         member->value.swap(value);
         Undo undo([&] { member->value.swap(value); });
-        move(std::move(entry));
+        submit_move(std::move(entry));
         undo.done();
         return MoveResult::done;
     }
@@ -173,7 +173,8 @@ public:
         }
         Loop::Work arriving(home_);  // whose end waits for it, from now on
         if (home_.ending()) return BroadcastResult::stopped;
-        return queue(std::move(entry)) ? BroadcastResult::taken : BroadcastResult::stopped;
+        accounts_.charge(*entry);
+        return push(std::move(entry)) ? BroadcastResult::taken : BroadcastResult::stopped;
     }
 
     bool list(std::string_view room, Values& values) override {
@@ -192,8 +193,7 @@ public:
             question->asker = &shards_.of(*here);
             question->asker->await_answer();
         }
-        std::shared_ptr<HubItem> item = question;
-        if (!push(std::move(item))) forget(*question);
+        if (!push(question)) forget(*question);
     }
 
     std::size_t size(std::string_view room) const override {
@@ -221,37 +221,29 @@ private:
         member->shard->remove(*member, [&](const std::string& room) { sizes_.leave(room); });
         if (home_.mailbox()->closed()) return;
         std::shared_ptr<HubItem> item = std::move(member);
-        if (!Loop::attempt([&] { move(item); })) push(std::move(item));
+        if (!Loop::attempt([&] { give_place(item); })) push(std::move(item));
     }
 
-    // A move has its place now, if nothing waits before it; it is never refused once it has been made. Behind those of
-    // the same member that wait.
-    void move(std::shared_ptr<HubItem> item) {
-        if (reached())
-            dealing_here() ? waiting_.push(std::move(item)) : order(std::move(item));
-        else
-            push(std::move(item));
-    }
-
-    void move(std::shared_ptr<HubEntry> entry) {
+    void submit_move(std::shared_ptr<HubEntry> entry) {
         entry->waited = !reached() || dealing_here();
         if (entry->waited) accounts_.charge(*entry);
-        move(std::shared_ptr<HubItem>(std::move(entry)));
+        give_place(std::move(entry));
+    }
+
+    // Now if nothing waits before it, else behind what waits of the same member. What has been done is never refused.
+    void give_place(std::shared_ptr<HubItem> item) {
+        if (!reached())
+            push(std::move(item));
+        else if (dealing_here())
+            waiting_.push(std::move(item));
+        else
+            order(std::move(item));
     }
 
     // False if the home loop has ended.
-    bool queue(std::shared_ptr<HubEntry> entry) noexcept {
-        accounts_.charge(*entry);
-        std::shared_ptr<HubItem> item = std::move(entry);
-        return push(std::move(item));
-    }
-
     bool push(std::shared_ptr<HubItem>&& item) noexcept {
-        switch (incoming_.push(std::move(item))) {
-            case Inbox<HubItem>::Pushed::queued: return true;
-            case Inbox<HubItem>::Pushed::first: return wake_home();
-            default: return false;
-        }
+        auto pushed = incoming_.push(std::move(item));
+        return pushed == Inbox<HubItem>::Pushed::first ? wake_home() : pushed == Inbox<HubItem>::Pushed::queued;
     }
 
     // There is room for one, and one that waits does for all. False if the loop has ended.
@@ -271,22 +263,6 @@ private:
     bool reached() const { return Loop::current() == &home_ && incoming_.empty(); }
 
     bool dealing_here() const { return Loop::current() == &home_ && dealing_; }
-
-    static std::shared_ptr<HubEntry> about(std::shared_ptr<HubMember> member, Kind kind, std::string_view room,
-                                           std::unique_ptr<HubEntry::More> more = nullptr) {
-        auto entry = std::make_shared<HubEntry>(kind);
-        entry->room = room;
-        entry->member = std::move(member);
-        entry->more = std::move(more);
-        return entry;
-    }
-
-    static std::unique_ptr<HubEntry::More> known(Value value, std::string key) {
-        auto more = std::make_unique<HubEntry::More>();
-        more->value = std::move(value);
-        more->key = std::move(key);
-        return more;
-    }
 
     // The app has ended without an answer. Who waits on one of its loops has ended with it.
     static void forget(HubQuestion& question) noexcept {

@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <ctime>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <optional>
 #include <span>
@@ -377,6 +378,16 @@ inline Outbox::Added Link::send(std::size_t begin, std::size_t end, Unit unit, c
 
 inline void Link::weigh() {
     if (!loop_.cleared_) loop_.share_.update(*this, outbox_.backlog());
+}
+
+inline void Loops::push_back(std::unique_ptr<Loop> loop) {
+    std::lock_guard lock(mutex_);
+    all_.push_back(std::move(loop));
+}
+
+inline void Loops::reserve(std::size_t count) {
+    std::lock_guard lock(mutex_);
+    all_.reserve(count);
 }
 
 /// Once no loop runs any more: destroy what still waits on them.

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
-#include <utility>
 #include <vector>
 
 namespace kvolt::detail {
@@ -29,16 +28,12 @@ public:
         return std::any_of(begin(), end(), [&](const auto& own) { return own.get() == &loop; });
     }
 
-    void push_back(std::unique_ptr<Loop> loop) {
-        std::lock_guard lock(mutex_);
-        all_.push_back(std::move(loop));
-    }
+    // Defined where a Loop is.
+
+    inline void push_back(std::unique_ptr<Loop> loop);
 
     /// Have room for so many, so that none of them moves when one is added.
-    void reserve(std::size_t count) {
-        std::lock_guard lock(mutex_);
-        all_.reserve(count);
-    }
+    inline void reserve(std::size_t count);
 
 private:
     mutable std::mutex mutex_;
