@@ -17,6 +17,7 @@
 #include <kvolt/handler.hpp>
 #include <kvolt/hub.hpp>
 #include <kvolt/hub_options.hpp>
+#include <kvolt/hub_results.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/listen_options.hpp>
 #include <kvolt/log_writer.hpp>

@@ -161,8 +161,9 @@ private:
                              {"rooms", list_of_rooms()}};
         visitor.socket.send(json::serialize(entered));
         if (visitor.seat) {  // the same one, with what is left of its rate
-            visitor.seat.member(person);
-            visitor.seat.enter(room);
+            bool moved = visitor.seat.member(person) == kvolt::MoveResult::done &&
+                         visitor.seat.enter(room) == kvolt::MoveResult::done;
+            if (!moved) throw Refusal(too_much);
         } else {
             visitor.seat = hub_.join(visitor.socket, person, room);
         }
@@ -181,7 +182,7 @@ private:
                           {"text", text_in(request, "text", longest_text)},
                           {"time", microseconds_since_1970() / 1000},
                           {"key", key_in(request)}};
-        if (!visitor.seat.broadcast(json::serialize(said))) throw Refusal(too_much);
+        if (visitor.seat.broadcast(json::serialize(said)) != kvolt::BroadcastResult::taken) throw Refusal(too_much);
         Room& counters = rooms_[room];
         counters.last_said = id;
         ++counters.said;

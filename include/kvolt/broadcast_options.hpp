@@ -26,9 +26,9 @@ public:
         return *this;
     }
 
-    /// Where this message waits for a slow member, it takes the place of those before it with the same key, such as the
-    /// name of what it is the latest state of. It comes behind all that waits; what the member has begun to get is
-    /// finished. A history, too, keeps only the latest.
+    /// Where this message waits for a slow member, it takes the place of those to the same room before it that have the
+    /// same key, such as the name of what it is the latest state of. It comes behind all that waits; what the member
+    /// has begun to get is finished. A history, too, keeps only the latest.
     ///
     /// @param key  At most 255 bytes. With the empty one, the message stands for itself.
     /// @throws std::length_error  if it is too long.

@@ -9,6 +9,7 @@
 #include <kvolt/detail/waiter.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/hub_options.hpp>
+#include <kvolt/hub_results.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/member_key.hpp>
 #include <kvolt/message.hpp>
@@ -18,11 +19,13 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -67,7 +70,8 @@ public:
     /// The membership of one socket: it leaves the hub when it goes out of scope. Move-only.
     ///
     /// @note Thread safety: none; it belongs to the handler that joined, and its functions throw std::logic_error on
-    ///       other loops. It may outlive the hub and the connection, and be left anywhere.
+    ///       other threads, and in the predicate of a broadcast. It may outlive the hub, the connection and the app,
+    ///       and be left anywhere.
     class Seat {
     public:
         Seat() noexcept = default;
@@ -79,14 +83,12 @@ public:
 
         /// Be in one more room; of what is sent to everyone it still gets one.
         ///
-        /// @returns  false if it is in there already.
+        /// @returns  whether it is. A client that asks for rooms too fast, or for too many, is refused.
         /// @throws std::length_error  if `room` is too long.
-        bool enter(std::string_view room) { return seat_.enter(room); }
+        MoveResult enter(std::string_view room) { return seat_.enter(room); }
 
-        /// Leave one room, but not the hub.
-        ///
-        /// @returns  false if it is not in there.
-        bool leave(std::string_view room) { return seat_.leave(room); }
+        /// Leave one room, but not the hub. Never refused.
+        MoveResult leave(std::string_view room) { return seat_.leave(room); }
 
         /// The room that it has entered last, of those that it is in; empty if it is in none.
         const std::string& room() const { return seat_.room(); }
@@ -94,16 +96,14 @@ public:
         /// The rooms that it is in, as it entered them.
         std::vector<std::string> rooms() const { return seat_.rooms(); }
 
-        /// Broadcast to the room() of this seat, as one of those whom HubOptions::rate() limits. Else like
-        /// Hub::broadcast(); this seat gets it, too, unless it is excepted.
-        ///
-        /// @returns  false also if the seat is over its rate, or has left its last room.
-        bool broadcast(MessageView message, const BroadcastOptions& options = {}) {
+        /// Broadcast to the room() of this seat, within its HubOptions::rate() and its share of HubOptions::queue().
+        /// Else like Hub::broadcast(); this seat gets it, too, unless it is excepted.
+        BroadcastResult broadcast(MessageView message, const BroadcastOptions& options = {}) {
             return seat_.broadcast(message, options);
         }
 
         /// The same to any room.
-        bool broadcast(MessageView message, std::string_view room, const BroadcastOptions& options = {}) {
+        BroadcastResult broadcast(MessageView message, std::string_view room, const BroadcastOptions& options = {}) {
             return seat_.broadcast(message, room, options);
         }
 
@@ -113,10 +113,8 @@ public:
         bool within_rate() { return seat_.within_rate(); }
 
         /// Send to this socket alone, at the message's place in the hub's order: after all that was broadcast before.
-        /// WebSocket::send() does not wait for that.
-        ///
-        /// @returns  like Hub::broadcast().
-        bool send(MessageView message) { return seat_.send(message); }
+        /// WebSocket::send() does not wait for that. Else like Hub::broadcast().
+        BroadcastResult send(MessageView message) { return seat_.send(message); }
 
         /// What happens when this member's backlog is full, and how much may be in it; as the hub's options say by
         /// default.
@@ -133,9 +131,11 @@ public:
         const Member& member() const { return *static_cast<const Member*>(seat_.value()); }
 
         /// Let it know something else. What is sent later by predicate or key already goes by it.
-        void member(Member changed) {
+        ///
+        /// @returns  whether that has been done: MoveResult::busy if this comes too fast.
+        MoveResult member(Member changed) {
             std::string key = detail::key_of(changed);
-            seat_.change(std::make_shared<const Member>(std::move(changed)), std::move(key));
+            return seat_.change(std::make_shared<const Member>(std::move(changed)), std::move(key));
         }
 
         SeatId id() const noexcept { return seat_.id(); }
@@ -220,6 +220,8 @@ public:
     /// @throws std::length_error  if `room` is too long.
     /// @throws std::logic_error   off the socket's loop: join in the handler that upgraded; for a client's socket, and
     ///                            for one of another app.
+    /// @throws std::system_error  if the socket has joined and left so fast that more of its moves are under way than
+    ///                            HubOptions::moves() allows.
     [[nodiscard]] Seat join(const WebSocket& socket, Member member = {}, std::string_view room = {}) {
         std::string key = detail::key_of(member);
         return Seat(detail::HubSeat(core_, socket.peer(), std::make_shared<const Member>(std::move(member)),
@@ -230,17 +232,19 @@ public:
     ///
     /// Encoded once per loop; a member whose backlog is full is treated by the hub's policy.
     ///
-    /// @param message  Text must be UTF-8. Copied: the caller may reuse it on return.
+    /// @param message  Text must be UTF-8: it is checked, once for all. Copied: the caller may reuse it on return.
     /// @param room     At most 255 bytes; the empty room is everyone.
-    /// @returns  false if nobody will get it: the app has stopped, or more is under way than HubOptions::queue allows.
+    /// @returns  what became of it: unless it was taken, nobody gets it.
     /// @throws std::length_error  if `room` is too long.
     /// @note Thread safety: any thread. Never suspends, never blocks.
-    bool broadcast(MessageView message, std::string_view room = {}, const BroadcastOptions& options = {}) {
+    BroadcastResult broadcast(MessageView message, std::string_view room = {}, const BroadcastOptions& options = {}) {
         return core_->broadcast(message, room, options);
     }
 
     /// The same to everyone.
-    bool broadcast(MessageView message, const BroadcastOptions& options) { return broadcast(message, {}, options); }
+    BroadcastResult broadcast(MessageView message, const BroadcastOptions& options) {
+        return broadcast(message, {}, options);
+    }
 
     /// Send a message to those members of a room that satisfy a predicate. Else like broadcast().
     ///
@@ -248,8 +252,8 @@ public:
     ///               must not use the hub, and what it refers to must live as long as the app runs. If it throws, which
     ///               is logged, that member does not get the message.
     template <class Where>
-    bool broadcast_if(MessageView message, Where where, std::string_view room = {},
-                      const BroadcastOptions& options = {}) {
+    BroadcastResult broadcast_if(MessageView message, Where where, std::string_view room = {},
+                                 const BroadcastOptions& options = {}) {
         static_assert(std::predicate<Where&, const Member&>,
                       "kvolt: broadcast_if() takes a function bool(const Member&)");
         auto of_value = [where = std::move(where)](const void* value) {
@@ -259,40 +263,48 @@ public:
     }
 
     /// Send to one seat, at the message's place in the order; to nobody if it has been left. Else like broadcast().
-    bool send(MessageView message, SeatId seat) { return core_->send(message, seat); }
+    BroadcastResult send(MessageView message, SeatId seat) { return core_->send(message, seat); }
 
     /// Send to all seats of the member with this key, in whatever rooms; to nobody if there is none. Else like
     /// broadcast(), which looks for them only later.
-    bool send(MessageView message, std::string_view key) requires Keyed<Member> { return core_->send(message, key); }
+    BroadcastResult send(MessageView message, std::string_view key) requires Keyed<Member> {
+        return core_->send(message, key);
+    }
 
     /// Close the connections of all members of a room, of the empty one everybody's: they get what was broadcast
     /// before, then a close frame, and leave as their handlers end. The room's history is forgotten; who enters it
     /// later is welcome, so one who shall not be has to be told so by his handler, behind its join().
     ///
     /// @param code, reason  Like WebSocket::close().
+    /// @returns  whether they will be; refused only if more of its kind is under way than HubOptions::queue() allows.
     /// @throws std::length_error      if `room` is too long.
-    /// @throws std::invalid_argument  for a code that must not be sent.
-    void close_room(std::string_view room, std::uint16_t code = close_code::normal, std::string_view reason = {}) {
-        core_->close_room(room, code, reason);
+    /// @throws std::invalid_argument  for a code that must not be sent, and for a reason that is not UTF-8.
+    BroadcastResult close_room(std::string_view room, std::uint16_t code = close_code::normal,
+                               std::string_view reason = {}) {
+        return core_->close_room(room, code, reason);
     }
 
     /// Who is in a room, as copies, in no particular order; the empty room is everyone.
     ///
     /// That is at one place in the hub's order, and on a loop of the app at the very place which the broadcasts to that
     /// loop's members have reached when this completes. On the app's first loop it completes at once if nothing waits
-    /// before it. Of what waits for an app that stops, nothing is heard again.
+    /// before it.
+    ///
+    /// @throws std::system_error  with std::errc::operation_canceled if the app has stopped. Who waits on one of its
+    /// own
+    ///                            loops ends with that.
     Task<std::vector<Member>> members(std::string room = {}) const {
         auto core = core_;
         detail::HubValues values;
         if (!core->list(room, values)) {
             auto initiate = [](auto handler, detail::HubCore* asked, std::string where) {
                 auto executor = boost::asio::get_associated_executor(handler);
-                asked->ask(std::move(where), detail::Waiter<detail::HubValues>(Resume<decltype(handler)>{
-                                                 std::move(handler), boost::asio::make_work_guard(executor)}));
+                asked->ask(std::move(where),
+                           Resume<decltype(handler)>{std::move(handler), boost::asio::make_work_guard(executor)});
             };
-            values =
-                co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(detail::HubValues)>(
-                    initiate, boost::asio::use_awaitable, core.get(), std::move(room));
+            values = co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>,
+                                                          void(std::exception_ptr, detail::HubValues)>(
+                initiate, boost::asio::use_awaitable, core.get(), std::move(room));
         }
         std::vector<Member> result;
         result.reserve(values.size());
@@ -306,14 +318,17 @@ public:
     HubStats stats() const { return core_->stats(); }
 
 private:
-    // Calls the handler where it wants to be called: at once if this is there.
+    // Calls the handler where it wants to be called: at once if this is there. A failure may come before the question
+    // was asked.
     template <class Handler>
     struct Resume {
-        void operator()(detail::HubValues values) && {
+        void operator()(std::exception_ptr failure, detail::HubValues values) && {
             auto executor = work.get_executor();
-            boost::asio::dispatch(executor, [handler = std::move(handler), values = std::move(values)]() mutable {
-                std::move(handler)(std::move(values));
-            });
+            auto resume = [handler = std::move(handler), failure, values = std::move(values)]() mutable {
+                std::move(handler)(failure, std::move(values));
+            };
+            failure ? boost::asio::post(executor, std::move(resume))
+                    : boost::asio::dispatch(executor, std::move(resume));
         }
 
         Handler handler;

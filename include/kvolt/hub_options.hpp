@@ -33,9 +33,25 @@ public:
     }
 
     /// Bytes of broadcasts that may be on their way to other loops; 16 MiB by default. If they come faster than those
-    /// loops deal with them, broadcast() drops what is past it.
+    /// loops deal with them, broadcast() refuses what is past it. Of what one connection says by its seats, an eighth
+    /// of that may be, so that a client that floods a hub by Seat::broadcast() costs the others nothing.
     HubOptions& queue(std::size_t bytes) noexcept {
         queue_ = bytes;
+        return *this;
+    }
+
+    /// Bytes of one connection's moves that may be on their way to the app's first loop, with what on_join() and the
+    /// like say of them until all loops have it; 64 KiB by default, some 300 moves. What is past it is refused, so that
+    /// a client that comes and goes as fast as it can costs the others nothing: see MoveResult::busy, and Hub::join().
+    /// To leave is never refused.
+    HubOptions& moves(std::size_t bytes) noexcept {
+        moves_ = bytes;
+        return *this;
+    }
+
+    /// How many rooms one seat may be in; 1,000 by default.
+    HubOptions& rooms(std::size_t count) noexcept {
+        rooms_ = count;
         return *this;
     }
 
@@ -76,6 +92,8 @@ public:
     const std::optional<Rate>& rate() const noexcept { return rate_; }
     const std::optional<Backlog>& backlog() const noexcept { return backlog_; }
     std::size_t queue() const noexcept { return queue_; }
+    std::size_t moves() const noexcept { return moves_; }
+    std::size_t rooms() const noexcept { return rooms_; }
 
 private:
     SlowPolicy policy_ = SlowPolicy::disconnect;
@@ -83,13 +101,16 @@ private:
     History history_;
     std::optional<Rate> rate_;
     std::size_t queue_ = 16 * 1024 * 1024;
+    std::size_t moves_ = 64 * 1024;
+    std::size_t rooms_ = 1000;
 };
 
 /// What a hub has done so far.
 struct HubStats {
     std::uint64_t messages = 0;      ///< Broadcasts that were put in order.
-    std::uint64_t refused = 0;       ///< Broadcasts that were not: too many were on their way.
-    std::uint64_t limited = 0;       ///< Broadcasts that were not: their sender was over its rate.
+    std::uint64_t refused = 0;       ///< Broadcasts that were not: too many were on their way, or the app was cut off.
+    std::uint64_t limited = 0;       ///< Broadcasts that were not: their seat was over its rate or its share.
+    std::uint64_t invalid = 0;       ///< Broadcasts that were not: text that is not UTF-8.
     std::uint64_t deliveries = 0;    ///< Messages queued for a member.
     std::uint64_t dropped = 0;       ///< Messages that a slow member did not get.
     std::uint64_t coalesced = 0;     ///< Messages that a slow member did not get, but a later one with their key.

@@ -3,6 +3,8 @@
 
 // WebSocket messages, and the close codes of RFC 6455.
 
+#include <kvolt/detail/utf8.hpp>
+
 #include <concepts>
 #include <cstdint>
 #include <string>
@@ -32,6 +34,9 @@ struct MessageView {
         return view;
     }
 
+    /// Whether it may be sent: text is UTF-8 (RFC 6455, section 5.6).
+    bool is_valid() const noexcept { return binary || detail::is_utf8(payload); }
+
     std::string_view payload;
     bool binary = false;
 };
@@ -42,6 +47,7 @@ enum class SendResult {
     backpressure,  ///< On its way, behind others that the peer has not taken yet: `co_await socket.drained()` before
                    ///< more.
     dropped,       ///< Not sent: the connection is over or its backlog is full.
+    invalid,       ///< Not sent: text that is not UTF-8, for which the peer would end the connection.
 };
 
 /// Close codes (RFC 6455, section 7.4.1). An application's own are 4000 to 4999.

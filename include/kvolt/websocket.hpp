@@ -17,8 +17,10 @@ namespace kvolt {
 
 namespace detail {
 
-/// @throws std::invalid_argument  for a code that must not be sent (RFC 6455, section 7.4).
-void check_close_code(std::uint16_t code);
+/// @throws std::invalid_argument  for a code that must not be sent (RFC 6455, section 7.4), and for a reason that is
+/// not
+///                                UTF-8 (section 5.5.1).
+void check_close(std::uint16_t code, std::string_view reason);
 
 }  // namespace detail
 
@@ -48,7 +50,7 @@ public:
 
     /// Send a message: queued at once, sent when the loop's turn ends, in order with all else on this connection.
     ///
-    /// @param message  Text must be UTF-8. Copied: the caller may reuse it on return.
+    /// @param message  Text must be UTF-8: it is checked, once. Copied: the caller may reuse it on return.
     /// @returns  what became of it. From a thread that is not the connection's loop, `queued` means handed to that
     ///           loop, and `dropped` also that more than `Limits::backlog` is on its way there.
     SendResult send(MessageView message) const { return peer_->send(message); }
@@ -64,7 +66,7 @@ public:
     ///
     /// @param code    1000 to 1014 as far as RFC 6455 allows them to be sent, or 3000 to 4999.
     /// @param reason  UTF-8, cut to 123 bytes.
-    /// @throws std::invalid_argument  for a code that must not be sent.
+    /// @throws std::invalid_argument  for a code that must not be sent, and for a reason that is not UTF-8.
     void close(std::uint16_t code = close_code::normal, std::string_view reason = {}) const;
 
     /// True until `read` has no more to come.

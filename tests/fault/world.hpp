@@ -201,7 +201,7 @@ public:
             demand(connection.read_response().body() == "hello", "a plain request is answered wrongly");
         }
         server_->advance(std::chrono::milliseconds(500));
-        demand(hub.broadcast("last", "lobby"), "the hub takes no broadcast");
+        demand(hub.broadcast("last", "lobby") == kvolt::BroadcastResult::taken, "the hub takes no broadcast");
         server_->settle();
         std::size_t open = 0;
         const std::vector<std::string>* most = nullptr;

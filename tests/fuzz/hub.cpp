@@ -1,12 +1,16 @@
 // A hub whose members come and go, move and fall behind on up to three loops, each of which runs only when the input
 // says so: what every connection gets, and all that the hub tells, as a model has it that deals with one thing at a
-// time.
+// time. Some of the connections are members of a second hub, too, which talks when nothing else is under way.
 
 #include "input.hpp"
 #include "outbox_model.hpp"
 #include "require.hpp"
 #include <kvolt/app.hpp>
 #include <kvolt/detail/frame.hpp>
+#include <kvolt/detail/hub_core.hpp>
+#include <kvolt/detail/hub_entry.hpp>
+#include <kvolt/detail/hub_item.hpp>
+#include <kvolt/detail/hub_seat.hpp>
 #include <kvolt/detail/hub_shard.hpp>
 #include <kvolt/detail/inbox.hpp>
 #include <kvolt/detail/loop.hpp>
@@ -20,18 +24,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 using kvolt::Backlog;
 using kvolt::HubOptions;
 using kvolt::HubStats;
+using kvolt::MoveResult;
 using kvolt::SeatId;
 using kvolt::SlowPolicy;
 using kvolt::WebSocket;
@@ -42,8 +50,11 @@ namespace {
 struct Member {
     std::string key;
 };
-using Hub = kvolt::Hub<Member>;
+
+using Value = std::shared_ptr<const Member>;
 using Names = std::vector<std::string>;
+
+bool taken(kvolt::BroadcastResult result) { return result == kvolt::BroadcastResult::taken; }
 
 constexpr std::size_t unlimited = 1 << 30, nobody = static_cast<std::size_t>(-1);
 
@@ -121,9 +132,9 @@ private:
     std::size_t room_;
 };
 
-// What takes one place in the order.
+// What takes one place in the order, or in what a loop does.
 struct Entry {
-    enum class Kind { message, close, enter, leave, change } kind = Kind::message;
+    enum class Kind { message, close, enter, leave, change, ask } kind = Kind::message;
     std::string frame = {}, room = {};
     std::size_t seat = nobody;  // whom it is about, or for
     bool by_id = false;         // for whoever has the seat then
@@ -133,14 +144,46 @@ struct Entry {
     bool keep = true, kept = false;
     std::uint16_t code = 0;
     std::optional<std::string> forget = {};
+    std::size_t payer = nobody;     // the connection on whose account it is while it is under way
+    std::size_t question = nobody;  // its number; its answer, on the way back
+};
+
+// What the second hub does with those who are slow.
+struct Second {
+    HubOptions options;
+    std::set<std::size_t> members = {};  // connections
+    HubStats stats = {};
 };
 
 class Model {
 public:
-    Model(std::size_t loops, const HubOptions& options) : loops_(loops), options_(options) {}
+    Model(std::size_t loops, const HubOptions& options, const HubOptions& others)
+        : loops_(loops), options_(options), second_{others} {}
 
-    HubStats stats;
     Names events;
+    std::map<std::size_t, Names> answers;
+
+    HubStats stats() const {
+        HubStats all = stats_;
+        add_counts(all, first);
+        return all;
+    }
+
+    HubStats second_stats() const {
+        HubStats all = second_.stats;
+        add_counts(all, second);
+        return all;
+    }
+
+    // Whether a member's next move is refused, where nothing of its connection may be under way.
+    bool is_busy(std::size_t connection) const {
+        auto pays = [&](const Entry& entry) { return entry.payer == connection; };
+        if (std::any_of(incoming_.begin(), incoming_.end(), pays)) return true;
+        return std::any_of(loops_.begin(), loops_.end(), [&](const LoopState& loop) {
+            return std::any_of(loop.deliveries.begin(), loop.deliveries.end(),
+                               [&](const auto& delivery) { return pays(delivery.first); });
+        });
+    }
 
     void connect(std::size_t loop, std::size_t room) { connections_.push_back({loop, room}); }
 
@@ -150,8 +193,10 @@ public:
         seats_[seat].rooms = {""};
         loops_[loop_of(seat)].known = true;
         if (!room.empty()) seats_[seat].rooms.push_back(room);
+        if (connections_[connection].there) ++connections_[connection].outbox.seats[first];
         auto overflowing = replay(seat, "", room);
-        submit({.kind = Entry::Kind::enter, .room = room, .seat = seat, .key = key}, loop_of(seat));
+        submit({.kind = Entry::Kind::enter, .room = room, .seat = seat, .key = key, .payer = connection},
+               loop_of(seat));
         settle(overflowing);
     }
 
@@ -159,25 +204,42 @@ public:
         if (is_in(seats_[seat].rooms, room)) return false;
         seats_[seat].rooms.push_back(room);
         auto overflowing = replay(seat, room, room);
-        submit({.kind = Entry::Kind::enter, .room = room, .seat = seat}, loop_of(seat));
+        const std::size_t payer = seats_[seat].connection;
+        submit({.kind = Entry::Kind::enter, .room = room, .seat = seat, .payer = payer}, loop_of(seat));
         settle(overflowing);
         return true;
     }
 
     bool leave(std::size_t seat, const std::string& room) {
         if (room.empty() || std::erase(seats_[seat].rooms, room) == 0) return false;
-        submit({.kind = Entry::Kind::leave, .room = room, .seat = seat}, loop_of(seat));
+        const std::size_t payer = seats_[seat].connection;
+        submit({.kind = Entry::Kind::leave, .room = room, .seat = seat, .payer = payer}, loop_of(seat));
         return true;
     }
 
+    // On the seat's loop.
     void leave(std::size_t seat) {
+        Wire& wire = connections_[seats_[seat].connection];
         seats_[seat].rooms.clear();
+        if (wire.there) --wire.outbox.seats[first];
         submit({.kind = Entry::Kind::leave, .seat = seat}, loop_of(seat));
     }
 
+    // On another thread.
+    void leave_later(std::size_t seat) { push(loop_of(seat), {.kind = Entry::Kind::leave, .seat = seat}, nobody); }
+
     void change(std::size_t seat, const std::string& key) {
+        const std::size_t payer = seats_[seat].connection;
         seats_[seat].value = key;
-        submit({.kind = Entry::Kind::change, .seat = seat, .key = key}, loop_of(seat));
+        submit({.kind = Entry::Kind::change, .seat = seat, .key = key, .payer = payer}, loop_of(seat));
+    }
+
+    void ask(std::size_t question, const std::string& room, std::size_t from) {
+        if (from > 0 && from < loops_.size()) {
+            loops_[from].known = true;
+            ++loops_[from].questions;
+        }
+        submit({.kind = Entry::Kind::ask, .room = room, .seat = from, .question = question}, from);
     }
 
     void slow(std::size_t seat, SlowPolicy policy, const Backlog& limit) {
@@ -187,9 +249,38 @@ public:
 
     // From a loop, or from none. On the first loop, what was submitted has its place at once if nothing waits.
     void submit(Entry entry, std::size_t from) {
-        bool waits = !incoming_.empty();
+        if (from == 0 && !home_called_) {
+            entry.payer = nobody;  // it is not under way
+            return deal_with(std::move(entry));
+        }
         incoming_.push_back(std::move(entry));
-        if (from == 0 && !waits) deal_all();
+        if (!std::exchange(home_called_, true)) calls_.push_back(Call::home);
+    }
+
+    void join_second(std::size_t connection) {
+        second_.members.insert(connection);
+        if (connections_[connection].there) ++connections_[connection].outbox.seats[second];
+    }
+
+    void leave_second(std::size_t connection) {
+        second_.members.erase(connection);
+        if (connections_[connection].there) --connections_[connection].outbox.seats[second];
+    }
+
+    // By the second hub, when nothing is under way.
+    void broadcast_second(const std::string& frame, const std::string& coalesce) {
+        ++second_.stats.messages;
+        for (std::size_t loop = 0; loop < loops_.size(); ++loop) {
+            std::vector<std::size_t> overflowing;
+            for (std::size_t i : second_.members) {
+                if (connections_[i].loop != loop || !connections_[i].there) continue;
+                const Terms terms{*second_.options.backlog(), second_.options.slow(), second};
+                auto added = add(i, frame, Unit::droppable, terms, coalesce);
+                if (added == Outbox::Added::queued || added == Outbox::Added::backpressure) ++second_.stats.deliveries;
+                if (added == Outbox::Added::overflow) overflowing.push_back(i);
+            }
+            settle(overflowing);
+        }
     }
 
     void send_directly(std::size_t connection, const std::string& frame) {
@@ -208,7 +299,7 @@ public:
 
     void vanish(std::size_t connection) {
         connections_[connection].there = false;
-        connections_[connection].outbox = {};
+        connections_[connection].outbox.clear();
     }
 
     void take(std::size_t connection, std::size_t more) {
@@ -218,12 +309,19 @@ public:
     }
 
     void run(std::size_t loop) {
-        if (loop == 0) deal_all();
-        done_ = 0;
-        for (const auto& [entry, only] : std::exchange(loops_[loop].deliveries, {})) {
-            done_ += HubShard::overhead;
-            deliver(loop, entry, only);
-            end_turn(loop);
+        if (loop > 0) {
+            while (take_turn(loop)) flush(loop);
+            return;
+        }
+        while (!calls_.empty()) {
+            Call call = calls_.front();
+            calls_.pop_front();
+            if (call == Call::flush) {
+                flush(0);
+            } else if (call == Call::home ? take_home_turn() : take_turn(0)) {
+                calls_.push_back(Call::flush);
+                calls_.push_back(call);
+            }
         }
     }
 
@@ -270,8 +368,31 @@ private:
     struct LoopState {
         std::deque<std::pair<Entry, std::size_t>> deliveries;
         std::vector<Entry> history;
-        bool known = false;  // to the hub: somebody has joined there, or something was kept
+        bool known = false;   // to the hub: somebody has joined there, or something was kept
+        bool called = false;  // to deal with the deliveries
+        int questions = 0;    // that have not been answered there
     };
+
+    // What the first loop is to do.
+    enum class Call { home, deliveries, flush };
+
+    static constexpr Sender first = 1, second = 2;
+
+    void add_counts(HubStats& stats, Sender sender) const {
+        for (const Wire& wire : connections_) {
+            auto found = wire.outbox.counts.find(sender);
+            if (found == wire.outbox.counts.end()) continue;
+            stats.dropped += found->second.dropped;
+            stats.coalesced += found->second.coalesced;
+            stats.disconnected += found->second.disconnected;
+        }
+    }
+
+    // To a loop.
+    void push(std::size_t loop, Entry entry, std::size_t only) {
+        loops_[loop].deliveries.push_back({std::move(entry), only});
+        if (!std::exchange(loops_[loop].called, true) && loop == 0) calls_.push_back(Call::deliveries);
+    }
 
     static bool is_in(const Names& rooms, const std::string& room) {
         return std::find(rooms.begin(), rooms.end(), room) != rooms.end();
@@ -281,29 +402,51 @@ private:
 
     // The order
 
-    void deal_all() {
-        done_ = 0;
-        while (!incoming_.empty()) {
-            std::deque<Entry> batch{std::move(incoming_.front())};  // and what the hooks have to say about it
-            incoming_.pop_front();
-            for (; !batch.empty(); batch.pop_front()) {
-                done_ += HubShard::overhead;
-                deal(batch.front(), batch);
-            }
-            end_turn(0);
+    void deal_with(Entry entry) {
+        std::deque<Entry> batch{std::move(entry)};  // and what the hooks have to say about it
+        for (; !batch.empty(); batch.pop_front()) {
+            done_ += HubShard::overhead;
+            deal(batch.front(), batch);
         }
     }
 
-    // With much to do, a loop comes to flush in between.
-    void end_turn(std::size_t loop) {
-        if (done_ < Inbox<int>::turn) return;
-        done_ = 0;
-        flush(loop);
+    // True if more may be left.
+    bool take_home_turn() {
+        for (done_ = 0; done_ < Inbox<HubItem>::turn;) {
+            if (incoming_.empty()) return home_called_ = false;
+            Entry next = std::move(incoming_.front());
+            incoming_.pop_front();
+            deal_with(std::move(next));
+        }
+        return true;
+    }
+
+    bool take_turn(std::size_t loop) {
+        auto& deliveries = loops_[loop].deliveries;
+        for (std::size_t done = 0; done < Inbox<HubItem>::turn; done += HubShard::overhead + done_) {
+            if (deliveries.empty()) return loops_[loop].called = false;
+            auto [entry, only] = std::move(deliveries.front());
+            deliveries.pop_front();
+            done_ = 0;
+            if (entry.kind == Entry::Kind::leave)
+                leave(entry.seat);
+            else if (entry.kind == Entry::Kind::ask)
+                --loops_[loop].questions;
+            else
+                deliver(loop, entry, only);
+            if (entry.kind == Entry::Kind::leave) done_ = 0;
+        }
+        return true;
     }
 
     void deal(Entry& entry, std::deque<Entry>& batch) {
         switch (entry.kind) {
-            case Entry::Kind::message: ++stats.messages; return address(entry);
+            case Entry::Kind::message: ++stats_.messages; return address(entry);
+            case Entry::Kind::ask:
+                answers[entry.question] = members(entry.room);
+                done_ += answers[entry.question].size();
+                if (entry.seat > 0 && entry.seat < loops_.size()) push(entry.seat, std::move(entry), nobody);
+                return;
             case Entry::Kind::close:
                 std::erase(history_rooms_, entry.room);
                 entry.forget = entry.room;
@@ -331,7 +474,7 @@ private:
 
     void tell(char what, std::size_t seat, const std::string& room, std::deque<Entry>& batch) {
         events.push_back(what + std::to_string(seat + 1) + ' ' + seats_[seat].key + ' ' + room);
-        batch.push_back({.frame = frame_of(events.back()), .room = room});
+        batch.push_back({.frame = frame_of(events.back()), .room = room, .payer = seats_[seat].connection});
     }
 
     void address(Entry& entry) {
@@ -362,7 +505,7 @@ private:
 
     void to_one(const Entry& entry, std::size_t seat) {
         if (loop_of(seat) == 0) return deliver(0, {.frame = entry.frame}, seat);
-        loops_[loop_of(seat)].deliveries.push_back({{.frame = entry.frame}, seat});
+        push(loop_of(seat), {.frame = entry.frame}, seat);
     }
 
     void to_room(const Entry& entry) {
@@ -372,8 +515,8 @@ private:
             return false;
         };
         for (std::size_t loop = 1; loop < loops_.size(); ++loop)
-            if ((options_.history().messages > 0 && loops_[loop].known) || is_on(loop))
-                loops_[loop].deliveries.push_back({entry, nobody});
+            if ((options_.history().messages > 0 && loops_[loop].known) || is_on(loop) || loops_[loop].questions > 0)
+                push(loop, entry, nobody);
         deliver(0, entry, nobody);
     }
 
@@ -437,36 +580,28 @@ private:
 
     void send(std::size_t seat, const Entry& entry, std::vector<std::size_t>& overflowing) {
         const Seat& to = seats_[seat];
-        Wire& wire = connections_[to.connection];
-        if (!wire.there) return;
-        std::uint64_t dropped = wire.outbox.dropped, coalesced = wire.outbox.coalesced;
-        auto added = add(to.connection, entry.frame, Unit::droppable, to.limit, to.policy, entry.coalesce);
-        stats.dropped += wire.outbox.dropped - dropped;
-        stats.coalesced += wire.outbox.coalesced - coalesced;
-        if (added == Outbox::Added::queued || added == Outbox::Added::backpressure)
-            ++stats.deliveries;
-        else if (!wire.outbox.finished)
-            ++stats.dropped;
+        if (!connections_[to.connection].there) return;
+        auto added = add(to.connection, entry.frame, Unit::droppable, {to.limit, to.policy, first}, entry.coalesce);
+        if (added == Outbox::Added::queued || added == Outbox::Added::backpressure) ++stats_.deliveries;
         if (added == Outbox::Added::overflow) overflowing.push_back(to.connection);
     }
 
     void settle(const std::vector<std::size_t>& overflowing) {
         for (std::size_t connection : overflowing) {
             if (connections_[connection].over) continue;
-            stats.dropped += connections_[connection].outbox.shed();
+            connections_[connection].outbox.shed();
             close(connection, 1013, "too slow");
-            ++stats.disconnected;
         }
     }
 
     // A connection
 
-    Outbox::Added add(std::size_t connection, const std::string& frame, Unit unit, const Backlog& limit,
-                      SlowPolicy policy = SlowPolicy::drop_newest, const std::string& key = {}) {
+    Outbox::Added add(std::size_t connection, const std::string& frame, Unit unit, const Terms& terms,
+                      const std::string& key = {}) {
         OutboxModel& outbox = connections_[connection].outbox;
-        if (!outbox.behind && outbox.size() > 0 && outbox.size() + frame.size() > limit.bytes / 2)
+        if (!outbox.behind && outbox.size() > 0 && outbox.size() + frame.size() > terms.limit.bytes / 2)
             flush_one(connection);
-        return outbox.add({frame, unit, key}, limit, policy);
+        return outbox.add({frame, unit, key, terms.sender}, terms.limit, terms.policy);
     }
 
     void flush_one(std::size_t connection) {
@@ -483,29 +618,39 @@ private:
     const HubOptions options_;
     std::vector<Wire> connections_;
     std::vector<Seat> seats_;
+    HubStats stats_;  // but for what the outboxes count
+    Second second_;
     std::deque<Entry> incoming_;
+    bool home_called_ = false;  // to deal with those
+    std::deque<Call> calls_;
     Names history_rooms_;   // the latest last
     std::size_t done_ = 0;  // in this turn
 };
 
 class Both {
 public:
-    Both(std::size_t loops, const HubOptions& options) : model_(loops, options), hub_(app_, options) {
+    Both(std::size_t loops, const HubOptions& options, const HubOptions& others)
+        : model_(loops, options, others),
+          crowded_(options.moves() == 0),
+          hub_(make_hub(app_, options)),
+          second_(make_hub(app_, others)) {
         while (app_.loops()->size() < loops) app_.loops()->push_back(std::make_unique<Loop>());
         auto tell = [this](char what) {
-            return [this, what](const Hub::Presence& presence) {
-                events_.push_back(what + std::to_string(static_cast<std::uint64_t>(presence.seat)) + ' ' +
-                                  presence.member.key + ' ' + std::string(presence.room));
-                hub_.broadcast(events_.back(), presence.room);
+            return [this, what](SeatId seat, const void* member, std::string_view room) {
+                events_.push_back(what + std::to_string(static_cast<std::uint64_t>(seat)) + ' ' +
+                                  static_cast<const Member*>(member)->key + ' ' + std::string(room));
+                require(taken(hub_->broadcast(events_.back(), room, {})));
             };
         };
-        hub_.on_join(tell('+')).on_leave(tell('-'));
-        hub_.on_behind([this](SeatId seat, const Member&) { require(behind_.insert(seat).second); });
-        hub_.on_caught_up([this](SeatId seat, const Member&) { require(behind_.erase(seat) == 1); });
+        hub_->hooks().joined = tell('+');
+        hub_->hooks().left = tell('-');
+        hub_->hooks().behind = [this](SeatId seat, const void*) { require(behind_.insert(seat).second); };
+        hub_->hooks().caught_up = [this](SeatId seat, const void*) { require(behind_.erase(seat) == 1); };
     }
 
     ~Both() {
         seats_.clear();
+        second_seats_.clear();
         connections_.clear();
         clear(*app_.loops());
     }
@@ -520,12 +665,12 @@ public:
 
     void step(Input& input) {
         static const Names rooms{"", "red", "blue", "green"}, keys{"", "ann", "bob"};
-        const char what = input.letter("BXJELGCSTDKMPRAVH");
+        const char what = input.letter("BXJELGCSTDKMPRAVHOQUW");
         const std::size_t which = input.number(16);
         auto room = [&] { return rooms[input.number(rooms.size())]; };
         auto key = [&] { return keys[input.number(keys.size())]; };
         auto text = [&] { return std::to_string(number_++) + std::string(input.size(), '.'); };
-        if (std::string_view("BXKTR").find(what) != std::string_view::npos) {
+        if (std::string_view("BXKTRQ").find(what) != std::string_view::npos) {
             std::size_t loop = which % (app_.loops()->size() + 1);
             bool outside = loop == app_.loops()->size();
             switch (what) {
@@ -543,7 +688,7 @@ public:
                 }
                 case 'K': {
                     const std::string where = room();
-                    on(loop, [&] { hub_.close_room(where, 4000, "closed"); });
+                    on(loop, [&] { hub_->close_room(where, 4000, "closed"); });
                     model_.submit({.kind = Entry::Kind::close, .frame = "closed", .room = where, .code = 4000}, loop);
                     break;
                 }
@@ -553,13 +698,16 @@ public:
                     send(loop, said, seat, key());
                     break;
                 }
+                case 'Q': ask(loop, room()); break;
                 case 'R':
                     if (!outside) run(loop);
                     break;
             }
+        } else if (what == 'W') {
+            broadcast_second(text(), key());
         } else if (what == 'C') {
             connect(which % app_.loops()->size(), input.size());
-        } else if (std::string_view("JDPAVH").find(what) != std::string_view::npos) {
+        } else if (std::string_view("JDPAVHU").find(what) != std::string_view::npos) {
             if (connections_.empty()) return;
             const std::size_t i = which % connections_.size();
             const std::size_t loop = loops_[i];
@@ -568,10 +716,19 @@ public:
                 case 'J': {
                     const std::string who = key(), where = room();
                     if (seats_.size() == 12 || alone_.contains(i)) return;
-                    on(loop, [&] { seats_.push_back({hub_.join(WebSocket(connections_[i]), {who}, where), i}); });
-                    model_.join(i, who, where);
+                    bool busy = is_busy(i), refused = false;
+                    on(loop, [&] {
+                        try {
+                            seats_.push_back({HubSeat(hub_, connections_[i], known_as(who), who, where), i});
+                        } catch (const std::system_error&) {
+                            refused = true;
+                        }
+                    });
+                    require(refused == busy);
+                    if (!busy) model_.join(i, who, where);
                     break;
                 }
+                case 'U': move_second(i); break;
                 case 'D': {
                     const std::string direct = text();
                     if (connection.link() == nullptr) return;
@@ -586,7 +743,10 @@ public:
                     if (std::count_if(seats_.begin(), seats_.end(), is_of) != 1) return;
                     auto only = std::find_if(seats_.begin(), seats_.end(), is_of);
                     if (!only->seat) return;
-                    on(loop, [&] { only->seat.slow(policy).backlog(bytes, messages); });
+                    on(loop, [&] {
+                        only->seat.slow(policy);
+                        only->seat.backlog({bytes, messages});
+                    });
                     model_.slow(static_cast<std::size_t>(only - seats_.begin()), policy, {bytes, messages});
                     alone_.insert(i);
                     break;
@@ -602,23 +762,38 @@ public:
                     break;
             }
         } else if (which < seats_.size() && seats_[which].seat) {
-            Hub::Seat& seat = seats_[which].seat;
+            HubSeat& seat = seats_[which].seat;
             const std::size_t loop = loops_[seats_[which].connection];
-            const std::string where = what == 'G' || what == 'M' ? "" : room();
+            const std::string where = std::string_view("GMO").find(what) != std::string_view::npos ? "" : room();
             switch (what) {
-                case 'E': on(loop, [&] { require(seat.enter(where) == model_.enter(which, where)); }); break;
-                case 'L': on(loop, [&] { require(seat.leave(where) == model_.leave(which, where)); }); break;
+                case 'E':
+                    on(loop, [&] {
+                        bool busy = is_busy(seats_[which].connection);
+                        auto result = seat.enter(where);
+                        if (result == MoveResult::busy) return require(busy && !is_in(model_.rooms(which), where));
+                        require(moved(result) == model_.enter(which, where));
+                        require(!moved(result) || !busy);
+                    });
+                    break;
+                case 'L': on(loop, [&] { require(moved(seat.leave(where)) == model_.leave(which, where)); }); break;
                 case 'G': leave(which); break;
+                case 'O':
+                    seat.leave();
+                    model_.leave_later(which);
+                    break;
                 case 'S': {
                     const std::string said = text();
-                    on(loop, [&] { seat.broadcast(said, where); });
+                    on(loop, [&] { seat.broadcast(said, where, {}); });
                     model_.submit({.frame = frame_of(said), .room = where}, loop);
                     break;
                 }
                 case 'M': {
                     const std::string who = key();
-                    on(loop, [&] { seat.member({who}); });
-                    model_.change(which, who);
+                    bool busy = is_busy(seats_[which].connection);
+                    on(loop, [&] {
+                        require(seat.change(known_as(who), who) == (busy ? MoveResult::busy : MoveResult::done));
+                    });
+                    if (!busy) model_.change(which, who);
                     break;
                 }
             }
@@ -639,19 +814,20 @@ public:
         for (std::size_t i = 0; i < seats_.size(); ++i)
             if (seats_[i].seat) leave(i);
         run_all();
-        require(hub_.size() == 0);
+        require(hub_->size({}) == 0);
+        require(answers_ == model_.answers);
         check();
     }
 
 private:
     struct Joined {
-        Hub::Seat seat;
+        HubSeat seat;
         std::size_t connection;
     };
 
     // On a loop, or on none, as from another thread.
     template <class Call>
-    void on(std::size_t loop, Call call) {
+    void on(std::size_t loop, Call call) const {
         if (loop == app_.loops()->size()) return call();
         Loop::OnThisThread scope(*app_.loops()->at(loop));
         call();
@@ -665,17 +841,70 @@ private:
         model_.connect(loop, room);
     }
 
+    static bool moved(MoveResult result) { return result == MoveResult::done; }
+    static bool is_in(const Names& rooms, const std::string& room) {
+        return room.empty() || std::find(rooms.begin(), rooms.end(), room) != rooms.end();
+    }
+
+    bool is_busy(std::size_t connection) const { return crowded_ && model_.is_busy(connection); }
+
+    static Value known_as(const std::string& key) { return std::make_shared<const Member>(Member{key}); }
+
+    // Who is in a room, as Hub::members() does.
+    void ask(std::size_t from, const std::string& room) {
+        const std::size_t question = questions_++;
+        auto hear = [this, question](std::exception_ptr failure, const HubValues& members) {
+            if (failure) return;  // the app has ended
+            require(answers_.count(question) == 0);
+            Names& keys = answers_[question];
+            for (const auto& member : members) keys.push_back(static_cast<const Member*>(member.get())->key);
+            std::sort(keys.begin(), keys.end());
+        };
+        on(from, [&] {
+            HubValues members;
+            if (hub_->list(room, members))
+                hear(nullptr, members);
+            else
+                hub_->ask(room, hear);
+        });
+        model_.ask(question, room, from);
+    }
+
+    void move_second(std::size_t i) {
+        if (is_busy(i)) return;
+        settle();
+        on(loops_[i], [&] {
+            if (second_seats_.erase(i) == 0)
+                second_seats_.emplace(i, HubSeat(second_, connections_[i], known_as({}), {}, {}));
+        });
+        second_seats_.contains(i) ? model_.join_second(i) : model_.leave_second(i);
+        settle();
+    }
+
+    void broadcast_second(const std::string& text, const std::string& key) {
+        settle();
+        on(0, [&] { require(taken(second_->broadcast(text, {}, kvolt::BroadcastOptions().coalesce(key)))); });
+        model_.broadcast_second(frame_of(text), coalesce_key("", key));
+        settle();
+    }
+
+    // Until nothing is under way.
+    void settle() {
+        for (int round = 0; round < 3; ++round) run_all();
+    }
+
     void broadcast(std::size_t from, const std::string& text, const std::string& room, const std::string& where,
                    const kvolt::BroadcastOptions& options) {
-        auto is = [where](const Member& member) { return member.key == where; };
+        auto is = [where](const void* member) { return static_cast<const Member*>(member)->key == where; };
         on(from, [&] {
-            require(where.empty() ? hub_.broadcast(text, room, options) : hub_.broadcast_if(text, is, room, options));
+            require(taken(where.empty() ? hub_->broadcast(text, room, options)
+                                        : hub_->broadcast_if(text, is, room, options)));
         });
         model_.submit({.frame = frame_of(text),
                        .room = room,
                        .except = static_cast<std::size_t>(options.except()) - 1,
                        .where = where,
-                       .coalesce = options.coalesce(),
+                       .coalesce = coalesce_key(room, options.coalesce()),
                        .keep = options.history()},
                       from);
     }
@@ -684,12 +913,15 @@ private:
     void send(std::size_t from, const std::string& text, std::size_t seat, const std::string& key) {
         Entry entry{.frame = frame_of(text)};
         if (!key.empty()) {
-            on(from, [&] { require(hub_.send(text, key)); });
+            on(from, [&] { require(taken(hub_->send(text, key))); });
             entry.key = key;
         } else if (seat < seats_.size()) {
             entry.seat = seat;
             entry.by_id = seat % 2 == 1 || !seats_[seat].seat;
-            on(from, [&] { require(entry.by_id ? hub_.send(text, SeatId{seat + 1}) : seats_[seat].seat.send(text)); });
+            if (!entry.by_id) from = loops_[seats_[seat].connection];
+            on(from, [&] {
+                require(taken(entry.by_id ? hub_->send(text, SeatId{seat + 1}) : seats_[seat].seat.send(text)));
+            });
         } else {
             return;
         }
@@ -733,24 +965,34 @@ private:
             if (connections_[i]->link()) require(connections_[i]->over() == model_.over(i));
         }
         for (std::size_t i = 0; i < seats_.size(); ++i)
-            if (seats_[i].seat) require(seats_[i].seat.rooms() == model_.rooms(i));
+            if (seats_[i].seat)
+                on(loops_[seats_[i].connection], [&] { require(seats_[i].seat.rooms() == model_.rooms(i)); });
         for (std::string_view room : {"", "red", "blue", "green"})
-            require(hub_.size(room) == model_.size(std::string(room)));
+            require(hub_->size(room) == model_.size(std::string(room)));
         require(events_ == model_.events);
-        auto stats = hub_.stats();
-        require(stats.messages == model_.stats.messages && stats.refused == 0 && stats.limited == 0);
-        require(stats.deliveries == model_.stats.deliveries && stats.disconnected == model_.stats.disconnected);
-        require(stats.dropped == model_.stats.dropped && stats.coalesced == model_.stats.coalesced);
+        check(hub_->stats(), model_.stats());
+        check(second_->stats(), model_.second_stats());
+        for (const auto& [question, keys] : answers_) require(model_.answers.at(question) == keys);
+    }
+
+    static void check(const HubStats& stats, const HubStats& expected) {
+        require(stats.messages == expected.messages && stats.refused == 0 && stats.limited == 0 && stats.invalid == 0);
+        require(stats.deliveries == expected.deliveries && stats.disconnected == expected.disconnected);
+        require(stats.dropped == expected.dropped && stats.coalesced == expected.coalesced);
     }
 
     Model model_;
+    const bool crowded_;  // nothing more of a connection may be under way than one move
     kvolt::App app_;
-    Hub hub_;
+    const std::shared_ptr<HubCore> hub_, second_;
     std::vector<std::shared_ptr<Connection>> connections_;
     std::vector<std::size_t> loops_;  // of the connections
     std::vector<Joined> seats_;       // also those that were left
     std::set<std::size_t> alone_;     // connections with settings of their one seat: of several, the order would matter
     std::set<SeatId> behind_;
+    std::map<std::size_t, HubSeat> second_seats_;  // by connection
+    std::map<std::size_t, Names> answers_;
+    std::size_t questions_ = 0;
     Names events_;
     unsigned number_ = 0;
 };
@@ -766,7 +1008,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     options.backlog(bytes, messages);
     const std::size_t kept = input.number(5), kept_bytes = input.size(), kept_rooms = input.number(4);
     options.history(kept, kept_bytes, kept_rooms);
-    Both both(loops, options);
+    const std::size_t others = input.number(6), other_bytes = input.size();
+    HubOptions second;
+    second.slow(SlowPolicy{static_cast<int>(others % 3)}).backlog(other_bytes, 8);
+    options.moves(others < 3 ? unlimited : 0);
+    Both both(loops, options, second);
     both.within([&] {
         while (!input.empty()) both.step(input);
         both.finish();

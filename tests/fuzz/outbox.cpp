@@ -11,8 +11,11 @@
 #include <boost/asio/buffer.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -59,7 +62,8 @@ public:
     void add_again(Unit unit, const Backlog& limit, SlowPolicy policy, std::string_view key = {}) {
         std::string_view bytes = std::string_view(outgoing_).substr(begin_, end_ - begin_);
         if (bytes.empty()) return;
-        auto added = outbox_.add(outgoing_, begin_, end_, unit, limit, policy, key.size());
+        const Terms terms{limit, policy, unit == Unit::droppable ? sender_ : nobody};
+        auto added = outbox_.add(outgoing_, begin_, end_, unit, terms, key.size());
         require(added == add_to_model(bytes, unit, limit, policy, key));
         if (added == Added::backpressure)
             require(outbox_.messages() <= limit.messages && outbox_.backlog() - unsent_ <= limit.bytes);
@@ -84,7 +88,28 @@ public:
         require(size == socket.got.size() && socket.got == (model_.behind ? model_.take(room) : ""));
     }
 
-    void shed() { require(outbox_.shed() == model_.shed()); }
+    // Whose frames those are that follow.
+    void sender(Sender sender) { sender_ = sender; }
+
+    void join(std::size_t which) {
+        Sender sender = outbox_.join(counts_[which]);
+        auto known = senders_.emplace(which, sender);
+        require(known.first->second == sender);
+        ++model_.seats[sender];
+    }
+
+    void leave(Sender sender) {
+        if (model_.seats[sender] == 0) return;
+        --model_.seats[sender];
+        outbox_.leave(sender);
+    }
+
+    std::size_t senders() const { return senders_.size(); }
+
+    void shed() {
+        outbox_.shed();
+        model_.shed();
+    }
 
     void finish() {
         outbox_.finish();
@@ -96,9 +121,7 @@ public:
     void clear() {
         outbox_.clear();
         unsent_ = 0;
-        model_.items.clear();
-        model_.behind = false;
-        model_.finished = true;
+        model_.clear();
     }
 
     void check() const {
@@ -107,7 +130,12 @@ public:
         require(outbox_.messages() == (model_.behind ? model_.items.size() : 0));
         require(outbox_.empty() == (model_.items.empty() && unsent_ == 0));
         require(outbox_.finished() == model_.finished);
-        require(outbox_.dropped() == model_.dropped && outbox_.coalesced() == model_.coalesced);
+        for (auto [which, sender] : senders_) {
+            auto found = model_.counts.find(sender);
+            auto expected = found == model_.counts.end() ? OutboxModel::Counts() : found->second;
+            require(counts_[which]->dropped == expected.dropped && counts_[which]->coalesced == expected.coalesced);
+            require(counts_[which]->disconnected == expected.disconnected);
+        }
     }
 
 private:
@@ -123,7 +151,9 @@ private:
         }
         while (!bytes.empty()) {
             std::size_t size = unit == Unit::raw || model_.behind ? bytes.size() : frame_size(bytes);
-            added = model_.add({std::string(bytes.substr(0, size)), unit, std::string(key)}, limit, policy);
+            added = model_.add({std::string(bytes.substr(0, size)), unit, std::string(key),
+                                unit == Unit::droppable ? sender_ : nobody},
+                               limit, policy);
             bytes.remove_prefix(size);
         }
         return added;
@@ -135,6 +165,10 @@ private:
     std::size_t begin_ = 0, end_ = 0;  // of what was added last in this turn
     std::size_t raw_end_ = 0;
     std::size_t unsent_ = 0;
+    std::array<std::shared_ptr<SenderCounts>, 3> counts_{
+        std::make_shared<SenderCounts>(), std::make_shared<SenderCounts>(), std::make_shared<SenderCounts>()};
+    std::map<std::size_t, Sender> senders_;  // those who have joined
+    Sender sender_ = nobody;
 };
 
 }  // namespace
@@ -151,7 +185,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return bytes;
     };
     while (!input.empty()) {
-        switch (input.letter("MKTASCHOLPFDXUEZ")) {
+        switch (input.letter("MKTASCHOLPFDXUEZJNG")) {
             case 'M': both.add(frame(input.size()), Unit::droppable, limit, policy); break;
             case 'K': {
                 const std::string key(input.number(3) + 1, 'k');
@@ -162,11 +196,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             case 'A': both.add_again(Unit::droppable, limit, policy); break;
             case 'S': both.add(frame(input.size()), Unit::frame, limit, SlowPolicy::drop_newest); break;
             case 'C':
-                both.add(frame(input.number(126), Opcode::ping), Unit::frame, Outbox::no_limit,
+                both.add(frame(input.number(126), Opcode::ping), Unit::frame, Outbox::no_limit.limit,
                          SlowPolicy::drop_newest);
                 break;
             case 'H':
-                both.add(std::string(input.size(), '\x7F'), Unit::raw, Outbox::no_limit, SlowPolicy::drop_newest);
+                both.add(std::string(input.size(), '\x7F'), Unit::raw, Outbox::no_limit.limit, SlowPolicy::drop_newest);
                 break;
             case 'O': both.skip(input.size()); break;
             case 'L': limit = {input.size(), input.number(64)}; break;
@@ -175,6 +209,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             case 'D': both.drain(input.size()); break;
             case 'X': both.shed(); break;
             case 'U': both.unsent(input.size()); break;
+            case 'J': both.join(input.number(3)); break;
+            case 'N': both.sender(static_cast<Sender>(input.number(both.senders() + 1))); break;
+            case 'G': both.leave(static_cast<Sender>(input.number(both.senders() + 1))); break;
             case 'E': both.finish(); break;
             case 'Z': both.clear(); break;
         }

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -16,12 +17,18 @@ class OutboxModel {
 public:
     using Added = kvolt::detail::Outbox::Added;
     using Unit = kvolt::detail::Unit;
+    using SenderId = kvolt::detail::SenderId;
 
     struct Item {
         std::string bytes;  // that are left
         Unit unit;
         std::string key = {};
+        SenderId sender = kvolt::detail::no_sender;
         bool begun = false;
+    };
+
+    struct Counts {
+        std::uint64_t dropped = 0, coalesced = 0, disconnected = 0;
     };
 
     Added add(Item item, const kvolt::Backlog& limit, kvolt::SlowPolicy policy) {
@@ -30,17 +37,21 @@ public:
             items.push_back(std::move(item));
             return Added::queued;
         }
+        auto is_own = [&](const Item& old) { return old.sender == item.sender && may_go(old); };
         std::deque<Item> kept = items;
-        std::erase_if(kept, [&](const Item& old) { return !item.key.empty() && old.key == item.key && may_go(old); });
+        std::erase_if(kept, [&](const Item& old) { return !item.key.empty() && old.key == item.key && is_own(old); });
         std::size_t replaced = items.size() - kept.size();
         while (kept.size() >= limit.messages || size_of(kept) + item.bytes.size() > limit.bytes) {
-            if (policy == kvolt::SlowPolicy::disconnect) return Added::overflow;
-            auto oldest = std::find_if(kept.begin(), kept.end(), may_go);
-            if (policy == kvolt::SlowPolicy::drop_newest || oldest == kept.end()) return Added::dropped;
-            kept.erase(oldest);
+            auto oldest = std::find_if(kept.begin(), kept.end(), is_own);
+            if (policy == kvolt::SlowPolicy::drop_oldest && oldest != kept.end()) {
+                kept.erase(oldest);
+                continue;
+            }
+            ++counts[item.sender].dropped;
+            return policy == kvolt::SlowPolicy::disconnect ? Added::overflow : Added::dropped;
         }
-        coalesced += replaced;
-        dropped += items.size() - replaced - kept.size();
+        counts[item.sender].coalesced += replaced;
+        counts[item.sender].dropped += items.size() - replaced - kept.size();
         items = std::move(kept);
         items.push_back(std::move(item));
         return Added::backpressure;
@@ -61,13 +72,22 @@ public:
         return taken;
     }
 
-    /// Returns how many messages that were.
-    std::size_t shed() {
-        if (!behind) return 0;
-        auto messages = std::count_if(items.begin(), items.end(), may_go);
+    void shed() {
+        if (!finished && !std::exchange(was_shed, true))
+            for (auto [sender, number] : seats) counts[sender].disconnected += number > 0;
+        if (!behind) return;
+        for (const Item& item : items)
+            if (may_go(item)) ++counts[item.sender].dropped;
         std::erase_if(items, [](const Item& item) { return item.unit != Unit::raw && !item.begun; });
         behind = !items.empty();
-        return static_cast<std::size_t>(messages);
+    }
+
+    void clear() {
+        if (behind && was_shed)
+            for (const Item& item : items) counts[item.sender].dropped += item.unit == Unit::droppable;
+        items.clear();
+        behind = false;
+        finished = true;
     }
 
     std::size_t size() const { return size_of(items); }
@@ -75,7 +95,9 @@ public:
     std::deque<Item> items;
     bool behind = false;  // the socket has not taken all of a turn
     bool finished = false;
-    std::uint64_t dropped = 0, coalesced = 0;
+    bool was_shed = false;
+    std::map<SenderId, int> seats;
+    std::map<SenderId, Counts> counts;
 
 private:
     static bool may_go(const Item& item) { return item.unit == Unit::droppable && !item.begun; }

@@ -276,11 +276,11 @@ TEST_CASE("deflate: a broadcast is compressed once for those members on a loop t
     for (int round = 0; round < 3; ++round)
         for (std::size_t size : {3, 1500, 40000}) {
             const std::string message = words(size, static_cast<unsigned>(round + 1));
-            CHECK(hub.broadcast(message));
+            CHECK(hub.broadcast(message) == kvolt::BroadcastResult::taken);
             expect(message, true);
             for (Member& member : members) member.client.send_frame(test::text, message);
             expect(message, false);  // of a context that the broadcast is no part of
-            CHECK(hub.broadcast(kvolt::MessageView::bytes(noise(size))));
+            CHECK(hub.broadcast(kvolt::MessageView::bytes(noise(size))) == kvolt::BroadcastResult::taken);
             expect(noise(size), false);
         }
     CHECK(hub.stats().deliveries == 18 * members.size());

@@ -1,3 +1,4 @@
+#include "bare_app.hpp"
 #include "catch.hpp"
 #include "eventually.hpp"
 #include "hub_server.hpp"
@@ -7,7 +8,6 @@
 #include <kvolt/hub.hpp>
 #include <kvolt/websocket.hpp>
 
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -27,6 +27,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -36,98 +37,17 @@
 namespace {
 
 using kvolt::App;
+using kvolt::BroadcastResult;
 using kvolt::Context;
 using kvolt::Hub;
 using kvolt::HubOptions;
 using kvolt::Task;
 using kvolt::WebSocket;
-using kvolt::detail::Link;
-using kvolt::detail::Loop;
+using test::BareApp;
 using test::Client;
+using test::FakeConnection;
 using test::HubServer;
 using test::read_text;
-
-/// A connection without a socket: what it is sent is kept.
-class FakeConnection : public Link {
-public:
-    struct FakePeer final : kvolt::detail::Peer {
-        explicit FakePeer(Link& link) : Peer(link, "") {}
-        ~FakePeer() override = default;
-        kvolt::SendResult send(kvolt::MessageView) override { return kvolt::SendResult::dropped; }
-        void close(std::uint16_t code, std::string_view reason) override { set_over(code, reason); }
-        Task<std::optional<kvolt::Message>> read() override { co_return std::nullopt; }
-        Task<> drained() override { co_return; }
-        using Peer::unlink;
-    };
-
-    explicit FakeConnection(Loop& loop) : Link(loop), peer(std::make_shared<FakePeer>(*this)) {}
-    ~FakeConnection() override { peer->unlink(); }
-
-    void flush() override {
-        outbox().flush(loop().outgoing(), [this](const auto& bytes) { return take(bytes); });
-    }
-    void shed() override {}
-    void shut_down() override {}
-    void abort() noexcept override {}
-    void abandon() override {}
-
-    WebSocket socket() const { return WebSocket(peer); }
-
-    /// The messages so far, each behind a space. On the loop.
-    std::string messages() {
-        flush();
-        std::string all;
-        for (std::string_view rest = got; !rest.empty();) {
-            std::size_t size = kvolt::detail::frame_size(rest);
-            all += ' ' + std::string(rest.substr(2, size - 2));
-            rest.remove_prefix(size);
-        }
-        return all;
-    }
-
-    std::shared_ptr<FakePeer> peer;
-    std::string got;
-
-private:
-    template <class Bytes>
-    std::size_t take(const Bytes& bytes) {
-        std::size_t size = boost::asio::buffer_size(bytes);
-        for (auto part = boost::asio::buffer_sequence_begin(bytes); part != boost::asio::buffer_sequence_end(bytes);
-             ++part)
-            got.append(static_cast<const char*>(boost::asio::const_buffer(*part).data()),
-                       boost::asio::const_buffer(*part).size());
-        return size;
-    }
-};
-
-/// An app whose loops run in threads without a server.
-struct BareApp {
-    explicit BareApp(std::size_t loops) {
-        while (app.loops()->size() < loops) app.loops()->push_back(std::make_unique<Loop>());
-    }
-    ~BareApp() { stop(); }
-
-    void run() {
-        for (const auto& loop : *app.loops()) threads.emplace_back([&loop = *loop] { loop.run(); });
-    }
-    void stop() {
-        for (const auto& loop : *app.loops()) loop->stop();
-        for (std::thread& thread : threads) thread.join();
-        threads.clear();
-    }
-
-    /// Call a function on a loop and return what it returns.
-    template <class Function>
-    auto on(std::size_t loop, Function function) {
-        std::packaged_task<decltype(function())()> task(std::move(function));
-        auto result = task.get_future();
-        boost::asio::post(app.loops()->at(loop)->io(), [&] { task(); });
-        return result.get();
-    }
-
-    App app;
-    std::vector<std::thread> threads;
-};
 
 TEST_CASE("hub: it works on loops that no server runs") {
     std::size_t loops = GENERATE(1u, 3u);
@@ -215,7 +135,7 @@ TEST_CASE("hub: an app that never runs, and what waits for it") {
         App app;
         Hub<std::string> hub(app, HubOptions().history(10));
         hub.on_join([&](const auto& who) { hub.broadcast(who.member); });
-        for (int i = 0; i < 10; ++i) CHECK(hub.broadcast("nobody", "red"));
+        for (int i = 0; i < 10; ++i) CHECK(hub.broadcast("nobody", "red") == BroadcastResult::taken);
         hub.close_room("red");
         hub.send("nobody", kvolt::SeatId{1});
         names = boost::asio::co_spawn(other, hub.members(), boost::asio::use_future);
@@ -223,20 +143,101 @@ TEST_CASE("hub: an app that never runs, and what waits for it") {
         CHECK(hub.size() == 0);
         CHECK(hub.stats().messages == 0);
     }
-    other.run();  // unwinds there
-    CHECK_THROWS_AS(names.get(), std::future_error);
+    other.run();
+    CHECK_THROWS_AS(names.get(), std::system_error);
+}
+
+TEST_CASE("hub: a loop that ends waits for what its hubs have taken on, and from then on they refuse") {
+    std::size_t loops = GENERATE(1u, 3u);
+    BareApp bare(loops);
+    Hub<std::string> hub(bare.app);
+    bare.run();
+    std::uint64_t ordered = 0;
+    std::promise<void> ended;
+    {
+        test::Blocked blocked(bare.loop(0));
+        boost::asio::post(bare.loop(0).io(), [&] {  // as App::stop() does, ahead of what comes now
+            bare.loop(0).end_turns(std::chrono::seconds(10), [&] {
+                ordered = hub.stats().messages;
+                ended.set_value();
+            });
+        });
+        for (int i = 0; i < 20000; ++i) REQUIRE(hub.broadcast("in time") == BroadcastResult::taken);  // several turns
+    }
+    ended.get_future().wait();
+    CHECK(ordered == 20000);
+    CHECK(hub.broadcast("too late") == BroadcastResult::stopped);
+    CHECK(bare.on(0, [&] { return hub.broadcast("too late"); }) == BroadcastResult::stopped);
+    CHECK(hub.close_room("") == BroadcastResult::stopped);
+    bare.stop();
+}
+
+TEST_CASE("hub: what was taken reaches the members before a stop closes them, on whatever loops") {
+    constexpr int rounds = test::sanitized ? 5 : 20;
+    std::size_t threads = GENERATE(1, 3);
+    for (int round = 0; round < rounds; ++round) {
+        HubServer server({}, threads);
+        server.go();
+        std::vector<Client> clients;
+        for (std::size_t i = 0; i < threads; ++i) clients.push_back(server.join());
+        std::atomic<int> taken = 0;
+        std::thread broadcasting([&] {
+            while (server.hub.broadcast(std::to_string(taken)) == BroadcastResult::taken) {
+                ++taken;
+                std::this_thread::yield();
+            }
+        });
+        while (taken < 20) std::this_thread::yield();
+        auto stopped = std::async(std::launch::async, [&] { server.app.stop(); });
+        broadcasting.join();
+        for (Client& client : clients) {
+            for (int i = 0; i < taken; ++i) REQUIRE(read_text(client) == std::to_string(i));
+            REQUIRE(test::closing(client) == "1001");
+            client.send_frame(test::close, test::close_payload(1001));
+        }
+        stopped.get();
+        CHECK(server.hub.stats().deliveries == static_cast<std::uint64_t>(taken) * threads);
+    }
+}
+
+TEST_CASE("hub: what a hard end has cut off is counted") {
+    BareApp bare(2);
+    Hub<std::string> hub(bare.app);
+    bare.run();
+    std::unique_ptr<FakeConnection> connection;
+    std::optional<Hub<std::string>::Seat> seat;
+    bare.on(1, [&] {
+        connection = std::make_unique<FakeConnection>(bare.loop(1));
+        seat.emplace(hub.join(connection->socket(), "ann"));
+    });
+    bare.settle();
+    {
+        test::Blocked blocked(bare.loop(1));
+        for (int i = 0; i < 3; ++i) REQUIRE(hub.broadcast("in order") == BroadcastResult::taken);
+        bare.on(0, [] {});
+        test::Blocked home(bare.loop(0));
+        for (int i = 0; i < 5; ++i) REQUIRE(hub.broadcast("never in order") == BroadcastResult::taken);
+        for (std::size_t i = 0; i < 2; ++i) bare.loop(i).stop();
+    }
+    bare.stop();
+    clear(*bare.app.loops());
+    CHECK(hub.stats().messages == 3);
+    CHECK(hub.stats().dropped == 3);
+    CHECK(hub.stats().refused == 5);
+    CHECK(hub.broadcast("after") == BroadcastResult::stopped);
+    seat.reset();
+    connection.reset();
 }
 
 TEST_CASE("hub: it may outlive its app") {
     std::optional<App> app(std::in_place);
     Hub<std::string> hub(*app);
     Hub<> other(*app);
-    CHECK(hub.broadcast("before"));
+    CHECK(hub.broadcast("before") == BroadcastResult::taken);
     app.reset();
-    CHECK_FALSE(hub.broadcast("after"));
-    CHECK_FALSE(hub.broadcast("after, too"));
+    for (const char* text : {"after", "after, too"}) CHECK(hub.broadcast(text) == BroadcastResult::stopped);
     hub.close_room("red");
-    CHECK_FALSE(hub.send("after", "key"));
+    CHECK(hub.send("after", kvolt::SeatId{1}) == BroadcastResult::stopped);
     CHECK(hub.size() == 0);
     CHECK(hub.stats().messages == 0);
 }

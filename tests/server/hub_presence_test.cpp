@@ -3,8 +3,10 @@
 #include "eventually.hpp"
 #include "hub_server.hpp"
 #include <kvolt/hub.hpp>
+#include <kvolt/run.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <future>
 #include <map>
@@ -13,6 +15,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -233,6 +236,67 @@ TEST_CASE("hub: members() from a thread that is no loop of the app") {
     std::sort(all.begin(), all.end());
     CHECK(all == std::vector<std::string>{"ann", "bob"});
     CHECK(red.get() == std::vector<std::string>{"bob"});
+}
+
+TEST_CASE("hub: members() of an app that has stopped is an exception that says so") {
+    std::size_t threads = GENERATE(1, 4);
+    HubServer server({}, threads);
+    server.go();
+    auto client = server.join("ann");
+    client.close();
+    server.app.stop();
+    for (int i = 0; i < 2; ++i) try {
+            kvolt::run(server.hub.members());
+            FAIL("a list");
+        } catch (const std::system_error& error) {
+            CHECK(error.code() == std::errc::operation_canceled);
+            CHECK(std::string_view(error.what()).starts_with("kvolt: Hub::members() of an app that has stopped"));
+        }
+}
+
+TEST_CASE("hub: members() asked for while the app stops is a list or an exception, never silence") {
+    constexpr int rounds = test::sanitized ? 5 : 20;
+    for (int round = 0; round < rounds; ++round) {
+        HubServer server({}, GENERATE(1, 4));
+        server.go();
+        auto client = server.join("ann");
+        std::atomic<int> lists = 0;
+        std::thread asking([&] {
+            auto ask = [&]() -> Task<> {
+                for (;; ++lists) co_await server.hub.members();
+            };
+            CHECK_THROWS_AS(kvolt::run(ask()), std::system_error);
+        });
+        while (lists < 10) std::this_thread::yield();
+        client.close();
+        server.app.stop();
+        asking.join();
+    }
+}
+
+TEST_CASE("hub: members() may be asked for on another loop while the app starts") {
+    constexpr int rounds = test::sanitized ? 5 : 20;
+    for (int round = 0; round < rounds; ++round) {
+        kvolt::App app;
+        app.threads(16);
+        kvolt::Hub<std::string> hub(app);
+        app.listen("127.0.0.1:0");
+        std::atomic<bool> asks = false;
+        std::size_t listed = 1;
+        std::thread asking([&] {
+            auto ask = [&]() -> Task<std::size_t> {
+                asks = true;
+                co_return (co_await hub.members()).size();
+            };
+            listed = kvolt::run(ask());
+        });
+        while (!asks) {
+        }
+        app.start();
+        asking.join();
+        CHECK(listed == 0);
+        app.stop();
+    }
 }
 
 }  // namespace

@@ -18,14 +18,18 @@
 namespace {
 
 using kvolt::BroadcastOptions;
+using kvolt::BroadcastResult;
 using kvolt::Context;
 using kvolt::HubOptions;
+using kvolt::MoveResult;
 using kvolt::Task;
 using test::Client;
 using test::HubServer;
 using test::read_text;
 
 using Names = std::vector<std::string>;
+
+constexpr auto taken = BroadcastResult::taken;
 
 /// On the route `/seat?name=NAME&room=ROOM` a client says what its seat does, such as `enter red`, and gets an answer.
 struct SeatServer : HubServer {
@@ -57,11 +61,11 @@ struct SeatServer : HubServer {
     }
 
     std::string perform(Seat& seat, std::string_view verb, std::string_view object) {
-        if (verb == "enter") return seat.enter(object) ? "entered" : "is there";
-        if (verb == "leave") return seat.leave(object) ? "left" : "was not there";
-        if (verb == "send") return seat.send(object) ? "sent" : "not sent";
+        if (verb == "enter") return seat.enter(object) == MoveResult::done ? "entered" : "is there";
+        if (verb == "leave") return seat.leave(object) == MoveResult::done ? "left" : "was not there";
+        if (verb == "send") return seat.send(object) == taken ? "sent" : "not sent";
         if (verb == "others")
-            return hub.broadcast(object, seat.room(), BroadcastOptions().except(seat.id())) ? "ok" : "";
+            return hub.broadcast(object, seat.room(), BroadcastOptions().except(seat.id())) == taken ? "ok" : "";
         if (verb == "name") return seat.member(std::string(object)), seat.member();
         std::string rooms = "in " + seat.room() + ':';
         for (const auto& room : seat.rooms()) rooms += ' ' + room;
@@ -153,7 +157,7 @@ TEST_CASE("hub: a message to a key reaches all seats that have it, and nobody el
     auto ann = server.sit("ann"), ann_too = server.sit("ann", "red"), bob = server.sit("bob");
     server.hub.send("to ann", "ann");
     server.hub.send("to nobody", "carl");
-    CHECK_FALSE(server.hub.send("to nobody", ""));
+    CHECK(server.hub.send("to nobody", "") == BroadcastResult::nobody);
     server.hub.broadcast("end");
     for (Client* client : {&ann, &ann_too}) CHECK(read_text(*client) == "to ann");
     for (Client* client : {&ann, &ann_too, &bob}) CHECK(read_text(*client) == "end");
@@ -185,7 +189,7 @@ TEST_CASE("hub: what is sent to one seat has its place in the order") {
         for (std::size_t j = 0; j < ids.size(); ++j)
             server.hub.send("you " + std::to_string(i * 10 + static_cast<int>(j)), ids[j]);
     }
-    CHECK_FALSE(server.hub.send("nobody", kvolt::SeatId::none));
+    CHECK(server.hub.send("nobody", kvolt::SeatId::none) == BroadcastResult::nobody);
     for (int i = 0; i < rounds; ++i)
         for (std::size_t j = 0; j < ids.size(); ++j) {
             CHECK(read_text(clients[j]) == "all " + std::to_string(i));
@@ -197,7 +201,7 @@ TEST_CASE("hub: what is sent to one seat has its place in the order") {
 
     clients[1].close();
     CHECK(test::eventually([&] { return server.hub.size() == 4; }));
-    CHECK(server.hub.send("left", ids[1]));
+    CHECK(server.hub.send("left", ids[1]) == taken);
     server.hub.send("here", ids[2]);
     CHECK(read_text(clients[2]) == "here");
     CHECK(server.hub.stats().messages == rounds * 6 + 3);
@@ -241,10 +245,10 @@ TEST_CASE("hub: a seat broadcasts to its room, no more often than it may") {
         auto seat = server.hub.join(socket, "x", c.query("room"));
         auto others = BroadcastOptions().except(seat.id());
         while (auto message = co_await socket.read()) {
-            bool sent = message->payload == "blue"     ? seat.broadcast(*message, "blue")
-                        : message->payload == "others" ? seat.broadcast(*message, others)
-                                                       : seat.broadcast(*message);
-            if (!sent) socket.send("not so fast");
+            auto result = message->payload == "blue"     ? seat.broadcast(*message, "blue")
+                          : message->payload == "others" ? seat.broadcast(*message, others)
+                                                         : seat.broadcast(*message);
+            if (result == BroadcastResult::limited) socket.send("not so fast");
         }
     });
     server.go();
@@ -272,7 +276,7 @@ TEST_CASE("hub: misuse of rooms and seats is an exception") {
     CHECK_THROWS_AS(server.hub.close_room("red", 1005), std::invalid_argument);
 }
 
-TEST_CASE("hub: a seat is moved and changed on its loop only") {
+TEST_CASE("hub: a seat is used on its loop only") {
     test::Reports<SeatServer::Seat*> seats;
     HubServer server({}, 2);
     server.app.get("/seat", [&](Context& c) -> Task<> {
@@ -296,7 +300,12 @@ TEST_CASE("hub: a seat is moved and changed on its loop only") {
     CHECK_THROWS_AS(seat.enter("blue"), std::logic_error);
     CHECK_THROWS_AS(seat.leave("red"), std::logic_error);
     CHECK_THROWS_AS(seat.member("y"), std::logic_error);
-    CHECK(seat.send("this works anywhere"));
+    CHECK_THROWS_AS(seat.member(), std::logic_error);
+    CHECK_THROWS_AS(seat.room(), std::logic_error);
+    CHECK_THROWS_AS(seat.rooms(), std::logic_error);
+    CHECK_THROWS_AS(seat.send("x"), std::logic_error);
+    CHECK_THROWS_AS(seat.broadcast("x"), std::logic_error);
+    CHECK(server.hub.send("this works anywhere", seat.id()) == taken);
     CHECK(read_text(client) == "this works anywhere");
     CHECK(server.hub.size("red") == 1);
 }

@@ -1,10 +1,13 @@
+#include "bare_app.hpp"
 #include "catch.hpp"
 #include "eventually.hpp"
 #include "hub_server.hpp"
 #include <kvolt/hub.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,12 +19,16 @@ namespace {
 
 using kvolt::BroadcastOptions;
 using kvolt::Context;
+using kvolt::Hub;
 using kvolt::HubOptions;
 using kvolt::SeatId;
 using kvolt::SlowPolicy;
 using kvolt::Task;
+using test::BareApp;
 using test::Client;
+using test::FakeConnection;
 using test::HubServer;
+using test::mebibyte;
 using test::read_text;
 
 const std::string filler(20000, 'x');
@@ -125,6 +132,34 @@ TEST_CASE("hub: a member that is gone does not catch up") {
     }
     CHECK(test::eventually([&] { return server.hub.size() == 0; }));
     CHECK(news.empty());
+}
+
+TEST_CASE("hub: seats that come and go while their socket is slow leave nothing behind") {
+    constexpr int rounds = test::sanitized ? 1000 : 50000;  // which took 16 MB when each left a little
+    BareApp bare(1);
+    Hub<std::string> hub(bare.app, HubOptions().slow(SlowPolicy::drop_oldest).backlog(4000, 20));
+    std::string news;
+    hub.on_behind([&](SeatId, const std::string&) { news = "behind"; });
+    hub.on_caught_up([&](SeatId, const std::string& name) { news = "caught up " + name; });
+    bare.run();
+    bare.on(0, [&] {
+        FakeConnection connection(bare.loop(0));
+        connection.room = 0;
+        auto rejoin = [&](int i) {
+            auto seat = hub.join(connection.socket(), std::to_string(i), "red");
+            hub.broadcast(std::string(500, 'x'), "red");
+            connection.flush();
+            return seat;
+        };
+        std::optional<Hub<std::string>::Seat> kept(rejoin(0));
+        for (int i = 0; i < 100; ++i) rejoin(i);
+        std::size_t before = test::resident_bytes();
+        for (int i = 0; i < rounds; ++i) rejoin(i);
+        if (!test::sanitized) CHECK(test::resident_bytes() < before + 2 * mebibyte);
+        CHECK(hub.stats().behind > static_cast<std::uint64_t>(rounds));
+        CHECK(news == "behind");
+    });
+    bare.stop();
 }
 
 TEST_CASE("hub: a seat may have a policy and limits of its own") {

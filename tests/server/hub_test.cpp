@@ -34,6 +34,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using boost::asio::use_awaitable;
+using kvolt::BroadcastResult;
 using kvolt::Context;
 using kvolt::HubOptions;
 using kvolt::Limits;
@@ -166,15 +167,15 @@ TEST_CASE("hub: broadcasts that come faster than a loop deals with them are refu
     const std::string filler(1000, 'x');
     std::size_t sent = 0, refused = 0;
     // Those that go by way of another loop are counted a little later.
-    while (server.hub.broadcast(std::to_string(sent) + ' ' + filler) && ++sent < 1000)
+    while (server.hub.broadcast(std::to_string(sent) + ' ' + filler) == BroadcastResult::taken && ++sent < 1000)
         test::eventually([&] { return stuck == 0 || server.hub.stats().messages == sent; });
-    for (; refused < 100; ++refused) CHECK_FALSE(server.hub.broadcast("too much"));
+    for (; refused < 100; ++refused) CHECK(server.hub.broadcast("too much") == BroadcastResult::full);
     CHECK(sent < 150);
     CHECK(server.hub.stats().refused == refused + 1);
     blocked.release();
     for (Client& client : clients)
         for (std::size_t i = 0; i < sent; ++i) REQUIRE(test::read_text(client).starts_with(std::to_string(i) + ' '));
-    CHECK(test::eventually([&] { return server.hub.broadcast("room again"); }));
+    CHECK(test::eventually([&] { return server.hub.broadcast("room again") == BroadcastResult::taken; }));
     for (Client& client : clients) CHECK(test::read_text(client) == "room again");
 }
 

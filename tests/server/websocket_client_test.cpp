@@ -204,6 +204,16 @@ TEST_CASE("websocket_client: each side learns how the other one closes") {
         });
         CHECK(ending == "last words 4002 enough");
     }
+    SECTION("the client refuses to send what is not UTF-8") {
+        with_socket(url_of(server), {}, [&](WebSocket& socket) -> Task<> {
+            co_await socket.read();
+            CHECK(socket.send("caf\xE9") == kvolt::SendResult::invalid);
+            CHECK_THROWS_AS(socket.close(4000, "caf\xE9"), std::invalid_argument);
+            CHECK(socket.is_open());
+            socket.close(4003);
+        });
+        CHECK(server.endings.next() == "4003");
+    }
     SECTION("a handler of the server throws") {
         with_socket(url_of(server, "/throws"), {}, [&](WebSocket& socket) -> Task<> {
             co_await socket.read();

@@ -3,6 +3,7 @@
 
 // An app with a WebSocket route, and what its tests need on both sides of it.
 
+#include "blocked.hpp"
 #include "client.hpp"
 #include <kvolt/app.hpp>
 #include <kvolt/context.hpp>
@@ -76,28 +77,6 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<T> reports_;
-};
-
-/// Keeps a loop from doing anything for as long as it lives.
-class Blocked {
-public:
-    explicit Blocked(kvolt::detail::Loop& loop) {
-        auto entered = std::make_shared<std::promise<void>>();
-        boost::asio::post(loop.io(), [entered, wait = released_.get_future().share()] {
-            entered->set_value();
-            wait.wait();
-        });
-        entered->get_future().wait();
-    }
-    ~Blocked() { release(); }
-
-    void release() {
-        if (!std::exchange(free_, true)) released_.set_value();
-    }
-
-private:
-    std::promise<void> released_;
-    bool free_ = false;
 };
 
 /// How a connection ended, such as "1000 bye".

@@ -39,6 +39,6 @@ TEST_CASE("a rate that lets nothing through is refused") {
 
 TEST_CASE("a hub's counters begin at nothing") {
     kvolt::HubStats stats;
-    CHECK(stats.messages + stats.refused + stats.limited + stats.deliveries == 0);
+    CHECK(stats.messages + stats.refused + stats.limited + stats.invalid + stats.deliveries == 0);
     CHECK(stats.dropped + stats.coalesced + stats.behind + stats.disconnected == 0);
 }

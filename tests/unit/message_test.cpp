@@ -42,4 +42,12 @@ TEST_CASE("a view refers, it does not copy") {
     CHECK(view.payload == "Before");
 }
 
+TEST_CASE("text is valid if it is UTF-8, and binary messages always are") {
+    CHECK(MessageView("caf\xC3\xA9").is_valid());
+    CHECK_FALSE(MessageView("caf\xE9").is_valid());
+    CHECK_FALSE(MessageView("caf\xC3").is_valid());
+    CHECK(MessageView::bytes("caf\xE9").is_valid());
+    CHECK(MessageView("").is_valid());
+}
+
 TEST_CASE("a number is no message") { STATIC_REQUIRE_FALSE(std::is_convertible_v<int, MessageView>); }

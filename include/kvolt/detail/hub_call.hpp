@@ -10,7 +10,8 @@
 
 namespace kvolt::detail {
 
-/// A call, from any thread, of whoever reads a queue on a loop. If the loop ends before, so does what waits there.
+/// A call, from any thread, of whoever reads a queue on a loop, whose end waits for that. If it ends all the same, the
+/// queue is cleared.
 ///
 /// @tparam Reader  Has `loop()`, `room()` for the post, `take_turn()` and `clear()`.
 template <class Reader>
@@ -39,9 +40,10 @@ public:
     }
 
 private:
-    explicit HubCall(std::shared_ptr<Reader> reader) noexcept : reader_(std::move(reader)) {}
+    explicit HubCall(std::shared_ptr<Reader> reader) noexcept : reader_(std::move(reader)), work_(reader_->loop()) {}
 
     std::shared_ptr<Reader> reader_;
+    Loop::Work work_;
 };
 
 }  // namespace kvolt::detail

@@ -4,7 +4,9 @@
 #include <kvolt/detail/hub_entry.hpp>
 #include <kvolt/detail/hub_history.hpp>
 #include <kvolt/detail/hub_hooks.hpp>
+#include <kvolt/detail/hub_item.hpp>
 #include <kvolt/detail/hub_member.hpp>
+#include <kvolt/detail/hub_question.hpp>
 #include <kvolt/detail/hub_roster.hpp>
 #include <kvolt/detail/hub_shard.hpp>
 #include <kvolt/detail/hub_shards.hpp>
@@ -16,7 +18,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,31 +35,31 @@ namespace kvolt::detail {
 /// @tparam Tag  Makes it a template, so that only files which make a hub compile it.
 template <class Tag>
 class HubDealer {
-    using Kind = HubEntry::Kind;
+    using Kind = HubItem::Kind;
 
 public:
     /// @param loops  Of the app; home is the first one.
-    /// @param under_way  Bytes of what is on its way between loops.
     HubDealer(const Loops& loops, const HubOptions& options, const HubHooks& hooks, HubShards& shards,
-              std::atomic<std::size_t>& under_way)
+              HubAccounts& accounts)
         : loops_(loops),
           home_(*loops.front()),
           hooks_(hooks),
           shards_(shards),
-          under_way_(under_way),
+          accounts_(accounts),
           keeps_history_(options.history().messages > 0),
           history_rooms_(options.history().rooms) {}
 
     /// @returns  how much there was to do, in members.
-    std::size_t deal(HubEntry& entry) { return HubShard::overhead + act(entry); }
+    std::size_t deal(const std::shared_ptr<HubItem>& item) { return HubShard::overhead + act(item); }
 
-    /// Let whoever asked on no loop have the answer. He runs on within this call.
+    /// Let whoever asked on no other loop have the answer. He runs on within this call.
     void tell_answer() {
-        if (auto question = std::move(answered_)) question->answer(std::move(question->values));
+        if (auto question = std::move(answered_)) question->tell();
     }
 
     HubValues listed(std::string_view room) const {
         HubValues result;
+        result.reserve(roster_.in(room).size());
         for (const HubMember* member : roster_.in(room)) result.push_back(member->listed_value);
         return result;
     }
@@ -65,21 +69,24 @@ public:
 
 private:
     // The number of members that were dealt with.
-    std::size_t act(HubEntry& entry) {
-        switch (entry.kind) {
+    std::size_t act(const std::shared_ptr<HubItem>& item) {
+        if (item->kind == Kind::depart) {
+            leave_roster(static_cast<HubMember&>(*item));
+            return 0;
+        }
+        if (item->kind == Kind::ask) return answer(std::static_pointer_cast<HubQuestion>(item));
+        auto entry = std::static_pointer_cast<HubEntry>(item);
+        switch (entry->kind) {
             case Kind::message:
                 messages_.store(messages_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
                 return address(entry);
             case Kind::close:
-                history_rooms_.forget(entry.room);
-                entry.need_more().forget = entry.room;
+                history_rooms_.forget(entry->room);
+                entry->need_more().forget = entry->room;
                 return deal_to_room(entry);
-            case Kind::enter: enter_roster(entry); break;
-            case Kind::leave: leave_roster(entry); break;
-            case Kind::change:
-                roster_.change(*entry.member, std::move(entry.more->value), std::move(entry.more->key));
-                break;
-            case Kind::ask: answer(std::move(entry.more->question), entry.room); break;
+            case Kind::enter: enter_roster(*entry); break;
+            case Kind::leave: leave_roster(*entry); break;
+            default: change_roster(*entry);
         }
         return 0;
     }
@@ -87,42 +94,49 @@ private:
     void enter_roster(HubEntry& entry) {
         HubMember& member = *entry.member;
         Undo undo([&] {
-            if (entry.more) refuse(entry);
+            if (entry.more) leave_roster(member);
+            refuse(entry);
         });
         if (entry.more) roster_.change(member, std::move(entry.more->value), std::move(entry.more->key));
         roster_.enter(entry.member, entry.room);
         undo.done();
-        hooks_.call(hooks_.joined, member.id, member.listed_value.get(), std::string_view(entry.room));
+        for (std::string_view room : {std::string_view(), std::string_view(entry.room)}) history_rooms_.use(room, true);
+        hooks_.call(hooks_.joined, member.peer, member.id, member.listed_value, std::string_view(entry.room));
     }
 
     void leave_roster(HubEntry& entry) {
         HubMember& member = *entry.member;
-        if (!entry.room.empty()) {
-            roster_.leave(member, entry.room);
-            return hooks_.call(hooks_.left, member.id, member.listed_value.get(), std::string_view(entry.room));
-        }
-        leave_roster(member);
+        if (!roster_.leave(member, entry.room)) return;
+        if (roster_.in(entry.room).empty()) history_rooms_.use(entry.room, false);
+        hooks_.call(hooks_.left, member.peer, member.id, member.listed_value, std::string_view(entry.room));
     }
 
-    // A member cannot be taken in. If it had to wait for that, its join() has told it otherwise.
+    void change_roster(HubEntry& entry) {
+        Undo undo([&] { refuse(entry); });
+        roster_.change(*entry.member, std::move(entry.more->value), std::move(entry.more->key));
+        undo.done();
+    }
+
+    // There is no memory for a move. If it had to wait for its place, its member was told otherwise.
     void refuse(HubEntry& entry) noexcept {
-        leave_roster(*entry.member);
-        if (entry.charge) hooks_.guard([&] { entry.member->peer->close(close_code::internal_error, {}); });
+        if (entry.waited) hooks_.guard([&] { entry.member->peer->close(close_code::internal_error, {}); });
     }
 
     void leave_roster(HubMember& member) noexcept {
         roster_.remove(member, [&](const HubRoom& room) {
+            if (room.members.empty()) history_rooms_.use(room.name, false);
             if (!room.name.empty() || member.roomless)
-                hooks_.call(hooks_.left, member.id, member.listed_value.get(), std::string_view(room.name));
+                hooks_.call(hooks_.left, member.peer, member.id, member.listed_value, std::string_view(room.name));
         });
     }
 
-    std::size_t address(HubEntry& entry) {
-        if (entry.member) return deal_to(entry.member, entry);
-        if (entry.more && entry.more->to != SeatId::none) return deal_to(roster_.find(entry.more->to), entry);
-        if (!entry.more || entry.more->key.empty()) return deal_to_room(entry);
+    std::size_t address(const std::shared_ptr<HubEntry>& entry) {
+        if (entry->member) return deal_to(entry->member, entry);
+        const HubEntry::More* more = entry->more.get();
+        if (more && more->to != SeatId::none) return deal_to(roster_.find(more->to), entry);
+        if (!more || more->key.empty()) return deal_to_room(entry);
         std::size_t members = 0;
-        for (const auto& member : roster_.find(entry.more->key)) members += deal_to(member, entry);
+        for (const auto& member : roster_.find(more->key)) members += deal_to(member, entry);
         return members;
     }
 
@@ -134,58 +148,58 @@ private:
         if (shards_.size() < loops_.size())
             for (const auto& loop : loops_) shards_.of(*loop);
         SeatId except = entry.more ? entry.more->options.except() : SeatId::none;
-        std::string key = entry.more ? entry.more->options.coalesce() : std::string();
+        std::string key = entry.more ? entry.more->coalesce : std::string();
         entry.kept = std::make_shared<const KeptMessage>(
             KeptMessage{messages_.load(std::memory_order_relaxed), std::move(entry.frame), std::move(key), except});
-        auto in_use = [this](std::string_view room) { return !roster_.in(room).empty(); };
-        if (auto forget = history_rooms_.use(entry.room, in_use)) entry.need_more().forget = std::move(forget);
+        if (auto forget = history_rooms_.keep(entry.room, !roster_.in(entry.room).empty()))
+            entry.need_more().forget = std::move(forget);
     }
 
-    std::size_t deal_to_room(HubEntry& entry) {
-        keep(entry);
+    std::size_t deal_to_room(const std::shared_ptr<HubEntry>& entry) {
+        keep(*entry);
         if (seen_.size() != shards_.size()) seen_ = shards_.all();
-        std::shared_ptr<const HubEntry> shared;
         HubShard* own = nullptr;
         for (HubShard* shard : seen_) {
             if (!shard->listens() && !keeps_history_) continue;
-            if (&shard->loop() == &home_) {
+            if (&shard->loop() == &home_)
                 own = shard;
-                continue;
-            }
-            if (!shared) shared = share(entry);
-            shard->send({shared, nullptr, {}});
+            else
+                send(*shard, entry);
         }
-        return own ? own->deliver(shared ? *shared : entry) : 0;
+        return own ? own->deliver(*entry) : 0;
     }
 
-    std::size_t deal_to(const std::shared_ptr<HubMember>& member, const HubEntry& entry) {
+    std::size_t deal_to(const std::shared_ptr<HubMember>& member, const std::shared_ptr<HubEntry>& entry) {
         if (!member) return 0;
-        if (&member->shard->loop() == &home_) return member->shard->deliver(entry, member.get());
-        HubEntry copy;
-        copy.frame = entry.frame;
-        member->shard->send({share(copy), member, {}});
+        if (&member->shard->loop() == &home_) return member->shard->deliver(*entry, member.get());
+        send(*member->shard, entry, member);
         return 0;
     }
 
-    std::shared_ptr<const HubEntry> share(HubEntry& entry) {
-        entry.charge_to(under_way_);
-        return std::make_shared<const HubEntry>(std::move(entry));
+    void send(HubShard& shard, const std::shared_ptr<HubEntry>& entry, std::shared_ptr<HubMember> only = nullptr) {
+        accounts_.charge(*entry);
+        shard.send(entry, std::move(only));
     }
 
-    void answer(std::shared_ptr<HubQuestion> question, std::string_view room) {
-        question->values = listed(room);
-        HubShard* asker = question->asker;
-        if (asker == nullptr)
-            answered_ = std::move(question);
+    std::size_t answer(const std::shared_ptr<HubQuestion>& question) {
+        try {
+            question->values = listed(question->room);
+        } catch (const std::bad_alloc&) {
+            question->failure = std::current_exception();
+        }
+        std::size_t members = question->values.size();
+        if (question->asker == nullptr)
+            answered_ = question;
         else
-            asker->send({nullptr, nullptr, std::move(question)});
+            question->asker->push(question);
+        return members;
     }
 
     const Loops& loops_;
     Loop& home_;
     const HubHooks& hooks_;
     HubShards& shards_;
-    std::atomic<std::size_t>& under_way_;
+    HubAccounts& accounts_;
     const bool keeps_history_;
     std::atomic<std::uint64_t> messages_{0};
     std::shared_ptr<HubQuestion> answered_;

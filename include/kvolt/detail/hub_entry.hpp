@@ -3,58 +3,59 @@
 
 #include <kvolt/broadcast_options.hpp>
 #include <kvolt/detail/charge.hpp>
-#include <kvolt/detail/hub_core.hpp>
 #include <kvolt/detail/hub_history.hpp>
+#include <kvolt/detail/hub_item.hpp>
 #include <kvolt/detail/hub_member.hpp>
-#include <kvolt/detail/waiter.hpp>
+#include <kvolt/detail/peer.hpp>
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace kvolt::detail {
 
-class HubShard;
+/// A key means something else in each room.
+inline std::string coalesce_key(std::string_view room, std::string_view key) {
+    std::string scoped;
+    if (key.empty()) return scoped;
+    scoped.reserve(1 + room.size() + key.size());
+    scoped += static_cast<char>(room.size());
+    scoped += room;
+    scoped += key;
+    return scoped;
+}
 
-/// Somebody asks who is in a room.
-struct HubQuestion {
-    Waiter<HubValues> answer;
-    HubShard* asker = nullptr;  // where the answer takes its place among what is delivered; nullptr: on no loop
-    HubValues values;
-};
-
-/// What takes one place in a hub's order.
-struct HubEntry {
-    enum class Kind : std::uint8_t {
-        message,  ///< To a room, a seat or a key.
-        close,    ///< Close whoever is in a room.
-        enter,    ///< A member has entered a room.
-        leave,    ///< It has left one, or for good if `room` is empty.
-        change,   ///< It is known otherwise now.
-        ask,      ///< Tell who is in a room.
-    };
+/// What users make to take one place in a hub's order.
+struct HubEntry : HubItem {
+    using HubItem::HubItem;
 
     /// What most messages do without.
     struct More {
         BroadcastOptions options;
+        std::string coalesce;                          // the key, and whose it is; see coalesce_key()
         std::function<bool(const void* value)> where;  // who of the room gets it
         SeatId to = SeatId::none;                      // instead of a room
         std::string key;                               // instead of a room; of a member
         std::shared_ptr<const void> value;             // of a member
         std::optional<std::string> forget;             // the history of this room
         std::uint16_t code = 0;                        // of a close; its reason is in `frame`
-        std::shared_ptr<HubQuestion> question;
+        std::shared_ptr<Peer> told_of;                 // by the hook that has said this
     };
 
-    Kind kind = Kind::message;
     std::string frame;  // a message, ready to be sent
     std::string room;
-    std::shared_ptr<HubMember> member;  // whom it is about
+    std::shared_ptr<HubMember> member;  // whom it is about, or who alone gets it
+    std::shared_ptr<Peer> by;           // of the seat that has said it
+    bool waited = false;                // for its place, so that whoever made it was told that all is well
     std::unique_ptr<More> more;
     std::shared_ptr<const KeptMessage> kept;  // has the frame, if there is a history
-    Charge charge;                            // while it is on its way between loops
+    Charge charge, own;                       // while it is on its way between loops; of sums that the above keep
 
     const std::string& message() const noexcept { return kept ? kept->frame : frame; }
 
@@ -63,11 +64,62 @@ struct HubEntry {
         return *more;
     }
 
-    /// Count it, while it is on its way, to a sum of bytes.
-    void charge_to(std::atomic<std::size_t>& sum) {
-        static constexpr std::size_t overhead = 128;  // of an empty one, about
-        charge = Charge(sum, message().size() + overhead);
+    /// About how many bytes it takes.
+    std::size_t size() const noexcept {
+        return sizeof(HubEntry) + message().size() + room.size() + (more ? sizeof(More) : 0);
     }
+};
+
+/// What a member does in one of its rooms, or with what is known of it.
+///
+/// @param value, key  What is known of it from now on, if that is told, too.
+inline std::shared_ptr<HubEntry> make_move(HubItem::Kind kind, std::shared_ptr<HubMember> member, std::string_view room,
+                                           std::shared_ptr<const void> value = nullptr, std::string key = {}) {
+    auto entry = std::make_shared<HubEntry>(kind);
+    entry->room = room;
+    entry->member = std::move(member);
+    if (!value) return entry;
+    entry->need_more().value = std::move(value);
+    entry->more->key = std::move(key);
+    return entry;
+}
+
+/// Bytes of what a hub has under way between threads, by who has to answer for it: of what a member does, and of what
+/// hooks say of that, its own connection.
+class HubAccounts {
+public:
+    std::size_t messages() const noexcept { return messages_.load(std::memory_order_relaxed); }
+    std::size_t closes() const noexcept { return closes_.load(std::memory_order_relaxed); }
+    static std::size_t moves(Peer& peer) noexcept { return peer.moves().load(std::memory_order_relaxed); }
+    static std::size_t said(Peer& peer) noexcept { return peer.said().load(std::memory_order_relaxed); }
+
+    /// How much of what all may say is one connection's.
+    static constexpr std::size_t shares = 8;
+
+    /// Count an entry until it is destroyed.
+    void charge(HubEntry& entry) noexcept {
+        if (entry.charge) return;
+        entry.charge = Charge(account(entry), entry.size());
+        if (entry.by) entry.own = Charge(entry.by->said(), entry.size());
+    }
+
+private:
+    std::atomic<std::size_t>& account(const HubEntry& entry) noexcept {
+        if (entry.more && entry.more->told_of) return entry.more->told_of->moves();
+        if (entry.kind == HubItem::Kind::message) return messages_;
+        return entry.kind == HubItem::Kind::close ? closes_ : entry.member->peer->moves();
+    }
+
+    std::atomic<std::size_t> messages_{0}, closes_{0};
+};
+
+/// What a loop is to deliver.
+struct HubDelivery : HubItem {
+    HubDelivery(std::shared_ptr<const HubEntry> what, std::shared_ptr<HubMember> whom) noexcept
+        : HubItem(Kind::delivery), entry(std::move(what)), only(std::move(whom)) {}
+
+    const std::shared_ptr<const HubEntry> entry;
+    const std::shared_ptr<HubMember> only;  // of the room
 };
 
 }  // namespace kvolt::detail

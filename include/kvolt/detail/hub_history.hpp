@@ -2,13 +2,15 @@
 #define KVOLT_DETAIL_HUB_HISTORY_HPP
 
 #include <kvolt/broadcast_options.hpp>
+#include <kvolt/detail/undo.hpp>
 #include <kvolt/limits.hpp>
 
 #include <algorithm>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <list>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -103,38 +105,58 @@ public:
 
     /// A message of this room is kept.
     ///
-    /// @param in_use  `bool(name)`: whether somebody is in a room.
-    /// @returns  the room whose history must be forgotten for that, if one must.
-    template <class InUse>
-    std::optional<std::string> use(std::string_view name, InUse in_use) {
-        if (auto known = places_.find(name); known != places_.end()) {
-            latest_.splice(latest_.begin(), latest_, known->second);
+    /// @param in_use  Whether somebody is in it.
+    /// @returns  the room whose history must be forgotten for that, if one must: of those that nobody is in, or else of
+    ///           all, that which has been silent for longest.
+    std::optional<std::string> keep(std::string_view name, bool in_use) {
+        const Rank latest{in_use, ++messages_};
+        if (auto known = rooms_.find(name); known != rooms_.end()) {
+            move(known->second, latest);
             return std::nullopt;
         }
+        auto fresh = rooms_.emplace(name, latest).first;
+        Undo undo([&] { rooms_.erase(fresh); });
         std::optional<std::string> forgotten;
-        if (latest_.size() >= most_) {
-            auto last = std::find_if_not(latest_.rbegin(), latest_.rend(), in_use);
-            forgotten = last == latest_.rend() ? latest_.back() : *last;
-        }
-        std::list<std::string> fresh(1, std::string(name));
-        places_.emplace(fresh.front(), fresh.begin());
+        if (rooms_.size() > most_) forgotten = *ranks_.begin()->second;
+        ranks_.emplace(latest, &fresh->first);
+        undo.done();
         if (forgotten) forget(*forgotten);
-        latest_.splice(latest_.begin(), fresh);
         return forgotten;
     }
 
-    void forget(std::string_view name) {
-        auto known = places_.find(name);
-        if (known == places_.end()) return;
-        auto place = known->second;
-        places_.erase(known);
-        latest_.erase(place);
+    /// Somebody is in a room now, or nobody any more.
+    void use(std::string_view name, bool in_use) noexcept {
+        auto known = rooms_.find(name);
+        if (known != rooms_.end() && known->second.in_use != in_use)
+            move(known->second, {in_use, known->second.message});
+    }
+
+    void forget(std::string_view name) noexcept {
+        auto known = rooms_.find(name);
+        if (known == rooms_.end()) return;
+        ranks_.erase(known->second);
+        rooms_.erase(known);
     }
 
 private:
+    // The first one makes way first.
+    struct Rank {
+        bool in_use;
+        std::uint64_t message;  // the latest one
+
+        auto operator<=>(const Rank&) const = default;
+    };
+
+    void move(Rank& rank, const Rank& to) noexcept {
+        auto node = ranks_.extract(rank);
+        node.key() = rank = to;
+        ranks_.insert(std::move(node));
+    }
+
     const std::size_t most_;
-    std::list<std::string> latest_;  // the latest first
-    std::map<std::string_view, std::list<std::string>::iterator> places_;
+    std::uint64_t messages_ = 0;
+    std::map<std::string, Rank, std::less<>> rooms_;
+    std::map<Rank, const std::string*> ranks_;  // the names of all rooms
 };
 
 }  // namespace kvolt::detail

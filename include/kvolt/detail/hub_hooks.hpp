@@ -7,9 +7,13 @@
 #include <atomic>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <string_view>
+#include <utility>
 
 namespace kvolt::detail {
+
+class Peer;
 
 /// What a hub calls of its user's. They are set before anybody joins.
 class HubHooks {
@@ -22,10 +26,23 @@ public:
 
     std::function<void(std::string_view)> log;
 
-    /// Call a hook, if there is one; what it throws is logged.
+    /// Call a hook about a member, if there is one; what it throws is logged.
+    ///
+    /// @param peer   The member's connection.
+    /// @param value  What is known of it: kept for the call, which may change that.
     template <class Hook, class... Arguments>
-    void call(const Hook& hook, Arguments... arguments) const {
-        if (hook && !off_.load(std::memory_order_acquire)) guard([&] { hook(arguments...); });
+    void call(const Hook& hook, const std::shared_ptr<Peer>& peer, SeatId seat, std::shared_ptr<const void> value,
+              Arguments... arguments) const {
+        if (!hook || off_.load(std::memory_order_acquire)) return;
+        Call call(this, peer);
+        guard([&] { hook(seat, value.get(), arguments...); });
+    }
+
+    /// The connection of whom the hook tells that runs on this thread, if one of this hub's does.
+    std::shared_ptr<Peer> told_of() const noexcept {
+        for (const Call* call = running_; call; call = call->outer)
+            if (call->hooks == this) return call->peer;
+        return nullptr;
     }
 
     /// Do what nobody waits for: what it throws is logged.
@@ -44,14 +61,34 @@ public:
     /// Whether a predicate holds; not if it throws.
     bool holds(const std::function<bool(const void*)>& where, const void* value) const noexcept {
         bool result = false;
+        bool outer = std::exchange(choosing_, true);
         guard([&] { result = where(value); });
+        choosing_ = outer;
         return result;
     }
+
+    /// Whether a predicate runs on this thread: who is in a room must not change meanwhile.
+    static bool choosing() noexcept { return choosing_; }
 
     /// Call none any more. Any thread.
     void off() noexcept { off_.store(true, std::memory_order_release); }
 
 private:
+    struct Call {
+        Call(const HubHooks* whose, const std::shared_ptr<Peer>& about) noexcept
+            : hooks(whose), peer(about), outer(std::exchange(running_, this)) {}
+        Call(const Call&) = delete;
+        Call& operator=(const Call&) = delete;
+        ~Call() { running_ = outer; }
+
+        const HubHooks* const hooks;
+        const std::shared_ptr<Peer>& peer;
+        const Call* const outer;  // within which this one came, by way of another hub
+    };
+
+    static inline thread_local const Call* running_ = nullptr;
+    static inline thread_local bool choosing_ = false;
+
     std::atomic<bool> off_{false};
 };
 

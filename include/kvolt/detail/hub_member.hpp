@@ -2,11 +2,14 @@
 #define KVOLT_DETAIL_HUB_MEMBER_HPP
 
 #include <kvolt/broadcast_options.hpp>
+#include <kvolt/detail/backlog.hpp>
+#include <kvolt/detail/hub_item.hpp>
 #include <kvolt/detail/peer.hpp>
 #include <kvolt/detail/token_bucket.hpp>
 #include <kvolt/detail/undo.hpp>
 #include <kvolt/limits.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <map>
@@ -35,22 +38,22 @@ struct HubPlace {
 };
 using HubPlaces = std::vector<HubPlace>;
 
-/// A member of a hub. Each part is touched by one thread alone.
-struct HubMember : std::enable_shared_from_this<HubMember> {
-    HubMember(SeatId number, std::shared_ptr<Peer> whose, const Backlog& may_wait, SlowPolicy when_full,
-              bool joined_no_room)
-        : id(number), peer(std::move(whose)), limit(may_wait), policy(when_full), roomless(joined_no_room) {}
-
-    // What a broadcast looks at comes first: a cache line.
+/// What a broadcast looks at of a member: a cache line.
+struct HubTarget {
     const SeatId id;
     const std::shared_ptr<Peer> peer;
-    Backlog limit;  // this and the next two: on the loop of its connection
-    SlowPolicy policy;
+    Terms terms;  // this and the next: on the loop of its connection
     bool behind = false;
+};
+
+/// A member of a hub. Each part is touched by one thread alone. When it leaves for good it waits itself for that to
+/// have its place.
+struct HubMember : HubTarget, HubItem, std::enable_shared_from_this<HubMember> {
+    HubMember(SeatId number, std::shared_ptr<Peer> whose, const Backlog& may_wait, SlowPolicy when_full,
+              bool joined_no_room)
+        : HubTarget{number, std::move(whose), {may_wait, when_full}}, HubItem(Kind::depart), roomless(joined_no_room) {}
 
     const bool roomless;  // joined in no room
-
-    std::shared_ptr<HubMember> next;  // of those who have left
 
     // On the loop of its connection
     HubShard* shard = nullptr;
@@ -72,6 +75,12 @@ public:
 
     HubRooms(const HubRooms&) = delete;
     HubRooms& operator=(const HubRooms&) = delete;
+
+    bool has(const HubMember& member, std::string_view name) const {
+        const HubPlaces& places = member.*places_;
+        return std::any_of(places.begin(), places.end(),
+                           [&](const HubPlace& place) { return place.room->name == name; });
+    }
 
     /// @returns  false if it was there already.
     bool enter(HubMember& member, std::string_view name) {

@@ -26,7 +26,8 @@ public:
         rooms_.enter(*member, room);
     }
 
-    void leave(HubMember& member, std::string_view room) { rooms_.leave(member, room); }
+    /// @returns  false if it was not there.
+    bool leave(HubMember& member, std::string_view room) { return rooms_.leave(member, room); }
 
     /// Leave for good, and call `told(const HubRoom&)` for each room that was left. Never fails.
     template <class Told>
@@ -38,10 +39,12 @@ public:
 
     /// What is known of a member from now on.
     void change(HubMember& member, std::shared_ptr<const void> value, std::string key) {
-        forget_key(member);
+        if (key != member.key) {
+            if (!key.empty()) keys_[key].push_back(&member);
+            forget_key(member);
+            member.key = std::move(key);
+        }
         member.listed_value = std::move(value);
-        member.key = std::move(key);
-        if (!member.key.empty()) keys_[member.key].push_back(&member);
     }
 
     std::shared_ptr<HubMember> find(SeatId seat) const {

@@ -4,6 +4,7 @@
 #include <kvolt/broadcast_options.hpp>
 #include <kvolt/detail/hub_core.hpp>
 #include <kvolt/detail/peer.hpp>
+#include <kvolt/hub_results.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/message.hpp>
 
@@ -31,15 +32,15 @@ public:
         if (member_) leave_hub();
     }
 
-    bool enter(std::string_view room);
-    bool leave(std::string_view room);
+    MoveResult enter(std::string_view room);
+    MoveResult leave(std::string_view room);
     const std::string& room() const;
     std::vector<std::string> rooms() const;
 
-    bool broadcast(MessageView message, const BroadcastOptions& options);
-    bool broadcast(MessageView message, std::string_view room, const BroadcastOptions& options);
+    BroadcastResult broadcast(MessageView message, const BroadcastOptions& options);
+    BroadcastResult broadcast(MessageView message, std::string_view room, const BroadcastOptions& options);
     bool within_rate();
-    bool send(MessageView message);
+    BroadcastResult send(MessageView message);
 
     void slow(SlowPolicy policy);
     void backlog(const Backlog& limit);
@@ -47,7 +48,7 @@ public:
     /// The Member.
     const void* value() const;
 
-    void change(HubCore::Value value, std::string key);
+    MoveResult change(HubCore::Value value, std::string key);
 
     SeatId id() const noexcept;
     explicit operator bool() const noexcept { return member_ != nullptr; }
@@ -56,6 +57,7 @@ private:
     void leave_hub() noexcept;
     HubMember& joined() const;
     HubMember& here() const;
+    HubMember& readable() const;
     HubCore& hub() const;
 
     std::shared_ptr<HubCore> core_;

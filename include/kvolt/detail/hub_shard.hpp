@@ -2,12 +2,16 @@
 #define KVOLT_DETAIL_HUB_SHARD_HPP
 
 #include <kvolt/detail/hub_call.hpp>
+#include <kvolt/detail/hub_core.hpp>
 #include <kvolt/detail/hub_entry.hpp>
 #include <kvolt/detail/hub_history.hpp>
 #include <kvolt/detail/hub_hooks.hpp>
+#include <kvolt/detail/hub_item.hpp>
 #include <kvolt/detail/hub_member.hpp>
+#include <kvolt/detail/hub_question.hpp>
 #include <kvolt/detail/inbox.hpp>
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/outbox.hpp>
 #include <kvolt/detail/peer.hpp>
 #include <kvolt/detail/prefetch.hpp>
 #include <kvolt/detail/reserve.hpp>
@@ -22,8 +26,10 @@
 #include <cstdint>
 #include <iterator>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -34,7 +40,7 @@ namespace kvolt::detail {
 class HubShard {
 public:
     /// @param owner  What this and `hooks` are parts of.
-    HubShard(Loop& loop, const History& history, const HubHooks& hooks, std::weak_ptr<void> owner)
+    HubShard(Loop& loop, const History& history, const HubHooks& hooks, std::weak_ptr<HubCore> owner)
         : loop_(loop), hooks_(hooks), owner_(std::move(owner)), rooms_(&HubMember::places) {
         if (history.messages > 0) history_.emplace(history.messages, history.bytes);
     }
@@ -44,7 +50,7 @@ public:
     /// What has become of what was sent. Who is slow is closed and told of only in settle(): that appends, and the
     /// hub's user may change who is a member.
     struct Tally {
-        std::size_t queued = 0, dropped = 0, coalesced = 0;
+        std::size_t queued = 0;
         std::vector<std::shared_ptr<HubMember>> overflowing, behind;
     };
 
@@ -53,39 +59,47 @@ public:
         Undo undo([&] { rooms_.leave(member); });
         rooms_.enter(member, {});
         rooms_.enter(member, room);
+        if (Link* link = member.peer->link()) member.terms.sender = link->outbox().join(counts_);
         undo.done();
         size_.store(rooms_.everyone().size(), std::memory_order_release);
         return replay(member, {}, room);
     }
 
-    /// @returns  the same, or nothing if the member is in the room already.
-    std::optional<Tally> enter(HubMember& member, std::string_view room) {
-        if (!rooms_.enter(member, room)) return std::nullopt;
+    /// Let a member be in one more room. Returns the same.
+    Tally enter(HubMember& member, std::string_view room) {
+        rooms_.enter(member, room);
         return replay(member, room, room);
     }
 
     void settle(Tally tally) {
-        std::size_t closed = 0;
         for (const auto& member : tally.overflowing) {
             Peer& peer = *member->peer;
             if (peer.over()) continue;  // it has a second seat
-            tally.dropped += peer.link()->outbox().shed();
+            peer.link()->outbox().shed();
             peer.close(close_code::try_again_later, "too slow");
-            ++closed;
         }
-        count(deliveries_, tally.queued);
-        count(dropped_, tally.dropped);
-        count(coalesced_, tally.coalesced);
-        count(behind_, tally.behind.size());
-        count(disconnected_, closed);
+        HubCounts::count(counts_->deliveries, tally.queued);
+        HubCounts::count(counts_->behind, tally.behind.size());
         for (const auto& member : tally.behind)
             if (Link* link = member->peer->link()) link->attempt([&] { fall_behind(member); });
     }
 
+    bool is_in(const HubMember& member, std::string_view room) const { return rooms_.has(member, room); }
+
     bool leave(HubMember& member, std::string_view room) { return rooms_.leave(member, room); }
 
-    void leave(HubMember& member) {
+    /// Leave for good. On the loop, or on any thread when it has ended.
+    ///
+    /// @param told  `void(const std::string&)`, called for each of the member's rooms.
+    template <class Told>
+    void remove(HubMember& member, Told told) noexcept {
+        std::lock_guard lock(leaving_);
+        for (const HubPlace& place : member.places) told(place.room->name);
         rooms_.leave(member);
+        if (Link* link = member.peer->link()) {
+            link->outbox().leave(member.terms.sender);
+            member.peer->let_go(&member);
+        }
         size_.store(rooms_.everyone().size(), std::memory_order_release);
     }
 
@@ -100,20 +114,6 @@ public:
         return only->places.empty() ? 0 : send(entry, std::span(&only, 1));
     }
 
-    /// What comes from the loop that gives the order.
-    struct Delivery {
-        std::shared_ptr<const HubEntry> entry;
-        std::shared_ptr<HubMember> only;
-        std::shared_ptr<HubQuestion> question;  // which has its answer
-    };
-
-    std::size_t deliver(const Delivery& delivery) {
-        if (delivery.entry) return deliver(*delivery.entry, delivery.only.get());
-        delivery.question->answer(std::move(delivery.question->values));
-        questions_.fetch_sub(1, std::memory_order_release);
-        return 0;
-    }
-
     /// Somebody here asks who is in a room, and may join when he knows: he must not miss what is new by then.
     void await_answer() noexcept { questions_.fetch_add(1, std::memory_order_relaxed); }
 
@@ -121,11 +121,25 @@ public:
 
     /// Deliver this on the loop, behind what was sent before. Never fails: for want of memory, those who would miss it
     /// are let go.
-    void send(Delivery delivery) noexcept {
-        bool wake = true;
-        if (!Loop::attempt([&] { wake = inbox_.push(std::move(delivery)); }))
+    ///
+    /// @param only  If not nullptr, to this member alone.
+    void send(std::shared_ptr<const HubEntry> entry, std::shared_ptr<HubMember> only = nullptr) noexcept {
+        std::shared_ptr<HubItem> item;
+        if (Loop::attempt([&] { item = std::make_shared<HubDelivery>(std::move(entry), std::move(only)); })) {
+            if (!push(std::move(item))) lose(static_cast<const HubDelivery&>(*item));
+        } else {
             missed_.store(true, std::memory_order_relaxed);
-        if (wake) Loop::attempt([&] { HubCall<HubShard>::post({owner_.lock(), this}); });  // or one waits already
+            wake();
+        }
+    }
+
+    /// Deal with this on the loop: a delivery, an answered question, or a member that leaves from another thread.
+    ///
+    /// @returns  false if the loop has ended; it is the caller's then.
+    bool push(std::shared_ptr<HubItem>&& item) noexcept {
+        auto pushed = inbox_.push(std::move(item));
+        if (pushed == Inbox<HubItem>::Pushed::first) wake();
+        return pushed != Inbox<HubItem>::Pushed::closed;
     }
 
     // For HubCall
@@ -139,14 +153,22 @@ public:
         if (missed_.exchange(false, std::memory_order_relaxed))
             for (HubMember* member : rooms_.everyone())
                 if (Link* link = member->peer->link()) link->abort();
-        return inbox_.take_turn([&](const Delivery& next) {
+        return inbox_.take_turn([&](std::shared_ptr<HubItem> next) {
             std::size_t members = 0;
-            hooks_.guard([&] { members = deliver(next); });
+            hooks_.guard([&] { members = deal(std::move(next)); });
             return overhead + members;
         });
     }
 
-    void clear() noexcept { inbox_.clear(); }
+    /// The loop has ended: nobody gets what waits here.
+    void clear() noexcept {
+        inbox_.close([&](std::shared_ptr<HubItem> item) {
+            if (item->kind == HubItem::Kind::delivery)
+                lose(static_cast<const HubDelivery&>(*item));
+            else if (item->kind == HubItem::Kind::depart)
+                depart(std::static_pointer_cast<HubMember>(std::move(item)));
+        });
+    }
 
     // Any thread
 
@@ -158,14 +180,50 @@ public:
     /// Whether what is broadcast matters here.
     bool listens() const noexcept { return size() > 0 || questions_.load(std::memory_order_acquire) > 0; }
 
-    std::uint64_t deliveries() const noexcept { return deliveries_.load(std::memory_order_relaxed); }
-    std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
-    std::uint64_t coalesced() const noexcept { return coalesced_.load(std::memory_order_relaxed); }
-    std::uint64_t behind() const noexcept { return behind_.load(std::memory_order_relaxed); }
-    std::uint64_t disconnected() const noexcept { return disconnected_.load(std::memory_order_relaxed); }
+    /// Add what has happened here.
+    void add_to(HubStats& stats) const {
+        auto value = [](const HubCounts::Counter& counter) { return counter.load(std::memory_order_relaxed); };
+        stats.deliveries += value(counts_->deliveries);
+        stats.dropped += value(counts_->dropped);
+        stats.coalesced += value(counts_->coalesced);
+        stats.behind += value(counts_->behind);
+        stats.disconnected += value(counts_->disconnected);
+    }
 
 private:
-    using Counter = std::atomic<std::uint64_t>;
+    struct HubCounts : SenderCounts {
+        Counter deliveries{0}, behind{0};
+    };
+
+    void wake() noexcept {
+        Loop::attempt([&] { HubCall<HubShard>::post({owner_.lock(), this}); });  // or one waits already
+    }
+
+    std::size_t deal(std::shared_ptr<HubItem> item) {
+        switch (item->kind) {
+            case HubItem::Kind::delivery: {
+                const auto& delivery = static_cast<const HubDelivery&>(*item);
+                return deliver(*delivery.entry, delivery.only.get());
+            }
+            case HubItem::Kind::ask: {
+                static_cast<HubQuestion&>(*item).tell();
+                questions_.fetch_sub(1, std::memory_order_release);
+                return 0;
+            }
+            default: depart(std::static_pointer_cast<HubMember>(std::move(item))); return 0;
+        }
+    }
+
+    void depart(std::shared_ptr<HubMember> member) noexcept {
+        if (auto owner = owner_.lock()) owner->leave(std::move(member));
+    }
+
+    // Nobody will get it any more.
+    void lose(const HubDelivery& delivery) noexcept {
+        if (delivery.entry->kind != HubItem::Kind::message) return;
+        std::lock_guard lock(leaving_);
+        SenderCounts::count(counts_->dropped, delivery.only ? 1 : rooms_.in(delivery.entry->room).size());
+    }
 
     std::size_t send(const HubEntry& entry, std::span<HubMember* const> members) {
         if (members.empty()) return 0;
@@ -178,7 +236,7 @@ private:
             members = chosen;
         }
         Tally tally;
-        std::string_view key = more ? more->options.coalesce() : std::string_view();
+        std::string_view key = more ? std::string_view(more->coalesce) : std::string_view();
         SharedFrame frame(loop_, entry.message(), key);
         for (std::size_t i = 0; i < members.size(); ++i) {
             fetch_ahead(members.subspan(i));
@@ -201,22 +259,15 @@ private:
 
     void send(Link& link, HubMember& member, SharedFrame& frame, std::size_t key, Tally& tally) {
         SharedFrame::Range range = frame.for_one(member.peer->deflater());
-        const Outbox& outbox = link.outbox();
-        std::uint64_t dropped = outbox.dropped(), coalesced = key > 0 ? outbox.coalesced() : 0;
-        auto added = link.send(range.begin, range.end, Unit::droppable, member.limit, member.policy, key);
+        auto added = link.send(range.begin, range.end, Unit::droppable, member.terms, key);
         if (added == Outbox::Added::queued) {
             ++tally.queued;
             return;
         }
-        if (key > 0) tally.coalesced += outbox.coalesced() - coalesced;
-        tally.dropped += outbox.dropped() - dropped;
-        if (added == Outbox::Added::backpressure)
-            ++tally.queued;
-        else
-            tally.dropped += outbox.finished() ? 0u : 1u;
+        if (added == Outbox::Added::backpressure) ++tally.queued;
         if (added == Outbox::Added::overflow)
             tally.overflowing.push_back(member.shared_from_this());
-        else if (is_behind(outbox, member.limit) && !std::exchange(member.behind, true))
+        else if (is_behind(link.outbox(), member.terms.limit) && !std::exchange(member.behind, true))
             tally.behind.push_back(member.shared_from_this());
     }
 
@@ -226,11 +277,11 @@ private:
 
     void fall_behind(const std::shared_ptr<HubMember>& member) {
         await_drained(member);
-        hooks_.call(hooks_.behind, member->id, member->value.get());
+        hooks_.call(hooks_.behind, member->peer, member->id, member->value);
     }
 
     void await_drained(const std::shared_ptr<HubMember>& member) {
-        member->peer->when_drained([this, owner = owner_, weak = std::weak_ptr(member)] {
+        member->peer->when_drained(member.get(), [this, owner = owner_, weak = std::weak_ptr(member)] {
             auto whole = owner.lock();
             auto still = weak.lock();
             if (whole && still) catch_up(still);
@@ -242,7 +293,7 @@ private:
         if (link == nullptr || link->outbox().finished() || member->places.empty()) return;
         if (link->outbox().backlog() > 0) return await_drained(member);  // already more
         member->behind = false;
-        hooks_.call(hooks_.caught_up, member->id, member->value.get());
+        hooks_.call(hooks_.caught_up, member->peer, member->id, member->value);
     }
 
     void remember(const HubEntry& entry) {
@@ -259,8 +310,9 @@ private:
         const Outbox& outbox = link->outbox();
         history_->replay(room, other, [&](const KeptMessage& message, const Backlog& rest) {
             if (message.except == member.id) return;
-            bool fits = outbox.messages() + rest.messages <= member.limit.messages &&
-                        outbox.backlog() + outbox.pending() + rest.bytes <= member.limit.bytes;
+            const Backlog& limit = member.terms.limit;
+            bool fits = outbox.messages() + rest.messages <= limit.messages &&
+                        outbox.backlog() + outbox.pending() + rest.bytes <= limit.bytes;
             if (!fits) link->flush();
             if (!fits && outbox.backlog() > 0) return;
             SharedFrame frame(loop_, message.frame, message.key);
@@ -276,19 +328,15 @@ private:
         return peers.size();
     }
 
-    // Only this loop's thread writes, so no locked instruction is needed.
-    static void count(Counter& counter, std::size_t more) noexcept {
-        if (more > 0) counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
-    }
-
     Loop& loop_;
     const HubHooks& hooks_;
-    const std::weak_ptr<void> owner_;
+    const std::weak_ptr<HubCore> owner_;
     HubRooms rooms_;
     std::optional<HubHistory> history_;
+    const std::shared_ptr<HubCounts> counts_ = std::make_shared<HubCounts>();  // also of the connections
     std::atomic<std::size_t> size_{0}, questions_{0};
-    Counter deliveries_{0}, dropped_{0}, coalesced_{0}, behind_{0}, disconnected_{0};
-    Inbox<Delivery> inbox_;
+    std::mutex leaving_;  // when the loop has ended, several threads may leave
+    Inbox<HubItem> inbox_;
     std::atomic<bool> missed_{false};
     Reserve<> room_;
 };

@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_HUB_SHARDS_HPP
 #define KVOLT_DETAIL_HUB_SHARDS_HPP
 
+#include <kvolt/detail/hub_core.hpp>
 #include <kvolt/detail/hub_shard.hpp>
 #include <kvolt/detail/loop.hpp>
 
@@ -18,7 +19,7 @@ public:
     HubShards(const History& history, const HubHooks& hooks) : history_(history), hooks_(hooks) {}
 
     /// What this and the hooks are parts of; set once, before anything else.
-    void owner(std::weak_ptr<void> owner) { owner_ = std::move(owner); }
+    void owner(std::weak_ptr<HubCore> owner) { owner_ = std::move(owner); }
 
     /// The shard of a loop, which is made when it is first needed.
     HubShard& of(Loop& loop) {
@@ -42,7 +43,7 @@ public:
 private:
     const History history_;
     const HubHooks& hooks_;
-    std::weak_ptr<void> owner_;
+    std::weak_ptr<HubCore> owner_;
     mutable std::mutex mutex_;
     std::vector<std::unique_ptr<HubShard>> shards_;
     std::atomic<std::size_t> size_{0};

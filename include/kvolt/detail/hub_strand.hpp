@@ -4,10 +4,11 @@
 #include <kvolt/detail/hub_call.hpp>
 #include <kvolt/detail/hub_core.hpp>
 #include <kvolt/detail/hub_dealer.hpp>
-#include <kvolt/detail/hub_departures.hpp>
 #include <kvolt/detail/hub_entry.hpp>
 #include <kvolt/detail/hub_hooks.hpp>
+#include <kvolt/detail/hub_item.hpp>
 #include <kvolt/detail/hub_member.hpp>
+#include <kvolt/detail/hub_question.hpp>
 #include <kvolt/detail/hub_shard.hpp>
 #include <kvolt/detail/hub_shards.hpp>
 #include <kvolt/detail/inbox.hpp>
@@ -19,25 +20,24 @@
 #include <kvolt/detail/token_bucket.hpp>
 #include <kvolt/detail/undo.hpp>
 #include <kvolt/hub_options.hpp>
+#include <kvolt/hub_results.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/message.hpp>
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/strand.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <exception>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
-#include <vector>
 
 namespace kvolt::detail {
 
@@ -51,7 +51,7 @@ namespace kvolt::detail {
 /// @tparam Tag  Makes it a template, so that only files which make a hub compile it.
 template <class Tag>
 class HubStrand final : public HubCore, public std::enable_shared_from_this<HubStrand<Tag>> {
-    using Kind = HubEntry::Kind;
+    using Kind = HubItem::Kind;
 
 public:
     /// @param limits  Of the app; read when somebody joins, which takes a running app.
@@ -62,52 +62,58 @@ public:
           home_(*loops_->front()),
           strand_(home_.executor()),
           shards_(options_.history(), hooks_),
-          dealer_(*loops_, options_, hooks_, shards_, under_way_) {}
+          dealer_(*loops_, options_, hooks_, shards_, accounts_) {}
 
     /// Before anything else.
     void start() { shards_.owner(this->weak_from_this()); }
 
     std::shared_ptr<HubMember> join(std::shared_ptr<Peer> peer, Value value, std::string key,
                                     std::string_view room) override {
-        SeatId id{++last_id_};
         Loop& loop = peer->loop();
-        if (!is_own(loop)) throw std::logic_error("kvolt: Hub::join() of a socket of another app");
+        if (!loops_->has(loop)) throw std::logic_error("kvolt: Hub::join() of a socket of another app");
+        if (is_busy(*peer))
+            throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
+                                    "kvolt: Hub::join(): too many moves of this connection are under way");
+        joined_.store(true, std::memory_order_relaxed);
+        SeatId id{++last_id_};
         auto member = std::make_shared<HubMember>(id, std::move(peer), options_.backlog().value_or(limits_.backlog),
                                                   options_.slow(), room.empty());
         member->shard = &shards_.of(loop);
         member->value = value;
-        HubEntry entry = about(member, Kind::enter, room, known(std::move(value), std::move(key)));
+        auto entry = make_move(Kind::enter, member, room, std::move(value), std::move(key));
         if (!room.empty()) sizes_.enter(room);
         Undo uncounted([&] { sizes_.leave(room); });
         auto replayed = member->shard->join(*member, room);
         uncounted.done();
         Undo undo([&] { depart(member); });
-        submit(std::move(entry));
+        submit_move(std::move(entry));
         undo.done();
         member->shard->settle(std::move(replayed));
         return member;
     }
 
-    bool enter(const std::shared_ptr<HubMember>& member, std::string_view room) override {
-        HubEntry entry = about(member, Kind::enter, room);
+    MoveResult enter(const std::shared_ptr<HubMember>& member, std::string_view room) override {
+        if (member->shard->is_in(*member, room)) return MoveResult::unchanged;
+        if (member->places.size() > options_.rooms()) return MoveResult::too_many_rooms;  // one of them is everyone
+        if (is_busy(*member->peer)) return MoveResult::busy;
+        auto entry = make_move(Kind::enter, member, room);
         auto replayed = member->shard->enter(*member, room);
-        if (!replayed) return false;
         Undo undo([&] { member->shard->leave(*member, room); });
         sizes_.enter(room);
         Undo uncounted([&] { sizes_.leave(room); });
-        submit(std::move(entry));
+        submit_move(std::move(entry));
         uncounted.done();
         undo.done();
-        member->shard->settle(std::move(*replayed));
-        return true;
+        member->shard->settle(std::move(replayed));
+        return MoveResult::done;
     }
 
-    bool leave(const std::shared_ptr<HubMember>& member, std::string_view room) override {
-        HubEntry entry = about(member, Kind::leave, room);  // `room` may be the room's own name
-        if (!member->shard->leave(*member, entry.room)) return false;
-        sizes_.leave(entry.room);
-        submit(std::move(entry));
-        return true;
+    MoveResult leave(const std::shared_ptr<HubMember>& member, std::string_view room) override {
+        auto entry = make_move(Kind::leave, member, room);  // `room` may be the room's own name
+        if (!member->shard->leave(*member, entry->room)) return MoveResult::unchanged;
+        sizes_.leave(entry->room);
+        submit_move(std::move(entry));
+        return MoveResult::done;
     }
 
     bool may_broadcast(HubMember& member) override {
@@ -120,34 +126,55 @@ public:
         return false;
     }
 
-    void change(const std::shared_ptr<HubMember>& member, Value value, std::string key) override {
-        member->value = value;
-        submit(about(member, Kind::change, {}, known(std::move(value), std::move(key))));
+    MoveResult change(const std::shared_ptr<HubMember>& member, Value value, std::string key) override {
+        if (is_busy(*member->peer)) return MoveResult::busy;
+        auto entry = make_move(Kind::change, member, {}, value, std::move(key));
+        member->value.swap(value);
+        Undo undo([&] { member->value.swap(value); });
+        submit_move(std::move(entry));
+        undo.done();
+        return MoveResult::done;
     }
 
     HubHooks& hooks() override {
-        if (shards_.size() > 0) throw std::logic_error("kvolt: tell a hub what to call before anybody joins");
+        if (joined_.load(std::memory_order_relaxed))
+            throw std::logic_error("kvolt: tell a hub what to call before anybody joins");
         return hooks_;
     }
 
     void unhook() noexcept override { hooks_.off(); }
 
     void leave(std::shared_ptr<HubMember> member) noexcept override {
-        auto peer = member->peer;
-        auto leaving = [departure = Departure(this->shared_from_this(), std::move(member))] {};
-        if (!peer->on_loop()) peer->mailbox()->post(std::move(leaving));
+        HubShard& shard = *member->shard;
+        std::shared_ptr<HubItem> leaver = member;
+        bool here = member->peer->on_loop() && !HubHooks::choosing();
+        if (here || !shard.push(std::move(leaver))) depart(std::move(member));
     }
 
-    bool submit(HubEntry entry) override {
-        if (entry.kind == Kind::message && !takes_messages()) return false;
-        if (home_.mailbox()->closed()) return false;            // the app has stopped
-        bool of_hook = dealing_here() && !moves_member(entry);  // comes right behind what it was called for
-        if (of_hook || reached()) {
-            order(std::move(entry));
-            return true;
+    BroadcastResult submit(std::shared_ptr<HubEntry> entry) override {
+        if (auto peer = hooks_.told_of()) {
+            entry->need_more().told_of = std::move(peer);
+        } else if (entry->by && HubAccounts::said(*entry->by) > options_.queue() / HubAccounts::shares) {
+            limited_.fetch_add(1, std::memory_order_relaxed);
+            return BroadcastResult::limited;
+        } else if (is_full(entry->kind)) {
+            refused_.fetch_add(1, std::memory_order_relaxed);
+            return BroadcastResult::full;
         }
-        entry.charge_to(under_way_);
-        return !incoming_.push(std::move(entry)) || wake_home();
+        if (home_.mailbox()->closed()) return BroadcastResult::stopped;
+        if (dealing_here()) {  // as hooks do: it comes right behind what they were called for
+            waiting_.push(std::move(entry));
+            return BroadcastResult::taken;
+        }
+        if (reached()) {
+            if (home_.ending()) return BroadcastResult::stopped;
+            order(std::move(entry));
+            return BroadcastResult::taken;
+        }
+        Loop::Work arriving(home_);  // whose end waits for it, from now on
+        if (home_.ending()) return BroadcastResult::stopped;
+        accounts_.charge(*entry);
+        return push(std::move(entry)) ? BroadcastResult::taken : BroadcastResult::stopped;
     }
 
     bool list(std::string_view room, Values& values) override {
@@ -156,16 +183,17 @@ public:
         return true;
     }
 
-    void ask(std::string room, Waiter<Values> answer) override {
-        HubEntry entry = about(nullptr, Kind::ask, room);
-        auto question = std::make_shared<HubQuestion>(HubQuestion{std::move(answer), nullptr, {}});
-        entry.need_more().question = question;
+    void ask(std::string room, HubQuestion::Answer answer) override {
         Loop* here = Loop::current();
-        if (here != nullptr && here != &home_ && is_own(*here)) {
+        bool outside = here == nullptr || !loops_->has(*here);
+        auto question = std::make_shared<HubQuestion>(std::move(room));
+        question->answer = here && outside ? answer_on(*here, std::move(answer)) : std::move(answer);
+        question->outside = outside;
+        if (!outside && here != &home_) {
             question->asker = &shards_.of(*here);
             question->asker->await_answer();
         }
-        submit(std::move(entry));
+        if (!push(question)) forget(*question);
     }
 
     std::size_t size(std::string_view room) const override {
@@ -180,52 +208,55 @@ public:
         stats.messages = dealer_.messages();
         stats.refused = refused_.load(std::memory_order_relaxed);
         stats.limited = limited_.load(std::memory_order_relaxed);
-        for (const HubShard* shard : shards_.all()) {
-            stats.deliveries += shard->deliveries();
-            stats.dropped += shard->dropped();
-            stats.coalesced += shard->coalesced();
-            stats.behind += shard->behind();
-            stats.disconnected += shard->disconnected();
-        }
+        stats.invalid = this->invalid();
+        for (const HubShard* shard : shards_.all()) shard->add_to(stats);
         return stats;
     }
 
 private:
     friend class HubCall<HubStrand>;
 
-    // A member that leaves when this is destroyed: on its loop, or without it when that has ended.
-    struct Departure {
-        Departure(std::shared_ptr<HubStrand> hub, std::shared_ptr<HubMember> leaver)
-            : strand(std::move(hub)), member(std::move(leaver)) {}
-        Departure(Departure&&) noexcept = default;
-        ~Departure() {
-            if (member) strand->depart(std::move(member));
-        }
-
-        std::shared_ptr<HubStrand> strand;
-        std::shared_ptr<HubMember> member;
-    };
-
-    // Never fails: of whom the others cannot be told now, they are told later.
+    // On the member's loop, or on any thread when that has ended.
     void depart(std::shared_ptr<HubMember> member) noexcept {
-        {
-            std::lock_guard leaving(leaving_);
-            for (const HubPlace& place : member->places) sizes_.leave(place.room->name);
-            member->shard->leave(*member);
-        }
-        if (Loop::attempt([&] { submit(about(member, Kind::leave)); })) return;
-        departures_.add(std::move(member));
-        Loop::attempt([&] { wake_home(); });
+        member->shard->remove(*member, [&](const std::string& room) { sizes_.leave(room); });
+        if (home_.mailbox()->closed()) return;
+        std::shared_ptr<HubItem> item = std::move(member);
+        if (!Loop::attempt([&] { give_place(item); })) push(std::move(item));
     }
 
-    // There is room for one, and one that waits does for all.
-    bool wake_home() { return HubCall<HubStrand>::post(this->shared_from_this()); }
+    void submit_move(std::shared_ptr<HubEntry> entry) {
+        entry->waited = !reached() || dealing_here();
+        if (entry->waited) accounts_.charge(*entry);
+        give_place(std::move(entry));
+    }
 
-    bool takes_messages() {
-        if (home_.ending() && !dealing_here()) return false;  // what its hooks say belongs to what was taken on
-        if (under_way_.load(std::memory_order_relaxed) <= options_.queue()) return true;
-        refused_.fetch_add(1, std::memory_order_relaxed);
-        return false;
+    // Now if nothing waits before it, else behind what waits of the same member. What has been done is never refused.
+    void give_place(std::shared_ptr<HubItem> item) {
+        if (!reached())
+            push(std::move(item));
+        else if (dealing_here())
+            waiting_.push(std::move(item));
+        else
+            order(std::move(item));
+    }
+
+    // False if the home loop has ended.
+    bool push(std::shared_ptr<HubItem>&& item) noexcept {
+        auto pushed = incoming_.push(std::move(item));
+        return pushed == Inbox<HubItem>::Pushed::first ? wake_home() : pushed == Inbox<HubItem>::Pushed::queued;
+    }
+
+    // There is room for one, and one that waits does for all. False if the loop has ended.
+    bool wake_home() noexcept {
+        bool comes = true;
+        Loop::attempt([&] { comes = HubCall<HubStrand>::post(this->shared_from_this()); });
+        return comes;
+    }
+
+    bool is_busy(Peer& peer) const noexcept { return HubAccounts::moves(peer) > options_.moves(); }
+
+    bool is_full(Kind kind) const noexcept {
+        return (kind == Kind::message ? accounts_.messages() : accounts_.closes()) > options_.queue();
     }
 
     // Whether this is where the order is given, and all that came before has its place.
@@ -233,78 +264,55 @@ private:
 
     bool dealing_here() const { return Loop::current() == &home_ && dealing_; }
 
-    // What must not overtake what was said of the same member before.
-    static bool moves_member(const HubEntry& entry) noexcept {
-        return entry.kind == Kind::enter || entry.kind == Kind::leave || entry.kind == Kind::change;
-    }
-
-    static HubEntry about(std::shared_ptr<HubMember> member, Kind kind, std::string_view room = {},
-                          std::unique_ptr<HubEntry::More> more = nullptr) {
-        HubEntry entry;
-        entry.kind = kind;
-        entry.room = room;
-        entry.member = std::move(member);
-        entry.more = std::move(more);
-        return entry;
-    }
-
-    static std::unique_ptr<HubEntry::More> known(Value value, std::string key) {
-        auto more = std::make_unique<HubEntry::More>();
-        more->value = std::move(value);
-        more->key = std::move(key);
-        return more;
-    }
-
-    bool is_own(const Loop& loop) const {
-        return std::any_of(loops_->begin(), loops_->end(), [&](const auto& own) { return own.get() == &loop; });
+    // The app has ended without an answer. Who waits on one of its loops has ended with it.
+    static void forget(HubQuestion& question) noexcept {
+        if (!question.outside || !question.answer) return;
+        question.failure = std::make_exception_ptr(std::system_error(
+            std::make_error_code(std::errc::operation_canceled), "kvolt: Hub::members() of an app that has stopped"));
+        Loop::attempt([&] { question.tell(); });
     }
 
     // For HubCall
 
     Loop& loop() noexcept { return home_; }
     Reserve<>& room() noexcept { return incoming_room_; }
-    void clear() noexcept { incoming_.clear(); }
 
     bool take_turn() {
-        auto tell = [&](auto member) { hooks_.guard([&] { order(about(std::move(member), Kind::leave)); }); };
-        departures_.take(tell);
-        return incoming_.take_turn([&](HubEntry& next) {
+        return incoming_.take_turn([&](std::shared_ptr<HubItem> next) {
             dealt_ = 0;
             hooks_.guard([&] { order(std::move(next)); });
             return dealt_;
         });
     }
 
-    void order(HubEntry entry) {
+    void clear() noexcept {
+        incoming_.close([&](const std::shared_ptr<HubItem>& item) {
+            if (item->kind == Kind::message) refused_.fetch_add(1, std::memory_order_relaxed);
+            if (item->kind == Kind::ask) forget(static_cast<HubQuestion&>(*item));
+        });
+    }
+
+    void order(std::shared_ptr<HubItem> item) {
         failed_ = false;
-        auto turn = [self = this->shared_from_this(), entry = std::move(entry)]() mutable {
-            self->deal_in_turn(std::move(entry));
+        auto turn = [self = this->shared_from_this(), item = std::move(item)]() mutable {
+            self->deal_in_turn(std::move(item));
         };
         boost::asio::dispatch(strand_, order_room_.bind(std::move(turn)));
         bool failed = std::exchange(failed_, false);
-        if (!dealing_) dealer_.tell_answer();
+        dealer_.tell_answer();
         if (failed) throw std::bad_alloc();  // what left the strand would end the loop's turn
     }
 
-    // On the strand: whatever gets here first is first for everybody. What a hook submits meanwhile comes next.
-    void deal_in_turn(HubEntry entry) {
-        if (dealing_) {
-            entry.charge_to(under_way_);
-            return waiting_.push_back(std::move(entry));
-        }
+    // On the strand: whatever gets here first is first for everybody. What a hook says meanwhile comes next.
+    void deal_in_turn(std::shared_ptr<HubItem> item) {
         dealing_ = true;
-        bool dealt = Loop::attempt([&] { dealt_ += dealer_.deal(entry); });
-        deal_waiting();
-        dealing_ = false;
-        failed_ = !dealt;
-    }
-
-    void deal_waiting() noexcept {
+        bool dealt = Loop::attempt([&] { dealt_ += dealer_.deal(item); });
         while (!waiting_.empty()) {
-            HubEntry next = std::move(waiting_.front());
-            waiting_.pop_front();
+            auto next = waiting_.pop();
             hooks_.guard([&] { dealt_ += dealer_.deal(next); });
         }
+        dealing_ = false;
+        failed_ = !dealt;
     }
 
     std::shared_ptr<Loops> loops_;
@@ -313,22 +321,21 @@ private:
     Loop& home_;
     boost::asio::strand<Loop::executor_type> strand_;
     std::atomic<std::uint64_t> last_id_{0};
-    std::atomic<std::size_t> under_way_{0};  // bytes
-    Inbox<HubEntry> incoming_;
+    std::atomic<bool> joined_{false};
+    HubAccounts accounts_;
+    Inbox<HubItem> incoming_;
     Reserve<> incoming_room_;
-    std::mutex leaving_;  // when the loops have ended, several threads may leave one shard
     HubHooks hooks_;
     HubShards shards_;
     RoomSizes sizes_;
     std::atomic<std::uint64_t> refused_{0}, limited_{0};
-    HubDepartures departures_;
 
     // Of the home loop
     bool dealing_ = false;
     bool failed_ = false;    // to deal, for want of memory
     std::size_t dealt_ = 0;  // how much there was to do, in members
-    Reserve<512> order_room_;
-    std::deque<HubEntry> waiting_;
+    Reserve<> order_room_;
+    ItemQueue<HubItem> waiting_;
     HubDealer<Tag> dealer_;
 };
 

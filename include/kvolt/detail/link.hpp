@@ -1,10 +1,10 @@
 #ifndef KVOLT_DETAIL_LINK_HPP
 #define KVOLT_DETAIL_LINK_HPP
 
+#include <kvolt/detail/backlog.hpp>
 #include <kvolt/detail/budget.hpp>
 #include <kvolt/detail/deadline_wheel.hpp>
 #include <kvolt/detail/outbox.hpp>
-#include <kvolt/limits.hpp>
 
 #include <cstddef>
 #include <new>
@@ -25,8 +25,8 @@ public:
 
     /// Send the bytes [begin, end) of the loop's outgoing buffer when the turn ends; see Outbox::add(). If there is no
     /// memory for that the connection is closed.
-    Outbox::Added send(std::size_t begin, std::size_t end, Unit unit, const Backlog& limit = Outbox::no_limit,
-                       SlowPolicy policy = SlowPolicy::drop_newest, std::size_t key = 0);
+    Outbox::Added send(std::size_t begin, std::size_t end, Unit unit, const Terms& terms = Outbox::no_limit,
+                       std::size_t key = 0);
 
     /// What waits has become more or less.
     void weigh();

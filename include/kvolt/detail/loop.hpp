@@ -26,6 +26,7 @@
 #include <cstdint>
 #include <ctime>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <optional>
 #include <span>
@@ -87,22 +88,38 @@ public:
     /// Run `function` later, on this loop. From its thread; others use the mailbox.
     void post(Waiter<> function);
 
-    /// Call `work` now and in turns to come, until it returns false; a drain comes behind that. `work` does not throw.
+    /// Something that comes to this loop from another thread, or takes turns there: end_turns() waits until it is gone.
+    /// Move-only.
+    class Work {
+    public:
+        explicit Work(Loop& loop) noexcept : loop_(&loop) { loop_->unfinished_.fetch_add(1); }
+        Work(Work&& other) noexcept : loop_(std::exchange(other.loop_, nullptr)) {}
+        Work& operator=(Work&&) = delete;
+        ~Work() {
+            if (loop_) loop_->unfinished_.fetch_sub(1);
+        }
+
+    private:
+        Loop* loop_;
+    };
+
+    /// Call `turn` now and in turns to come, until it returns false. It does not throw.
     ///
     /// @param room  For the post of one such turn.
-    template <class Work>
-    void take_turns(Reserve<>& room, Work work);
+    template <class Turn>
+    void take_turns(Reserve<>& room, Turn turn);
 
-    /// Begin nothing new that takes turns, and call `then` when what has begun is done, or after `limit`.
+    /// Call `then` when all Work is done that there is now, or after `limit`.
     void end_turns(std::chrono::milliseconds limit, Waiter<> then) {
-        ending_.store(true, std::memory_order_relaxed);
+        ending_.store(true);
         turns_end_.due = now() + ticks(limit);
         turns_end_.then = std::move(then);
         turns_end_.on_deadline();
     }
 
-    /// True after end_turns(). Any thread.
-    bool ending() const noexcept { return ending_.load(std::memory_order_relaxed); }
+    /// True after end_turns(): begin nothing new. Any thread: whoever then finds it false while he has Work can be sure
+    /// that it is waited for.
+    bool ending() const noexcept { return ending_.load(); }
 
     boost::asio::io_context& io() noexcept { return io_; }
     executor_type executor() noexcept { return io_.get_executor(); }
@@ -369,7 +386,6 @@ private:
     std::vector<Link*> links_;
     std::vector<Link*> dirty_;
     std::size_t websockets_ = 0;
-    std::size_t unfinished_ = 0;  // that take turns
     std::string outgoing_;
     std::unique_ptr<char[]> scratch_;
     bool flush_posted_ = false;
@@ -386,6 +402,7 @@ private:
     RestList resting_{static_cast<Tick>(started_.time_since_epoch() / tick_length)};
     Rested rested_{*this};
     std::atomic<bool> way_wanted_{false};
+    std::atomic<std::size_t> unfinished_{0};
     alignas(64) std::atomic<std::size_t> connections_{0};
     std::atomic<Clock::rep> last_beat_{0};
     Reserve<> flush_room_, fire_room_, ticker_room_;
@@ -399,13 +416,12 @@ inline Link::Link(Loop& loop) : loop_(loop) { loop_.add(*this); }
 
 inline Link::~Link() { loop_.remove(*this); }
 
-inline Outbox::Added Link::send(std::size_t begin, std::size_t end, Unit unit, const Backlog& limit, SlowPolicy policy,
-                                std::size_t key) {
+inline Outbox::Added Link::send(std::size_t begin, std::size_t end, Unit unit, const Terms& terms, std::size_t key) {
     // Try the peer before the limit is near: who sends on is told of backpressure before anything is dropped.
-    if (outbox_.pending() > 0 && outbox_.pending() + (end - begin) > limit.bytes / 2) flush();
+    if (outbox_.pending() > 0 && outbox_.pending() + (end - begin) > terms.limit.bytes / 2) flush();
     auto added = Outbox::Added::dropped;
     attempt([&] {
-        added = outbox_.add(loop_.outgoing(), begin, end, unit, limit, policy, key);
+        added = outbox_.add(loop_.outgoing(), begin, end, unit, terms, key);
         if (added != Outbox::Added::queued) weigh();
     });
     if (added == Outbox::Added::queued && !dirty_) loop_.mark(*this);
@@ -414,6 +430,21 @@ inline Outbox::Added Link::send(std::size_t begin, std::size_t end, Unit unit, c
 
 inline void Link::weigh() {
     if (!loop_.cleared_) loop_.share_.update(*this, outbox_.backlog());
+}
+
+inline void Loops::push_back(std::unique_ptr<Loop> loop) {
+    std::lock_guard lock(mutex_);
+    all_.push_back(std::move(loop));
+}
+
+inline void Loops::reserve(std::size_t count) {
+    std::lock_guard lock(mutex_);
+    all_.reserve(count);
+}
+
+inline void Loops::keep_first() {
+    std::lock_guard lock(mutex_);
+    all_.resize(1);
 }
 
 /// Once no loop runs any more: destroy what still waits on them.

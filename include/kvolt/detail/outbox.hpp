@@ -14,6 +14,7 @@
 #include <boost/asio/buffer.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -25,6 +26,20 @@
 
 namespace kvolt::detail {
 
+/// What becomes of frames without their sender's doing, or later. Written by one loop.
+struct SenderCounts {
+    using Counter = std::atomic<std::uint64_t>;
+
+    Counter dropped{0};       ///< Messages that a slow peer did not get.
+    Counter coalesced{0};     ///< Messages that it did not get, but a later one with their key.
+    Counter disconnected{0};  ///< Connections that were closed for being slow.
+
+    // Only one thread writes, so no locked instruction is needed.
+    static void count(Counter& counter, std::uint64_t more) noexcept {
+        if (more > 0) counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+    }
+};
+
 class Outbox {
 public:
     enum class Added {
@@ -34,25 +49,37 @@ public:
         overflow,  ///< Dropped, and the policy says that the connection must go.
     };
 
+    /// Somebody will send frames that may be dropped: what becomes of them is counted there.
+    ///
+    /// @returns  his number; that which he has already, if he sends here by several seats.
+    SenderId join(std::shared_ptr<SenderCounts> counts) {
+        auto known = std::find_if(senders_.begin(), senders_.end(), [&](const auto& s) { return s.counts == counts; });
+        if (known == senders_.end()) known = senders_.insert(known, {std::move(counts), 0});
+        ++known->seats;
+        return static_cast<SenderId>(known - senders_.begin() + 1);
+    }
+
+    /// He will not any more, by one of his seats. What he has sent goes on to be counted.
+    void leave(SenderId sender) noexcept {
+        if (sender != no_sender) --senders_[sender - 1u].seats;
+    }
+
     /// Take the bytes [begin, end) of `outgoing`: whole frames, unless they are raw.
     ///
     /// @param key  If not 0, they are one frame, and so many bytes behind it are a key: in the backlog, the frame takes
-    ///             the place of earlier ones with this key.
-    Added add(const std::string& outgoing, std::size_t begin, std::size_t end, Unit unit,
-              const Backlog& limit = no_limit, SlowPolicy policy = SlowPolicy::drop_newest, std::size_t key = 0) {
+    ///             the place of earlier ones with this key, of the same sender.
+    Added add(const std::string& outgoing, std::size_t begin, std::size_t end, Unit unit, const Terms& terms = no_limit,
+              std::size_t key = 0) {
         if (finished_) return Added::dropped;
         if (backlog_) {
             std::string_view all = outgoing;
-            auto added = backlog_->add(all.substr(begin, end - begin), unit, limit, policy, all.substr(end, key));
-            return added == FrameQueue::Added::queued    ? Added::backpressure
-                   : added == FrameQueue::Added::dropped ? Added::dropped
-                                                         : Added::overflow;
+            return add_to_backlog(all.substr(begin, end - begin), unit, terms, all.substr(end, key));
         }
-        if (pending_ > 0 && last_.end == begin && last_.unit == unit && last_.key == 0 && key == 0) {
+        if (pending_ > 0 && last_.end == begin && last_.goes_on(unit, terms.sender) && key == 0) {
             last_.end = end;
         } else {
             if (pending_ > 0) earlier_.push_back(last_);
-            last_ = {begin, end, static_cast<std::uint32_t>(key), unit};
+            last_ = {begin, end, static_cast<std::uint16_t>(key), terms.sender, unit};
         }
         pending_ += end - begin;
         return Added::queued;
@@ -113,44 +140,70 @@ public:
     std::size_t drain(Send&& send) {
         if (!backlog_) return 0;
         std::size_t taken = backlog_->drain(std::forward<Send>(send));
-        if (backlog_->empty()) drop_backlog();
+        if (backlog_->empty()) backlog_.reset();
         return taken;
     }
 
-    /// Drop every waiting frame that has not been begun, so that a close frame can follow soon; returns how many.
-    std::size_t shed() {
-        if (!backlog_) return 0;
-        std::size_t dropped = backlog_->shed();
-        if (backlog_->empty()) drop_backlog();
-        return dropped;
+    /// The connection is about to be closed for being slow: drop every waiting frame that has not been begun, so that a
+    /// close frame can follow soon.
+    void shed() {
+        if (!finished_ && !std::exchange(shed_, true))
+            for (const SenderHere& sender : senders_)
+                if (sender.seats > 0) SenderCounts::count(sender.counts->disconnected, 1);
+        if (!backlog_) return;
+        backlog_->shed([this](SenderId sender) { count_dropped(sender); });
+        if (backlog_->empty()) backlog_.reset();
     }
 
     /// Forget everything: the connection is gone.
     void clear() noexcept {
         earlier_.clear();
         pending_ = 0;
-        if (backlog_) drop_backlog();
+        if (backlog_ && shed_) backlog_->for_each_droppable([this](SenderId sender) { count_dropped(sender); });
+        backlog_.reset();
         unsent_ = 0;
         finished_ = true;
     }
 
-    /// How many waiting messages were dropped for newer ones so far.
-    std::uint64_t dropped() const noexcept { return dropped_ + (backlog_ ? backlog_->dropped() : 0); }
-
-    /// How many waiting messages made way for later ones with their key so far.
-    std::uint64_t coalesced() const noexcept { return coalesced_ + (backlog_ ? backlog_->coalesced() : 0); }
-
-    static constexpr Backlog no_limit{static_cast<std::size_t>(-1), static_cast<std::size_t>(-1)};
+    static constexpr Terms no_limit{};
 
 private:
+    struct SenderHere {
+        std::shared_ptr<SenderCounts> counts;
+        std::uint32_t seats;
+    };
+
     struct Range {
         std::size_t size() const noexcept { return end - begin; }
+        bool goes_on(Unit next, SenderId by) const noexcept { return unit == next && sender == by && key == 0; }
         std::string_view of(std::string_view outgoing) const { return outgoing.substr(begin, size()); }
 
         std::size_t begin, end;
-        std::uint32_t key;  // bytes behind it
+        std::uint16_t key;  // bytes behind it
+        SenderId sender;
         Unit unit;
     };
+
+    SenderCounts* counts_of(SenderId sender) const noexcept {
+        return sender == no_sender ? nullptr : senders_[sender - 1u].counts.get();
+    }
+
+    void count_dropped(SenderId sender) noexcept {
+        if (SenderCounts* counts = counts_of(sender)) SenderCounts::count(counts->dropped, 1);
+    }
+
+    Added add_to_backlog(std::string_view frame, Unit unit, const Terms& terms, std::string_view key) {
+        std::uint64_t dropped = backlog_->dropped(), coalesced = backlog_->coalesced();
+        auto added = backlog_->add(frame, unit, terms, key);
+        if (SenderCounts* counts = counts_of(terms.sender)) {
+            bool itself = added != FrameQueue::Added::queued;
+            SenderCounts::count(counts->dropped, backlog_->dropped() - dropped + itself);
+            SenderCounts::count(counts->coalesced, backlog_->coalesced() - coalesced);
+        }
+        return added == FrameQueue::Added::queued    ? Added::backpressure
+               : added == FrameQueue::Added::dropped ? Added::dropped
+                                                     : Added::overflow;
+    }
 
     void keep_rest(std::string_view outgoing, std::size_t taken) {
         backlog_ = std::make_unique<FrameQueue>();
@@ -160,17 +213,11 @@ private:
                 std::size_t size = range.unit == Unit::raw ? bytes.size() : frame_size(bytes);
                 if (taken < size)
                     backlog_->push(bytes.substr(taken, size - taken), range.unit, taken > 0,
-                                   outgoing.substr(range.end, range.key));
+                                   outgoing.substr(range.end, range.key), range.sender);
                 taken -= (std::min)(taken, size);
                 bytes.remove_prefix(size);
             }
         }
-    }
-
-    void drop_backlog() noexcept {
-        dropped_ += backlog_->dropped();
-        coalesced_ += backlog_->coalesced();
-        backlog_.reset();
     }
 
     Range last_{};  // of this turn, if anything is pending: mostly the only one
@@ -178,9 +225,9 @@ private:
     std::size_t pending_ = 0;
     std::size_t unsent_ = 0;
     std::unique_ptr<FrameQueue> backlog_;
+    std::vector<SenderHere> senders_;  // by number, less 1
     bool finished_ = false;
-    std::uint64_t dropped_ = 0;
-    std::uint64_t coalesced_ = 0;
+    bool shed_ = false;  // closed for being slow
 };
 
 }  // namespace kvolt::detail

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -62,7 +63,12 @@ public:
     }
 
     /// Call a function, a little later, when nothing waits for the network any more; never if it is lost before that.
-    void when_drained(Waiter<> function) { drained_.push_back(std::move(function)); }
+    ///
+    /// @param whose  Who can let go of it.
+    void when_drained(const void* whose, Waiter<> function) { drained_.push_back({whose, std::move(function)}); }
+    void let_go(const void* whose) noexcept {
+        std::erase_if(drained_, [&](const WhenDrained& each) { return each.whose == whose; });
+    }
 
     /// nullptr unless compression was agreed on.
     Deflater* deflater() const noexcept { return deflater_.get(); }
@@ -72,6 +78,10 @@ public:
 
     /// Which side of the connection this is. Whoever writes frames himself, such as a hub, can do so for a server only.
     Role role() const noexcept { return role_; }
+
+    /// Bytes under way in hubs of its moves, and of what its seats have said. Any thread.
+    std::atomic<std::size_t>& moves() noexcept { return moves_; }
+    std::atomic<std::size_t>& said() noexcept { return said_; }
 
     Loop& loop() const noexcept { return loop_; }
     const std::shared_ptr<Mailbox>& mailbox() const noexcept { return mailbox_; }
@@ -93,6 +103,11 @@ protected:
     void forget_drained() noexcept { drained_.clear(); }
 
 private:
+    struct WhenDrained {
+        const void* whose;
+        Waiter<> function;
+    };
+
     Link* link_;
     const std::unique_ptr<Deflater> deflater_;
     Loop& loop_;
@@ -103,7 +118,8 @@ private:
     std::atomic<bool> over_{false};
     std::uint16_t close_code_ = 0;
     std::string close_reason_;
-    std::vector<Waiter<>> drained_;
+    std::atomic<std::size_t> moves_{0}, said_{0};
+    std::vector<WhenDrained> drained_;
 };
 
 }  // namespace kvolt::detail

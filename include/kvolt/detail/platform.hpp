@@ -111,8 +111,8 @@ inline PeerState peer_state(int socket) noexcept {
 inline std::size_t descriptor_limit() noexcept {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-        return std::numeric_limits<std::size_t>::max();
-    return static_cast<std::size_t>(limit.rlim_cur);
+        return (std::numeric_limits<std::size_t>::max)();
+    return limit.rlim_cur;
 }
 
 /// Let it have as many as it may without more rights: the lower limit is that of programs which use select().

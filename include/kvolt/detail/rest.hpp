@@ -55,7 +55,7 @@ class RestList {
 public:
     /// Of several loops, that with the least has who makes way.
     using Rank = Tick;
-    static constexpr Rank nobody = std::numeric_limits<Rank>::max();
+    static constexpr Rank nobody = (std::numeric_limits<Rank>::max)();
 
     /// How long one has a chance to send its first head, in ticks, before it makes way.
     static constexpr Tick grace = 2;

@@ -2,6 +2,7 @@
 #define KVOLT_DETAIL_UTF8_HPP
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -45,8 +46,10 @@ public:
                 at = skip_ascii(at, end);
                 continue;
             }
-            // two bytes, as most alphabets take
-            while (end - at >= 2 && byte(*at) >= 0xC2 && byte(*at) < 0xE0 && follows(at[1])) at += 2;
+            if (byte(*at) < 0xE0) {  // two bytes, as most alphabets take
+                while (end - at >= 8 && four_pairs(at)) at += 8;
+                while (end - at >= 2 && byte(*at) >= 0xC2 && byte(*at) < 0xE0 && follows(at[1])) at += 2;
+            }
             if (at == end || byte(*at) < 0x80) continue;
             const Utf8Lead lead = utf8_leads[byte(*at) - 0x80u];
             if (lead.size == 0) return false;
@@ -59,18 +62,56 @@ public:
         return true;
     }
 
+    /// Where there is a byte that is not ASCII, or less than 32 bytes before the end.
+    static const char* skip_blocks(const char* at, const char* end) noexcept {
+        while (end - at >= 32 && any_high_bit(at) == 0) at += 32;
+        return at;
+    }
+
     /// True unless the text so far ends in the middle of a character.
     bool complete() const noexcept { return left_ == 0; }
 
 private:
     static const char* skip_ascii(const char* at, const char* end) noexcept {
-        for (; end - at >= 8; at += 8) {
-            std::uint64_t word;
-            std::memcpy(&word, at, 8);
-            if ((word & 0x8080808080808080u) != 0) break;
+        if (end - at >= 8) {  // most runs that are not short are long
+            if (std::uint64_t high = high_bits(at)) return at + first_byte(high);
+            for (at = skip_blocks(at + 8, end); end - at >= 8; at += 8)
+                if (std::uint64_t high = high_bits(at)) return at + first_byte(high);
         }
-        while (at != end && static_cast<unsigned char>(*at) < 0x80) ++at;
+        while (at != end && byte(*at) < 0x80) ++at;
         return at;
+    }
+
+    static int first_byte(std::uint64_t bits) noexcept {
+        return (std::endian::native == std::endian::little ? std::countr_zero(bits) : std::countl_zero(bits)) / 8;
+    }
+
+    // Of eight bytes, those that are not ASCII.
+    static std::uint64_t high_bits(const char* at) noexcept {
+        std::uint64_t word;
+        std::memcpy(&word, at, 8);
+        return word & 0x8080808080808080u;
+    }
+
+    // Of 32. Compilers know what to make of this.
+    static std::uint64_t any_high_bit(const char* at) noexcept {
+        std::uint64_t words[4], all = 0;
+        std::memcpy(words, at, 32);
+        for (std::uint64_t word : words) all |= word;
+        return all & 0x8080808080808080u;
+    }
+
+    // Whether eight bytes are four characters of two.
+    static bool four_pairs(const char* at) noexcept {
+        std::uint64_t word;
+        std::memcpy(&word, at, 8);
+        if ((word & pairs(0xE0, 0xC0)) != pairs(0xC0, 0x80)) return false;
+        std::uint64_t not_overlong = (word & pairs(0x1E, 0)) + pairs(0x7F, 0);
+        return (not_overlong & pairs(0x80, 0)) == pairs(0x80, 0);
+    }
+
+    static constexpr std::uint64_t pairs(std::uint8_t lead, std::uint8_t next) noexcept {
+        return std::bit_cast<std::uint64_t>(std::array{lead, next, lead, next, lead, next, lead, next});
     }
 
     static bool follows(char c) noexcept { return (byte(c) & 0xC0) == 0x80; }
@@ -100,8 +141,10 @@ private:
 };
 
 inline bool is_utf8(std::string_view text) noexcept {
+    const char* end = text.data() + text.size();
+    const char* at = Utf8Check::skip_blocks(text.data(), end);  // which is most of most text
     Utf8Check check;
-    return check.feed(text) && check.complete();
+    return check.feed({at, static_cast<std::size_t>(end - at)}) && check.complete();
 }
 
 /// What a text that is not empty begins with.

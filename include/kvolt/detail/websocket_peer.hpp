@@ -36,13 +36,14 @@ public:
 
     WebSocketPeer(Session& session, Link& link, const Backlog& limit, std::string protocol, Role role,
                   std::unique_ptr<Deflater> deflater)
-        : Peer(link, std::move(protocol), role, std::move(deflater)), session_(&session), limit_(limit) {}
+        : Peer(link, std::move(protocol), role, std::move(deflater)), session_(&session), terms_{limit} {}
 
     // For handles
 
     SendResult send(MessageView message) override {
+        if (!message.is_valid()) return SendResult::invalid;
         if (on_loop()) return send_here(message);
-        if (over() || under_way_.load(std::memory_order_relaxed) > limit_.bytes) return SendResult::dropped;
+        if (over() || under_way_.load(std::memory_order_relaxed) > terms_.limit.bytes) return SendResult::dropped;
         Charge charge(under_way_, message.payload.size() + overhead);
         bool posted = mailbox()->post(
             [self = this->shared_from_this(), charge = std::move(charge),
@@ -130,7 +131,7 @@ private:
         link()->attempt([&] {
             std::size_t begin = loop().begin_append();
             append(message);
-            added = link()->send(begin, loop().outgoing().size(), Unit::frame, limit_);
+            added = link()->send(begin, loop().outgoing().size(), Unit::frame, terms_);
         });
         switch (added) {
             case Outbox::Added::queued: return SendResult::queued;
@@ -170,7 +171,7 @@ private:
     static constexpr std::size_t overhead = 128;  // bytes of a post, about
 
     Session* session_;
-    const Backlog limit_;
+    const Terms terms_;
     std::atomic<std::size_t> under_way_{0};  // bytes from other threads to the loop
     std::optional<Message> message_;
     WaitPoint<> reader_;

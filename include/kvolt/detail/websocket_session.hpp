@@ -124,7 +124,10 @@ public:
 
     // What else comes in this turn is dropped, too, before the close.
     void on_overload() override {
-        if (closing_ || std::exchange(overloaded_, true)) return give_up();
+        if (closing_ || std::exchange(overloaded_, true)) {
+            wire_.outbox().shed();
+            return give_up();
+        }
         shed();
         later([this] {
             shed();

@@ -7,12 +7,15 @@
 #include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/hub_core.hpp>
 #include <kvolt/detail/hub_entry.hpp>
+#include <kvolt/detail/hub_item.hpp>
 #include <kvolt/detail/hub_strand.hpp>
 #include <kvolt/hub.hpp>
 #include <kvolt/hub_options.hpp>
+#include <kvolt/hub_results.hpp>
 #include <kvolt/message.hpp>
 #include <kvolt/websocket.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
@@ -35,57 +38,70 @@ KVOLT_INLINE void check_room(std::string_view room) {
     if (room.size() > 255) throw std::length_error("kvolt: a room's name has at most 255 bytes");
 }
 
-inline HubEntry to_one(MessageView message, std::shared_ptr<HubMember> member = nullptr) {
-    HubEntry entry;
-    entry.member = std::move(member);
-    append_frame(entry.frame, message.binary ? Opcode::binary : Opcode::text, message.payload);
-    return entry;
-}
+inline std::shared_ptr<HubEntry> make_message() { return std::make_shared<HubEntry>(HubItem::Kind::message); }
 
-inline HubEntry to_room(MessageView message, std::string_view room, const BroadcastOptions& options) {
+inline std::shared_ptr<HubEntry> to_room(std::string_view room, const BroadcastOptions& options) {
     check_room(room);
-    HubEntry entry = to_one(message);
-    entry.room = room;
-    if (!options.is_default()) entry.need_more().options = options;
+    auto entry = make_message();
+    entry->room = room;
+    if (options.is_default()) return entry;
+    entry->need_more().options = options;
+    entry->more->coalesce = coalesce_key(room, options.coalesce());
     return entry;
 }
 
-KVOLT_INLINE bool HubCore::broadcast(MessageView message, std::string_view room, const BroadcastOptions& options) {
-    return submit(to_room(message, room, options));
-}
-
-KVOLT_INLINE bool HubCore::broadcast_if(MessageView message, Where where, std::string_view room,
-                                        const BroadcastOptions& options) {
-    HubEntry entry = to_room(message, room, options);
-    entry.need_more().where = std::move(where);
+KVOLT_INLINE BroadcastResult HubCore::submit(MessageView message, std::shared_ptr<HubEntry> entry) {
+    if (!message.is_valid()) {
+        invalid_.fetch_add(1, std::memory_order_relaxed);
+        return BroadcastResult::invalid;
+    }
+    append_frame(entry->frame, message.binary ? Opcode::binary : Opcode::text, message.payload);
     return submit(std::move(entry));
 }
 
-KVOLT_INLINE bool HubCore::send(MessageView message, SeatId seat) {
-    HubEntry entry = to_one(message);
-    entry.need_more().to = seat;
-    return seat != SeatId::none && submit(std::move(entry));
+KVOLT_INLINE BroadcastResult HubCore::broadcast(MessageView message, std::string_view room,
+                                                const BroadcastOptions& options, std::shared_ptr<Peer> by) {
+    auto entry = to_room(room, options);
+    entry->by = std::move(by);
+    return submit(message, std::move(entry));
 }
 
-KVOLT_INLINE bool HubCore::send(MessageView message, std::string_view key) {
-    HubEntry entry = to_one(message);
-    entry.need_more().key = key;
-    return !key.empty() && submit(std::move(entry));
+KVOLT_INLINE BroadcastResult HubCore::broadcast_if(MessageView message, Where where, std::string_view room,
+                                                   const BroadcastOptions& options) {
+    auto entry = to_room(room, options);
+    entry->need_more().where = std::move(where);
+    return submit(message, std::move(entry));
 }
 
-KVOLT_INLINE bool HubCore::send(MessageView message, std::shared_ptr<HubMember> member) {
-    return submit(to_one(message, std::move(member)));
+KVOLT_INLINE BroadcastResult HubCore::send(MessageView message, SeatId seat) {
+    if (seat == SeatId::none) return BroadcastResult::nobody;
+    auto entry = make_message();
+    entry->need_more().to = seat;
+    return submit(message, std::move(entry));
 }
 
-KVOLT_INLINE void HubCore::close_room(std::string_view room, std::uint16_t code, std::string_view reason) {
+KVOLT_INLINE BroadcastResult HubCore::send(MessageView message, std::string_view key) {
+    if (key.empty()) return BroadcastResult::nobody;
+    auto entry = make_message();
+    entry->need_more().key = key;
+    return submit(message, std::move(entry));
+}
+
+KVOLT_INLINE BroadcastResult HubCore::send(MessageView message, std::shared_ptr<HubMember> member) {
+    auto entry = make_message();
+    entry->by = member->peer;
+    entry->member = std::move(member);
+    return submit(message, std::move(entry));
+}
+
+KVOLT_INLINE BroadcastResult HubCore::close_room(std::string_view room, std::uint16_t code, std::string_view reason) {
     check_room(room);
-    check_close_code(code);
-    HubEntry entry;
-    entry.kind = HubEntry::Kind::close;
-    entry.frame = reason;
-    entry.room = room;
-    entry.need_more().code = code;
-    submit(std::move(entry));
+    check_close(code, reason);
+    auto entry = std::make_shared<HubEntry>(HubItem::Kind::close);
+    entry->frame = reason;
+    entry->room = room;
+    entry->need_more().code = code;
+    return submit(std::move(entry));
 }
 
 }  // namespace kvolt::detail

@@ -55,14 +55,11 @@ KVOLT_INLINE void Loop::wake(Deadline& deadline) noexcept {
 
 KVOLT_INLINE void Loop::post(Waiter<> function) { boost::asio::post(io_, std::move(function)); }
 
-template <class Work>
-void Loop::take_turns(Reserve<>& room, Work work) {
-    if (!work()) return;
-    boost::asio::post(io_, room.bind([this, &room, work = std::move(work)]() mutable {
-        --unfinished_;
-        take_turns(room, std::move(work));
-    }));
-    ++unfinished_;
+template <class Turn>
+void Loop::take_turns(Reserve<>& room, Turn turn) {
+    if (!turn()) return;
+    boost::asio::post(
+        io_, room.bind([this, &room, turn = std::move(turn)]() mutable { take_turns(room, std::move(turn)); }));
 }
 
 KVOLT_INLINE void Loop::mark(Link& link) {

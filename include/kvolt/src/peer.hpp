@@ -29,7 +29,7 @@ KVOLT_INLINE Peer::~Peer() = default;
 KVOLT_INLINE bool Peer::on_loop() const noexcept { return Loop::current() == &loop_; }
 
 KVOLT_INLINE void Peer::tell_drained() {
-    for (Waiter<>& function : std::exchange(drained_, {})) loop_.post(std::move(function));
+    for (WhenDrained& each : std::exchange(drained_, {})) loop_.post(std::move(each.function));
 }
 
 }  // namespace kvolt::detail

@@ -183,7 +183,7 @@ private:
         join_threads();
         signals_.reset();
         reception_.reset();
-        loops_->resize(1);  // on which nothing but what the user has posted waits
+        loops_->keep_first();  // on which nothing but what the user has posted waits
     }
 
     // Those that have left, or have never begun.

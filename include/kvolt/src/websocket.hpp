@@ -4,6 +4,7 @@
 #include <kvolt/config.hpp>
 #include <kvolt/detail/frame.hpp>
 #include <kvolt/detail/peer.hpp>
+#include <kvolt/detail/utf8.hpp>
 #include <kvolt/websocket.hpp>
 
 #include <cstdint>
@@ -15,15 +16,16 @@ namespace kvolt {
 
 namespace detail {
 
-KVOLT_INLINE void check_close_code(std::uint16_t code) {
+KVOLT_INLINE void check_close(std::uint16_t code, std::string_view reason) {
     if (!is_sendable(code))
         throw std::invalid_argument("kvolt: close code " + std::to_string(code) + " must not be sent");
+    if (!is_utf8(reason)) throw std::invalid_argument("kvolt: the reason of a close must be UTF-8");
 }
 
 }  // namespace detail
 
 KVOLT_INLINE void WebSocket::close(std::uint16_t code, std::string_view reason) const {
-    detail::check_close_code(code);
+    detail::check_close(code, reason);
     peer_->close(code, reason);
 }
 

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 
@@ -107,20 +106,29 @@ TEST_CASE("of messages with a key a history keeps the latest") {
 
 TEST_CASE("the history of the room that was silent for longest makes way, of unused rooms first") {
     HubHistoryRooms rooms(3);
-    std::set<std::string> used;
-    auto use = [&](std::string_view name) {
-        return rooms.use(name, [&](const std::string& room) { return used.contains(room); }).value_or("");
-    };
-    CHECK(use("a") == "");
-    CHECK(use("b") == "");
-    CHECK(use("c") == "");
-    CHECK(use("a") == "");
-    CHECK(use("d") == "b");
-    used = {"a", "c", "d"};
-    CHECK(use("e") == "c");  // all are in use
-    CHECK(use("f") == "e");  // e is not
+    auto keep = [&](std::string_view name, bool in_use = false) { return rooms.keep(name, in_use).value_or(""); };
+    CHECK(keep("a") == "");
+    CHECK(keep("b") == "");
+    CHECK(keep("c") == "");
+    CHECK(keep("a") == "");
+    CHECK(keep("d") == "b");
+    for (const char* name : {"a", "c", "d", "nothing"}) rooms.use(name, true);
+    CHECK(keep("e") == "c");  // all are in use
+    CHECK(keep("f") == "e");  // e is not
     rooms.forget("a");
     rooms.forget("nothing");
-    CHECK(use("g") == "");
-    CHECK(HubHistoryRooms(0).use("a", [](const std::string&) { return false; }) == std::nullopt);
+    CHECK(keep("g", true) == "");
+    rooms.use("f", true);
+    rooms.use("d", false);
+    rooms.use("g", false);
+    CHECK(keep("h") == "d");  // which was silent for longer than g
+    CHECK(HubHistoryRooms(0).keep("a", false) == std::nullopt);
+}
+
+TEST_CASE("more rooms in use than may have a history cost no more than few do") {
+    constexpr int rooms = 20000;  // a look at all of them for each message would be 200 million
+    HubHistoryRooms some(1000);
+    for (int round = 0; round < 2; ++round)
+        for (int i = 0; i < rooms; ++i)
+            REQUIRE(some.keep(std::to_string(i), true).has_value() == (round > 0 || i >= 1000));
 }

@@ -1,5 +1,4 @@
 #include "catch.hpp"
-#include <kvolt/detail/hub_departures.hpp>
 #include <kvolt/detail/hub_roster.hpp>
 
 #include <memory>
@@ -45,22 +44,4 @@ TEST_CASE("a roster knows its seats by number and key until they are removed, wh
     for (const auto& member : {bob, also_ann}) roster.remove(*member, [](const HubRoom&) {});
     CHECK(roster.find("bob").empty());
     CHECK(roster.in("").empty());
-}
-
-TEST_CASE("departures are told of once") {
-    HubDepartures departures;
-    std::string told;
-    auto tell = [&](const std::shared_ptr<HubMember>& member) {
-        told += std::to_string(static_cast<unsigned>(member->id)) + ' ';
-        if (member->id == SeatId{2}) departures.add(seat(3));  // while others are told of
-    };
-    departures.take(tell);
-    CHECK(told.empty());
-    departures.add(seat(1));
-    departures.add(seat(2));
-    departures.take(tell);
-    CHECK(told == "2 1 ");
-    departures.take(tell);
-    departures.take(tell);
-    CHECK(told == "2 1 3 ");
 }

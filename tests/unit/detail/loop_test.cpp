@@ -1,5 +1,6 @@
 #include "catch.hpp"
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/loops.hpp>
 #include <kvolt/detail/prefetch.hpp>
 
 #include <boost/asio/buffer.hpp>
@@ -9,7 +10,9 @@
 #include <cstddef>
 #include <functional>
 #include <list>
+#include <memory>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -143,4 +146,46 @@ TEST_CASE("a loop goes on when a function on it runs out of memory") {
     });
     CHECK_NOTHROW(loop.run());
     CHECK(after);
+}
+
+TEST_CASE("the end of a loop's turns waits for work that is on its way, but not without end") {
+    Loop loop;
+    loop.stop_clock();
+    Loop::OnThisThread scope(loop);
+    auto run_some = [&] {
+        for (int i = 0; i < 10; ++i) loop.io().poll_one();
+    };
+    bool ended = false;
+    std::optional<Loop::Work> work(std::in_place, loop), more(std::in_place, loop);
+    CHECK_FALSE(loop.ending());
+    loop.end_turns(1s, [&] { ended = true; });
+    CHECK(loop.ending());
+    run_some();
+    CHECK_FALSE(ended);
+    Loop::Work moved(std::move(*work));
+    work.reset();
+    run_some();
+    CHECK_FALSE(ended);
+    SECTION("until it is gone") {
+        more.reset();
+        { Loop::Work last(std::move(moved)); }
+        run_some();
+        CHECK(ended);
+    }
+    SECTION("or the time is up") {
+        loop.move_clock(2s);
+        run_some();
+        CHECK(ended);
+    }
+}
+
+TEST_CASE("loops know which are theirs") {
+    kvolt::detail::Loops loops, others;
+    loops.reserve(2);
+    for (int i = 0; i < 2; ++i) loops.push_back(std::make_unique<Loop>());
+    others.push_back(std::make_unique<Loop>());
+    for (const auto& loop : loops) CHECK(loops.has(*loop));
+    CHECK_FALSE(loops.has(*others.front()));
+    CHECK(loops.size() == 2);
+    CHECK(loops.front() == loops.at(0));
 }

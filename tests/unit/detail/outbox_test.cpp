@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,12 +56,18 @@ struct OutboxFixture {
     std::string outgoing;
     Outbox outbox;
     OutboxSocket socket;
+    std::shared_ptr<SenderCounts> counts = std::make_shared<SenderCounts>();
+    Sender sender = outbox.join(counts);
 
-    Added send(std::string_view bytes, Unit unit = Unit::droppable, const Backlog& limit = Outbox::no_limit,
+    Added send(std::string_view bytes, Unit unit = Unit::droppable, const Backlog& limit = Outbox::no_limit.limit,
                SlowPolicy policy = SlowPolicy::disconnect) {
+        return send(bytes, unit, Terms{limit, policy, sender});
+    }
+
+    Added send(std::string_view bytes, Unit unit, const Terms& terms) {
         std::size_t begin = outgoing.size();
         outgoing += bytes;
-        return outbox.add(outgoing, begin, outgoing.size(), unit, limit, policy);
+        return outbox.add(outgoing, begin, outgoing.size(), unit, terms);
     }
 
     // The turn ends; the socket takes at most `room` bytes.
@@ -176,7 +184,7 @@ TEST_CASE("limits and policy decide once there is a backlog, not before") {
         } else {
             CHECK(third == Added::backpressure);
             CHECK(got == frame("b"));
-            CHECK(f.outbox.dropped() == 1);
+            CHECK(f.counts->dropped == 1);
         }
         CHECK(f.outbox.empty());
     }
@@ -189,12 +197,12 @@ TEST_CASE("the number of dropped messages outlives the backlog") {
         f.flush(0);
         f.send(frame("a"), Unit::droppable, {1000, 2}, SlowPolicy::drop_oldest);
         f.send(frame("b"), Unit::droppable, {1000, 2}, SlowPolicy::drop_oldest);
-        CHECK(f.outbox.dropped() == round);
+        CHECK(f.counts->dropped == round);
         if (round < 3)
             f.drain();
         else
             f.outbox.clear();
-        CHECK(f.outbox.dropped() == round);
+        CHECK(f.counts->dropped == round);
     }
 }
 
@@ -205,8 +213,7 @@ TEST_CASE("frames with keys replace each other in the backlog, and keys are neve
         f.outgoing += frame(payload);
         std::size_t end = f.outgoing.size();
         f.outgoing += key;
-        return f.outbox.add(f.outgoing, begin, end, Unit::droppable, Outbox::no_limit, SlowPolicy::disconnect,
-                            key.size());
+        return f.outbox.add(f.outgoing, begin, end, Unit::droppable, Terms{.sender = f.sender}, key.size());
     };
     for (const char* payload : {"a1", "a2", "a3"}) CHECK(send(payload, "a") == Added::queued);
     CHECK(send("x", "") == Added::queued);
@@ -216,11 +223,11 @@ TEST_CASE("frames with keys replace each other in the backlog, and keys are neve
     CHECK(send("a4", "a") == Added::backpressure);
     CHECK(send("b1", "b") == Added::backpressure);
     CHECK(send("a5", "a") == Added::backpressure);
-    CHECK(f.outbox.coalesced() == 2);
+    CHECK(f.counts->coalesced == 2);
     f.drain();
     CHECK(f.socket.got == frame("a1") + frame("a2") + frame("x") + frame("y") + frame("b1") + frame("a5"));
-    CHECK(f.outbox.coalesced() == 2);
-    CHECK(f.outbox.dropped() == 0);
+    CHECK(f.counts->coalesced == 2);
+    CHECK(f.counts->dropped == 0);
     CHECK(f.outbox.messages() == 0);
     CHECK(send("a6", "a") == Added::queued);
     f.flush();
@@ -269,6 +276,69 @@ TEST_CASE("shedding all that waits leaves no backlog") {
     CHECK(f.socket.got == frame("next"));
 }
 
+TEST_CASE("what is shed is counted to those whose it is, also what was begun and never finished") {
+    OutboxFixture f;
+    auto others = std::make_shared<SenderCounts>(), gone = std::make_shared<SenderCounts>();
+    const Sender other = f.outbox.join(others), left = f.outbox.join(gone);
+    CHECK(f.outbox.join(others) == other);
+    CHECK(std::set{nobody, f.sender, other, left}.size() == 4);
+    f.send(frame("begun"));
+    f.send(frame("second"), Unit::droppable, Terms{.sender = other});
+    f.send(frame("third"), Unit::droppable, Terms{.sender = left});
+    f.send(frame("nobody's"), Unit::droppable, Terms{});
+    f.send(frame("direct"), Unit::frame, Terms{});
+    f.outbox.leave(left);
+    f.flush(3);
+    for (int i = 0; i < 2; ++i) {
+        f.send(frame("more"), Unit::droppable, Terms{.sender = other});
+        f.outbox.shed();
+        CHECK(f.counts->dropped == 0);
+        CHECK(f.counts->disconnected == 1);
+        CHECK(others->dropped == static_cast<std::uint64_t>(2 + i));
+        CHECK(others->disconnected == 1);  // by two seats, one connection
+        CHECK(gone->dropped == 1);
+        CHECK(gone->disconnected == 0);
+    }
+    f.outbox.clear();
+    CHECK(f.counts->dropped == 1);
+}
+
+TEST_CASE("what a connection loses that was not slow is not counted") {
+    OutboxFixture f;
+    f.send(frame("begun"));
+    f.send(frame("second"));
+    f.flush(3);
+    f.outbox.clear();
+    CHECK(f.counts->dropped == 0);
+    CHECK(f.counts->disconnected == 0);
+}
+
+TEST_CASE("a connection that is closing already is shed, but not disconnected") {
+    OutboxFixture f;
+    f.send(frame("waits"));
+    f.flush(0);
+    f.outbox.finish();
+    f.outbox.shed();
+    CHECK(f.counts->dropped == 1);
+    CHECK(f.counts->disconnected == 0);
+}
+
+TEST_CASE("frames of two senders in a row stay apart") {
+    OutboxFixture f;
+    auto others = std::make_shared<SenderCounts>();
+    const Terms mine{{1000, 3}, SlowPolicy::drop_oldest, f.sender},
+        theirs{{1000, 3}, SlowPolicy::drop_oldest, f.outbox.join(others)};
+    f.send(frame("m1"), Unit::droppable, mine);
+    f.send(frame("t1"), Unit::droppable, theirs);
+    f.send(frame("m2"), Unit::droppable, mine);
+    f.flush(0);
+    f.send(frame("t2"), Unit::droppable, theirs);
+    CHECK(others->dropped == 1);
+    CHECK(f.counts->dropped == 0);
+    f.drain();
+    CHECK(f.socket.got == frame("m1") + frame("m2") + frame("t2"));
+}
+
 TEST_CASE("clear forgets everything for good") {
     OutboxFixture f;
     f.send(frame("a"));
@@ -296,6 +366,9 @@ TEST_CASE("every peer gets whole frames, in order, each at most once, and all th
             Outbox outbox;
             OutboxSocket socket;
             std::deque<std::string> taken;  // frames that the outbox has taken
+            std::uint64_t refused = 0;      // and those that it has not
+            std::shared_ptr<SenderCounts> counts = std::make_shared<SenderCounts>();
+            Sender sender = outbox.join(counts);
         };
         std::vector<Peer> peers(3);
         unsigned number = 0;
@@ -312,11 +385,13 @@ TEST_CASE("every peer gets whole frames, in order, each at most once, and all th
                 outgoing.append(key, static_cast<char>('a' + below(3)));
                 for (Peer& peer : peers) {
                     if (below(5) == 0) continue;
-                    auto added =
-                        peer.outbox.add(outgoing, begin, end, unit, unit == Unit::frame ? Outbox::no_limit : limit,
-                                        SlowPolicy::drop_oldest, key);
+                    const Terms terms{limit, SlowPolicy::drop_oldest, peer.sender};
+                    auto added = peer.outbox.add(outgoing, begin, end, unit,
+                                                 unit == Unit::frame ? Outbox::no_limit : terms, key);
                     if (added == Added::queued || added == Added::backpressure)
                         peer.taken.push_back((unit == Unit::frame ? 'f' : 'd') + bytes);
+                    else
+                        ++peer.refused;
                 }
             }
             for (Peer& peer : peers) {
@@ -341,8 +416,8 @@ TEST_CASE("every peer gets whole frames, in order, each at most once, and all th
                     REQUIRE((++missing, taken[0] == 'd'));
             }
             REQUIRE(got.empty());
-            REQUIRE(missing == peer.outbox.dropped() + peer.outbox.coalesced());
-            coalesced += peer.outbox.coalesced();
+            REQUIRE(missing + peer.refused == peer.counts->dropped + peer.counts->coalesced);
+            coalesced += peer.counts->coalesced;
         }
     }
     CHECK(coalesced > 100);

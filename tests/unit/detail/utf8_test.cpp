@@ -2,6 +2,7 @@
 #include <kvolt/detail/utf8.hpp>
 
 #include <cstddef>
+#include <random>
 #include <string>
 #include <string_view>
 
@@ -71,6 +72,24 @@ TEST_CASE("wrong text fails at the first byte that cannot be right") {
         CAPTURE(c.text);
         CHECK(right(c.text, 1) == c.right);
         CHECK_FALSE(is_utf8(c.text));
+    }
+}
+
+TEST_CASE("text is as right in one piece as byte by byte") {
+    std::mt19937 random(1);
+    auto below = [&](unsigned end) { return std::uniform_int_distribution<unsigned>(0, end - 1)(random); };
+    const unsigned scripts[] = {0x20, 0x3B1, 0x65E5, 0x1F600};
+    for (int round = 0; round < 20000; ++round) {
+        std::string text;
+        for (unsigned run = below(5); run > 0; --run) {
+            unsigned script = scripts[below(4)];
+            for (unsigned length = below(40); length > 0; --length) text += encode(script + below(16));
+        }
+        if (!text.empty() && below(3) > 0)
+            text[below(static_cast<unsigned>(text.size()))] = static_cast<char>(below(256));
+        Utf8Check whole;
+        bool expected = right(text, 1) == text.size() + 1;
+        if (whole.feed(text) != expected) FAIL("round " << round);
     }
 }
 

@@ -1,0 +1,218 @@
+#include "bare_app.hpp"
+#include "catch.hpp"
+#include "memory.hpp"
+#include <kvolt/hub.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+// A hub on bare loops, on threads that have no memory for a moment.
+
+namespace {
+
+using kvolt::MoveResult;
+using test::BareApp;
+using test::FakeConnection;
+using test::Memory;
+
+using Hub = kvolt::Hub<std::string>;
+
+struct LoopsWithHub {
+    explicit LoopsWithHub(std::size_t loops) : bare(loops), hub(bare.app) {
+        hub.on_join([this](const auto& who) {
+            ++came;
+            news += '+' + who.member;
+        });
+        hub.on_leave([this](const auto& who) {
+            ++went;
+            news += '-' + who.member;
+        });
+    }
+
+    ~LoopsWithHub() {
+        if (connection) bare.on(where, [&] { connection.reset(); });
+    }
+
+    /// On the loop.
+    void join(std::size_t loop, const char* name = "ann") {
+        where = loop;
+        connection = std::make_unique<FakeConnection>(bare.loop(loop));
+        seat.emplace(hub.join(connection->socket(), name, "red"));
+    }
+
+    void leave_without_memory() {
+        Memory::fail(1, true);
+        Memory::Armed armed;
+        seat->leave();
+    }
+
+    std::size_t members(const std::string& room = {}) {
+        return boost::asio::co_spawn(bare.app.executor(), hub.members(room), boost::asio::use_future).get().size();
+    }
+
+    void check_empty() {
+        bare.settle();
+        CHECK(news == "+ann-ann");
+        CHECK(hub.size() == 0);
+        CHECK(hub.size("red") == 0);
+        CHECK(members() == 0);
+    }
+
+    BareApp bare;
+    Hub hub;
+    std::string news;  // of the first loop
+    int came = 0, went = 0;
+    std::unique_ptr<FakeConnection> connection;
+    std::optional<Hub::Seat> seat;
+    std::size_t where = 0;
+};
+
+TEST_CASE("a seat is left without memory, on its loop and on others") {
+    for (std::size_t joins : {0u, 1u})
+        for (std::size_t leaves : {0u, 1u, 2u}) {  // 2 is a thread that is no loop
+            CAPTURE(joins, leaves);
+            LoopsWithHub t(2);
+            t.bare.run();
+            t.bare.on(joins, [&] { t.join(joins); });
+            t.bare.settle();
+            if (leaves == 2)
+                t.leave_without_memory();
+            else
+                t.bare.on(leaves, [&] { t.leave_without_memory(); });
+            t.check_empty();
+        }
+}
+
+TEST_CASE("a leave without memory does not overtake the enter that waits before it") {
+    for (std::size_t loop : {0u, 1u}) {
+        LoopsWithHub t(2);
+        boost::asio::post(t.bare.loop(loop).io(), [&] {
+            t.join(loop);
+            t.leave_without_memory();
+        });
+        t.hub.broadcast("from another thread");  // something waits for the first loop
+        t.bare.run();
+        t.check_empty();
+    }
+}
+
+TEST_CASE("a hook lets a seat go without memory") {
+    LoopsWithHub t(1);
+    t.hub.on_join([&](const auto& who) {
+        t.news += '+' + who.member;
+        if (who.member == "bob") t.leave_without_memory();
+    });
+    t.bare.run();
+    FakeConnection* other = nullptr;
+    t.bare.on(0, [&] {
+        t.join(0);
+        FakeConnection connection(t.bare.loop(0));
+        other = &connection;
+        auto bob = t.hub.join(other->socket(), "bob", "red");
+    });
+    t.bare.settle();
+    CHECK(t.news == "+ann+bob-ann-bob");
+    CHECK(t.members() == 0);
+}
+
+TEST_CASE("seats that are left without memory when the app has ended leave nothing") {
+    LoopsWithHub t(1);
+    t.bare.run();
+    t.bare.on(0, [&] { t.join(0); });
+    t.bare.stop();
+    clear(*t.bare.app.loops());
+    t.leave_without_memory();
+    CHECK(t.hub.size() == 0);
+    t.connection.reset();
+}
+
+TEST_CASE("a move that waits for its place, and then finds no memory there, closes its connection") {
+    const std::string room = "a room whose name needs memory of its own", name = "a name that needs memory of its own";
+    for (std::uint64_t n = 1, failed = 1; failed; ++n) {
+        CAPTURE(n);
+        LoopsWithHub t(2);
+        t.bare.app.logger([](std::string_view) {});
+        t.bare.run();
+        t.bare.on(1, [&] { t.join(1); });
+        t.bare.settle();
+        {
+            test::Blocked blocked(t.bare.loop(0));
+            boost::asio::post(t.bare.loop(0).io(), [&] {
+                Memory::fail(n, false);
+                Memory::arm(true);
+            });
+            t.bare.on(1, [&] {
+                CHECK(t.seat->enter(room) == MoveResult::done);
+                CHECK(t.seat->member(name) == MoveResult::done);
+            });
+            boost::asio::post(t.bare.loop(0).io(), [&] {
+                Memory::arm(false);
+                failed = Memory::failed();
+            });
+        }
+        t.bare.settle();
+        bool closed = t.connection->peer->over();
+        CHECK((closed || t.members(room) == 1));
+        if (!failed) CHECK_FALSE(closed);
+        t.bare.on(1, [&] {
+            t.seat->leave(room);
+            t.seat->leave();
+        });
+        t.bare.settle();
+        CHECK(t.hub.size() == 0);
+        CHECK(t.members() == 0);
+        CHECK(t.members(room) == 0);
+        CHECK(t.came == t.went);
+        REQUIRE(n < 1000);
+    }
+}
+
+TEST_CASE("who has no memory to leave a room, or to enter one, is where he was") {
+    LoopsWithHub t(1);
+    t.bare.run();
+    t.bare.on(0, [&] {
+        t.join(0);
+        for (bool waits : {false, true}) {
+            if (waits) std::thread([&] { t.hub.broadcast("something waits"); }).join();
+            auto without_memory = [&](const std::function<void()>& move) {
+                for (std::uint64_t n = 1;; ++n) {
+                    Memory::fail(n, false);
+                    bool failed = false;
+                    try {
+                        Memory::Armed armed;
+                        move();
+                    } catch (const std::bad_alloc&) {
+                        failed = true;
+                    }
+                    if (!Memory::failed()) return;
+                    if (failed) CHECK(t.seat->rooms() == std::vector<std::string>{"red"});
+                    t.seat->leave("blue");
+                    t.seat->enter("red");
+                }
+            };
+            without_memory([&] { t.seat->leave("red"); });
+            t.seat->enter("red");
+            without_memory([&] { t.seat->enter("blue"); });
+            t.seat->leave("blue");
+        }
+        t.seat->leave();
+    });
+    t.bare.settle();
+    CHECK(std::count(t.news.begin(), t.news.end(), '+') == std::count(t.news.begin(), t.news.end(), '-'));
+    CHECK(t.members() == 0);
+}
+
+}  // namespace
