@@ -376,9 +376,9 @@ private:
     // What the first loop is to do.
     enum class Call { home, deliveries, flush };
 
-    static constexpr Sender first = 1, second = 2;
+    static constexpr SenderId first = 1, second = 2;
 
-    void add_counts(HubStats& stats, Sender sender) const {
+    void add_counts(HubStats& stats, SenderId sender) const {
         for (const Wire& wire : connections_) {
             auto found = wire.outbox.counts.find(sender);
             if (found == wire.outbox.counts.end()) continue;

@@ -62,7 +62,7 @@ public:
     void add_again(Unit unit, const Backlog& limit, SlowPolicy policy, std::string_view key = {}) {
         std::string_view bytes = std::string_view(outgoing_).substr(begin_, end_ - begin_);
         if (bytes.empty()) return;
-        const Terms terms{limit, policy, unit == Unit::droppable ? sender_ : nobody};
+        const Terms terms{limit, policy, unit == Unit::droppable ? sender_ : no_sender};
         auto added = outbox_.add(outgoing_, begin_, end_, unit, terms, key.size());
         require(added == add_to_model(bytes, unit, limit, policy, key));
         if (added == Added::backpressure)
@@ -89,16 +89,16 @@ public:
     }
 
     // Whose frames those are that follow.
-    void sender(Sender sender) { sender_ = sender; }
+    void sender(SenderId sender) { sender_ = sender; }
 
     void join(std::size_t which) {
-        Sender sender = outbox_.join(counts_[which]);
+        SenderId sender = outbox_.join(counts_[which]);
         auto known = senders_.emplace(which, sender);
         require(known.first->second == sender);
         ++model_.seats[sender];
     }
 
-    void leave(Sender sender) {
+    void leave(SenderId sender) {
         if (model_.seats[sender] == 0) return;
         --model_.seats[sender];
         outbox_.leave(sender);
@@ -152,7 +152,7 @@ private:
         while (!bytes.empty()) {
             std::size_t size = unit == Unit::raw || model_.behind ? bytes.size() : frame_size(bytes);
             added = model_.add({std::string(bytes.substr(0, size)), unit, std::string(key),
-                                unit == Unit::droppable ? sender_ : nobody},
+                                unit == Unit::droppable ? sender_ : no_sender},
                                limit, policy);
             bytes.remove_prefix(size);
         }
@@ -167,8 +167,8 @@ private:
     std::size_t unsent_ = 0;
     std::array<std::shared_ptr<SenderCounts>, 3> counts_{
         std::make_shared<SenderCounts>(), std::make_shared<SenderCounts>(), std::make_shared<SenderCounts>()};
-    std::map<std::size_t, Sender> senders_;  // those who have joined
-    Sender sender_ = nobody;
+    std::map<std::size_t, SenderId> senders_;  // those who have joined
+    SenderId sender_ = no_sender;
 };
 
 }  // namespace
@@ -210,8 +210,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             case 'X': both.shed(); break;
             case 'U': both.unsent(input.size()); break;
             case 'J': both.join(input.number(3)); break;
-            case 'N': both.sender(static_cast<Sender>(input.number(both.senders() + 1))); break;
-            case 'G': both.leave(static_cast<Sender>(input.number(both.senders() + 1))); break;
+            case 'N': both.sender(static_cast<SenderId>(input.number(both.senders() + 1))); break;
+            case 'G': both.leave(static_cast<SenderId>(input.number(both.senders() + 1))); break;
             case 'E': both.finish(); break;
             case 'Z': both.clear(); break;
         }

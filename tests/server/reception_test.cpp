@@ -41,7 +41,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-const std::string hello = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+const std::string greeting = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
 Limits places(std::size_t count) {
     Limits limits;
@@ -51,8 +51,8 @@ Limits places(std::size_t count) {
 }
 
 // An app with something for each way to be connected.
-struct Server : test::Server {
-    explicit Server(const Limits& limits, std::size_t threads = 1) : test::Server(limits, threads) {
+struct Reception : test::Server {
+    explicit Reception(const Limits& limits, std::size_t threads = 1) : test::Server(limits, threads) {
         app.get("/", [](Context& c) { c.text("hello"); });
         app.post("/", [](Context& c) { c.text(std::string(c.body())); });
         app.get("/wait", [this](Context& c) -> Task<> {
@@ -97,7 +97,7 @@ bool is_open(Client& client) { return !client.readable(0ms) && client.get("/").s
 }  // namespace
 
 TEST_CASE("where all places are taken, the connection that is idle for longest makes way, on whatever loop") {
-    Server server(places(4), GENERATE(1u, 4u));
+    Reception server(places(4), GENERATE(1u, 4u));
     server.start();
     std::vector<Client> clients;
     for (int i = 0; i < 4; ++i) {
@@ -116,7 +116,7 @@ TEST_CASE("where all places are taken, the connection that is idle for longest m
 }
 
 TEST_CASE("who is idle makes way before those whose request is unfinished") {
-    Server server(places(3), GENERATE(1u, 3u));
+    Reception server(places(3), GENERATE(1u, 3u));
     server.start();
     Client silent = server.client();
     REQUIRE(eventually([&] { return server.connections() == 1; }));
@@ -134,7 +134,7 @@ TEST_CASE("who is idle makes way before those whose request is unfinished") {
 }
 
 TEST_CASE("of unfinished requests, the oldest makes way, and none whose client had no time to send it") {
-    Server server(places(2), GENERATE(1u, 2u));
+    Reception server(places(2), GENERATE(1u, 2u));
     server.start();
     Client half = server.client();
     half.send("GET / HT");
@@ -145,7 +145,7 @@ TEST_CASE("of unfinished requests, the oldest makes way, and none whose client h
     REQUIRE(eventually([&] { return server.connections() == 2; }));
     std::vector<Client> crowd;
     for (int i = 0; i < 10; ++i) crowd.push_back(server.client());
-    for (Client& client : crowd) client.send(hello);
+    for (Client& client : crowd) client.send(greeting);
     CHECK(half.ended());
     for (Client& client : crowd) CHECK(client.read_response().status == 200);  // one after the other, when it is idle
     CHECK(silent.get("/").status == 200);
@@ -153,7 +153,7 @@ TEST_CASE("of unfinished requests, the oldest makes way, and none whose client h
 
 TEST_CASE("nobody makes way who is being served, and newcomers wait") {
     auto threads = GENERATE(1u, 4u);
-    Server server(places(4), threads);
+    Reception server(places(4), threads);
     server.start();
     Client waiting = server.client(), sending = server.client(), socket = server.connect(), events = server.client();
     waiting.send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -164,7 +164,7 @@ TEST_CASE("nobody makes way who is being served, and newcomers wait") {
     CHECK(events.read_line() == "a");  // the size of a chunk
     let_time_pass();
     Client newcomer = server.client();
-    newcomer.send(hello);
+    newcomer.send(greeting);
     CHECK_FALSE(newcomer.readable(500ms));
     CHECK(server.log.next().find("Limits::connections") != std::string::npos);
     socket.send_frame(test::text, "still here");
@@ -185,7 +185,7 @@ TEST_CASE("nobody makes way who is being served, and newcomers wait") {
 }
 
 TEST_CASE("who waits for a place gets it at once when there is one") {
-    Server server(places(1), 1);
+    Reception server(places(1), 1);
     server.start();
     std::vector<Clock::duration> waits;
     auto socket = std::make_unique<Client>(server.connect());
@@ -204,7 +204,7 @@ TEST_CASE("who waits for a place gets it at once when there is one") {
 }
 
 TEST_CASE("a response that has begun is whole before its connection makes way") {
-    Server server(places(1));
+    Reception server(places(1));
     const std::string big(8 * 1024 * 1024, 'x');
     server.app.get("/big", [&](Context& c) { c.text(big); });
     server.start();
@@ -212,7 +212,7 @@ TEST_CASE("a response that has begun is whole before its connection makes way") 
     slow.send("GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
     REQUIRE(slow.readable(5s));
     Client newcomer = server.client();
-    newcomer.send(hello);
+    newcomer.send(greeting);
     CHECK_FALSE(newcomer.readable(300ms));
     CHECK(slow.read_response().body == big);
     CHECK(newcomer.read_response().body == "hello");
@@ -220,7 +220,7 @@ TEST_CASE("a response that has begun is whole before its connection makes way") 
 }
 
 TEST_CASE("who has been answered for good and does not close makes way") {
-    Server server(places(2), GENERATE(1u, 2u));
+    Reception server(places(2), GENERATE(1u, 2u));
     server.start();
     Client refused = server.client(), closed = server.client();
     refused.send("nonsense\r\n\r\n");
@@ -234,14 +234,14 @@ TEST_CASE("who has been answered for good and does not close makes way") {
 }
 
 TEST_CASE("while a loop is blocked, newcomers go to the others") {
-    Server server({}, 4);
+    Reception server({}, 4);
     server.start();
     std::size_t stuck = GENERATE(0u, 2u);
     INFO("loop " << stuck);
     Blocked blocked(server.loop(stuck));
     std::vector<Client> clients;
     for (int i = 0; i < 16; ++i) clients.push_back(server.client());
-    for (Client& client : clients) client.send(hello);
+    for (Client& client : clients) client.send(greeting);
     for (Client& client : clients) CHECK(client.read_response().body == "hello");  // also who was dealt to it at first
     for (Client& client : clients) CHECK(client.get("/").body == "hello");
     CHECK(server.loop(stuck).connections() == 0);
@@ -254,7 +254,7 @@ TEST_CASE("while a loop is blocked, newcomers go to the others") {
 
 TEST_CASE("while the first loop is blocked, all addresses are served") {
     test::SocketPath path;
-    Server server({}, 2);
+    Reception server({}, 2);
     server.app.listen("127.0.0.1:0");
     server.app.listen("unix:" + path.path);
     server.start();
@@ -266,7 +266,7 @@ TEST_CASE("while the first loop is blocked, all addresses are served") {
 }
 
 TEST_CASE("while the first loop is blocked and all places are taken, others make way on other loops") {
-    Server server(places(4), 2);
+    Reception server(places(4), 2);
     server.start();
     std::vector<Client> clients;
     for (int i = 0; i < 4; ++i) clients.push_back(server.idle());
@@ -276,7 +276,7 @@ TEST_CASE("while the first loop is blocked and all places are taken, others make
 }
 
 TEST_CASE("a server whose first loop is blocked stops when that goes on") {
-    Server server({}, 2);
+    Reception server({}, 2);
     server.start();
     Blocked blocked(server.loop(0));
     Client client = server.client();
@@ -293,7 +293,7 @@ TEST_CASE("past the limit for one client its newest connection is closed, which 
     limits.connections_per_client = 2;
     auto threads = GENERATE(1u, 4u);
     SECTION("by address") {
-        Server server(limits, threads);
+        Reception server(limits, threads);
         server.start();
         Client first = server.idle(), second = server.idle();
         for (int i = 0; i < 5; ++i) CHECK(server.client().ended());
@@ -307,7 +307,7 @@ TEST_CASE("past the limit for one client its newest connection is closed, which 
     }
     SECTION("but not of trusted peers, and Unix sockets") {
         test::SocketPath path;
-        Server server(limits, threads);
+        Reception server(limits, threads);
         server.app.trust_proxies({"127.0.0.1"});
         server.app.listen("127.0.0.1:0");
         server.app.listen("unix:" + path.path);
@@ -320,14 +320,14 @@ TEST_CASE("past the limit for one client its newest connection is closed, which 
         }
     }
     SECTION("by the client that the PROXY protocol tells") {
-        Server server(limits, threads);
+        Reception server(limits, threads);
         server.app.trust_proxies({"127.0.0.1"});
         auto port = server.app.listen("127.0.0.1:0", kvolt::ListenOptions().proxy_protocol());
         server.start();
         std::vector<Client> clients;
         auto connect = [&](std::string_view from) {
             clients.emplace_back(port);
-            clients.back().send("PROXY " + std::string(from) + " 50312 443\r\n" + hello);
+            clients.back().send("PROXY " + std::string(from) + " 50312 443\r\n" + greeting);
             try {
                 return clients.back().read_response().body == "hello";
             } catch (const std::runtime_error&) {  // closed without an answer
@@ -346,7 +346,7 @@ TEST_CASE("past the limit for one client its newest connection is closed, which 
 }
 
 TEST_CASE("a connection that has not even said whose it is makes way") {
-    Server server(places(1));
+    Reception server(places(1));
     server.app.trust_proxies({"127.0.0.1"});
     auto port = server.app.listen("127.0.0.1:0", kvolt::ListenOptions().proxy_protocol());
     server.start();
@@ -355,7 +355,7 @@ TEST_CASE("a connection that has not even said whose it is makes way") {
     REQUIRE(eventually([&] { return server.connections() == 1; }));
     let_time_pass();
     Client client(port);
-    client.send("PROXY TCP4 192.0.2.1 192.0.2.9 50312 443\r\n" + hello);
+    client.send("PROXY TCP4 192.0.2.1 192.0.2.9 50312 443\r\n" + greeting);
     CHECK(client.read_response().body == "hello");
     CHECK(silent.ended());
 }

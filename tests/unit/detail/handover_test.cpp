@@ -3,10 +3,10 @@
 
 #include <memory>
 
-using Handover = kvolt::detail::Handover<std::unique_ptr<int>>;
+using Ints = kvolt::detail::Handover<std::unique_ptr<int>>;
 
 TEST_CASE("handover: who puts the first item calls, and items are taken in their order") {
-    Handover handover;
+    Ints handover;
     CHECK(handover.put(std::make_unique<int>(1)));
     CHECK_FALSE(handover.put(std::make_unique<int>(2)));
     auto taken = handover.take();
@@ -18,7 +18,7 @@ TEST_CASE("handover: who puts the first item calls, and items are taken in their
 }
 
 TEST_CASE("handover: what is taken back is not there for the one who was called") {
-    Handover handover;
+    Ints handover;
     CHECK(handover.put(std::make_unique<int>(1)));
     CHECK(handover.take_back().size() == 1);
     CHECK_FALSE(handover.put(std::make_unique<int>(2)));  // one call is still under way

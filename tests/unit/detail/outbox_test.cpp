@@ -57,7 +57,7 @@ struct OutboxFixture {
     Outbox outbox;
     OutboxSocket socket;
     std::shared_ptr<SenderCounts> counts = std::make_shared<SenderCounts>();
-    Sender sender = outbox.join(counts);
+    SenderId sender = outbox.join(counts);
 
     Added send(std::string_view bytes, Unit unit = Unit::droppable, const Backlog& limit = Outbox::no_limit.limit,
                SlowPolicy policy = SlowPolicy::disconnect) {
@@ -279,9 +279,9 @@ TEST_CASE("shedding all that waits leaves no backlog") {
 TEST_CASE("what is shed is counted to those whose it is, also what was begun and never finished") {
     OutboxFixture f;
     auto others = std::make_shared<SenderCounts>(), gone = std::make_shared<SenderCounts>();
-    const Sender other = f.outbox.join(others), left = f.outbox.join(gone);
+    const SenderId other = f.outbox.join(others), left = f.outbox.join(gone);
     CHECK(f.outbox.join(others) == other);
-    CHECK(std::set{nobody, f.sender, other, left}.size() == 4);
+    CHECK(std::set{no_sender, f.sender, other, left}.size() == 4);
     f.send(frame("begun"));
     f.send(frame("second"), Unit::droppable, Terms{.sender = other});
     f.send(frame("third"), Unit::droppable, Terms{.sender = left});
@@ -368,7 +368,7 @@ TEST_CASE("every peer gets whole frames, in order, each at most once, and all th
             std::deque<std::string> taken;  // frames that the outbox has taken
             std::uint64_t refused = 0;      // and those that it has not
             std::shared_ptr<SenderCounts> counts = std::make_shared<SenderCounts>();
-            Sender sender = outbox.join(counts);
+            SenderId sender = outbox.join(counts);
         };
         std::vector<Peer> peers(3);
         unsigned number = 0;
