@@ -239,7 +239,7 @@ const Row table[] = {
      }},
     {"memory of all bodies", "all_bodies: 503 for the slowest and largest",
      [] {
-         Small t(changed([](Limits& l) { l.body_grace = 1h; }));
+         Small t(changed([](Limits& l) { l.body_grace = l.close_timeout = 1h; }));
          t.start();
          std::vector<Client> slow;
          for (int i = 0; i < 4; ++i) {
@@ -414,7 +414,7 @@ const Row table[] = {
          t.start();
          Client slow = t.join("slow", "room", 4096);
          REQUIRE(eventually([&] {
-             t.broadcast(std::string(1000, 'x'), "room");
+             t.broadcast(std::string(50'000, 'x'), "room");
              return t.hub.stats().disconnected == 1;
          }));
      }},

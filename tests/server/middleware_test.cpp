@@ -232,7 +232,8 @@ TEST_CASE("logins guard routes, groups and upgrades") {
     CHECK(client.get("/admin", "Authorization: Basic YTpi\r\n").body == "a");
     CHECK(client.get("/admin", "Authorization: Basic YTpj\r\n").status == 401);
     CHECK(client.get("/api/me").status == 401);
-    CHECK(client.get("/api/nothing").status == 404);
+    CHECK(client.get("/api/nothing").status == 401);  // strangers are not told what there is
+    CHECK(client.get("/api/nothing", "Authorization: Bearer key\r\n").status == 404);
     CHECK(client.get("/api/me", "Authorization: Bearer key\r\n").body == "key");
     CHECK(server.client().handshake("/api/ws").status == 401);
     CHECK(server.client().handshake("/api/ws", "Authorization: Bearer key\r\n").status == 101);
