@@ -1,8 +1,8 @@
 #ifndef KVOLT_DETAIL_BUDGET_HPP
 #define KVOLT_DETAIL_BUDGET_HPP
 
-// How much may wait for all slow connections of an app together. Past that, the one for which the most waits goes
-// first, on whatever loop it lives.
+// How much may wait for all slow connections of an app together, or may be kept of all bodies. Past that, the one for
+// which the most waits goes first, on whatever loop it lives.
 
 #include <kvolt/detail/undo.hpp>
 
@@ -105,7 +105,7 @@ public:
 
     /// From now until nothing waits for it, this one cannot let go: its bytes only count.
     void keep(Burden& burden) noexcept {
-        if (budget_ && !std::exchange(burden.kept_, true) && burden.bytes_ > 0) remove(burden);
+        if (budget_ && burden.bytes_ > 0 && !std::exchange(burden.kept_, true)) remove(burden);
     }
 
     /// While too much waits, shed the heaviest connection, or have its loop do that.
@@ -152,7 +152,10 @@ private:
     }
 
     void call() {
-        if (!called_.exchange(true, std::memory_order_relaxed)) call_();
+        if (called_.exchange(true, std::memory_order_relaxed)) return;
+        Undo undo([this] { called_.store(false, std::memory_order_relaxed); });
+        call_();
+        undo.done();
     }
 
     std::shared_ptr<Budget> budget_;

@@ -33,10 +33,21 @@ struct Owner : kvolt::detail::Deadline {
 // A connection whose request's head has come.
 struct Incoming {
     Incoming(Loop& loop, const Limits& limits, std::size_t size, bool in_parts = false)
-        : reader(request, limits), body(loop, limits, reader, request, owner) {
+        : limits_(limits), reader(request, limits_), body(loop, limits_, reader, request, owner) {
+        begin(size, in_parts);
+    }
+
+    void begin(std::size_t size, bool in_parts) {
         receive("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n");
         REQUIRE_FALSE(reader.parse_head());
         body.begin(in_parts);
+    }
+
+    // Another request behind that.
+    void next(std::size_t size) {
+        body.end();
+        reader.next();
+        begin(size, false);
     }
 
     void receive(std::string_view bytes) {
@@ -53,6 +64,7 @@ struct Incoming {
         return body.parse();
     }
 
+    const Limits limits_;
     Owner owner;
     Request request;
     RequestReader reader;
@@ -164,6 +176,21 @@ TEST_CASE("body intake: past the budget the slowest and largest goes, and is tol
         large.body.end();
         Incoming then(loop, limits, 20 * 1024);
         CHECK(then.send(kilos(6)));
+    }
+}
+
+TEST_CASE("body intake: a body counts whatever came before it on its connection") {
+    for (std::size_t before : {std::size_t{0}, std::size_t{1}, std::size_t{6 * 1024}}) {
+        Kept loop(20 * 1024);
+        Incoming one(loop, Limits(), before);
+        CHECK(one.send(std::string(before, 'x')));
+        one.next(16 * 1024);
+        CHECK(one.send(kilos(12)));
+        Incoming other(loop, Limits(), 16 * 1024);
+        other.send(kilos(10));
+        CHECK((one.body.failure() || other.body.failure()));
+        CHECK(loop.budget->used() <= 20 * 1024);
+        if (one.body.failure()) CHECK_FALSE(other.body.failure());
     }
 }
 
