@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
@@ -102,8 +103,11 @@ private:
             for (const auto& ending : endings) ending->await_end(now);
         }
         if (now) return;
-        std::unique_lock lock(all.mutex);  // until also those are gone whose own thread destroys them
-        all.changed.wait_for(lock, std::chrono::seconds(1), [&] { return all.entries.empty(); });
+        std::unique_lock lock(all.mutex);  // until those are gone that a thread of their own is destroying
+        all.changed.wait_for(lock, std::chrono::seconds(1), [&] {
+            return std::none_of(all.entries.begin(), all.entries.end(),
+                                [](const auto& entry) { return entry.second.expired(); });
+        });
     }
 };
 
