@@ -55,7 +55,6 @@ struct Step {
 class Chain {
 public:
     void add(Step step) {
-        plain_ = plain_ && step.plain;
         steps_.push_back(std::move(step));
     }
 
@@ -88,12 +87,8 @@ public:
 
     const std::vector<Step>& steps() const noexcept { return steps_; }
 
-    /// True if no step is a coroutine: it can be run by a mere call.
-    bool plain() const noexcept { return plain_; }
-
 private:
     std::vector<Step> steps_;
-    bool plain_ = true;
     Body body_ = Body::whole;
     std::shared_ptr<const ErrorHandler> error_handler_;
 };

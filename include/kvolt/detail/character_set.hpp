@@ -25,12 +25,6 @@ public:
         return size;
     }
 
-    constexpr bool has_any(std::string_view text) const noexcept {
-        for (char c : text)
-            if (has(c)) return true;
-        return false;
-    }
-
 private:
     std::array<bool, 256> has_{};
 };
