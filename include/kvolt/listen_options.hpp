@@ -20,8 +20,7 @@ public:
     /// names, and never about the proxy that has sent it, since it passes on what the client says.
     ///
     /// @param peers  Who speaks it: addresses and networks, such as `10.0.0.0/8` and `::1`, and `unix` for Unix
-    /// sockets.
-    ///               App::listen() throws std::invalid_argument for what is none of them.
+    ///               sockets. App::listen() throws std::invalid_argument for what is none of them.
     ListenOptions& proxy_protocol(std::vector<std::string> peers) {
         proxies_ = std::move(peers);
         proxy_protocol_ = true;

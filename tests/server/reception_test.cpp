@@ -319,6 +319,16 @@ TEST_CASE("past the limit for one client its newest connection is closed, which 
             CHECK(clients.back().get("/").body == "hello");
         }
     }
+    SECTION("nor of those who speak the PROXY protocol and tell of no client") {
+        Reception server(limits, threads);
+        auto port = server.app.listen("127.0.0.1:0", kvolt::ListenOptions().proxy_protocol({"127.0.0.1"}));
+        server.start();
+        std::vector<Client> clients;
+        for (int i = 0; i < 4; ++i) {
+            clients.emplace_back(port);
+            CHECK(clients.back().request("PROXY UNKNOWN\r\n" + greeting).body == "hello");
+        }
+    }
     SECTION("by the client that the PROXY protocol tells") {
         Reception server(limits, threads);
         server.app.trust_proxies({"127.0.0.1"});

@@ -124,7 +124,8 @@ private:
 
     bool admits(Place& place, const std::optional<IpEndpoint>& client) const {
         std::size_t most = app_->limits.connections_per_client;
-        if (most == 0 || !client || app_->proxies.trusts(client->ip) || place.count_for(client->ip, most)) return true;
+        if (most == 0 || !client || proxies_.trusts(client->ip) || app_->proxies.trusts(client->ip)) return true;
+        if (place.count_for(client->ip, most)) return true;
         std::string line = app_->places.clients().refusals(client->ip, most, Loop::Clock::now());
         if (!line.empty()) app_->log(line);
         return false;
