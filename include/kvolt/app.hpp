@@ -105,12 +105,11 @@ public:
     /// Then no connection is accepted any more, requests that are being handled are answered, WebSockets are closed
     /// with 1001, and what is left after `Limits::drain_timeout` is cut off. Handlers have ended when it returns.
     ///
-    /// @param ready  Called once clients can connect, for each address with what to open: `http://localhost:8080`.
     /// The limit of descriptors is raised as far as the system allows it (RLIMIT_NOFILE, its soft limit).
     ///
+    /// @param ready  Called once clients can connect, for each address with what to open: `http://localhost:8080`.
     /// @throws std::logic_error   if nothing is listened on, a listener demands the PROXY protocol of nobody, or the
-    /// app
-    ///                            was started before. After a stop() it returns at once.
+    ///                            app was started before. After a stop() it returns at once.
     /// @throws std::system_error  if there are no threads or descriptors for it. The app is as if it had not been run.
     template <class Self = App, class = detail::NeedsServer<Self>>
     void run(std::function<void(std::string_view url)> ready = {});

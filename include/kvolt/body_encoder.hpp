@@ -6,7 +6,8 @@
 
 namespace kvolt {
 
-/// What a streamed body goes through on its way out, such as gzip: see Response::encode().
+/// What a streamed body goes through on its way out, such as gzip: see Response::encode(). What it throws cuts the
+/// response off.
 class BodyEncoder {
 public:
     virtual ~BodyEncoder() = default;

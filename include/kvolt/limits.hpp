@@ -39,8 +39,8 @@ struct Limits {
     /// its way that is slowest and largest. Bodies of routes with `kvolt::stream_body` are not kept.
     std::size_t all_bodies = 256 * 1024 * 1024;
 
-    /// Handlers, coroutines, that go on at once although their client has gone; past it, requests for coroutines get
-    /// 503. See Context::ignore_disconnect().
+    /// Handlers, coroutines, that go on at once although their client has gone, or 0 for no such limit; past it,
+    /// requests for coroutines get 503. See Context::ignore_disconnect().
     std::size_t abandoned_handlers = 10'000;
 
     // Connections
@@ -54,7 +54,8 @@ struct Limits {
 
     /// At once from one address of IPv4 or one /64 network of IPv6, or 0 for no such limit. Past it, a newcomer from
     /// there is closed without an answer, which is logged at most once a minute. By the PROXY protocol, that is the
-    /// client's address; App::trust_proxies() and Unix sockets may have any number.
+    /// client's address. Any number may come from Unix sockets, and from those whom App::trust_proxies() or
+    /// ListenOptions::proxy_protocol() names.
     std::size_t connections_per_client = 0;
 
     Duration drain_timeout = std::chrono::seconds(5);  ///< What stop() grants to those that are connected: hard close.
@@ -66,7 +67,8 @@ struct Limits {
     Duration ping_interval = std::chrono::seconds(25);    ///< From one ping to the next, which measure the round trip.
     Duration silence_timeout =
         std::chrono::seconds(60);  ///< Silence, or bytes not taken, for so long: the peer is dead, 1006. Also of a
-                                   ///< client that waits for a handler, and no longer answers for its machine.
+                                   ///< client that waits for a handler while its machine is silent; or
+                                   ///< write_timeout, if that is longer.
     Duration close_timeout = std::chrono::seconds(5);  ///< For the closing handshake: hard close.
     Backlog backlog{};                                 ///< Of one connection; a hub may set its own.
 

@@ -14,6 +14,8 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <sys/socket.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -23,6 +25,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 using kvolt::Context;
@@ -275,7 +278,7 @@ TEST_CASE("a client that shuts down its sending side waits for the answer and ge
         Client client(t.app.port());
         client.send(get("/later"));
         client.half_close();
-        CHECK(client.read_response().status == 102);
+        CHECK(client.read_response().status == 100);
         t.finish = true;
         CHECK(client.read_response().body == "still there");
         CHECK(client.ended());
@@ -309,7 +312,7 @@ TEST_CASE("a client that shuts down its sending side waits for the answer and ge
         client.send(get("/later") + get("/hello") + get("/later"));
         client.half_close();
         REQUIRE(eventually([&] { return waiting == 1; }));
-        CHECK(client.read_response().status == 102);
+        CHECK(client.read_response().status == 100);
         t.finish = true;
         CHECK(client.read_response().body == "still there");
         CHECK(client.read_response().body == "hello");
@@ -323,11 +326,30 @@ TEST_CASE("a client that goes on sending while its handler waits is seen to go, 
     t.app.start("127.0.0.1:0");
     std::string more;
     while (more.size() < 100'000) more += get("/hello");
+    for (bool reset : {false, true})
+        for (auto pause : {0ms, 400ms}) {  // before the watch begins, and while it waits for something to read
+            INFO(reset << ' ' << pause.count());
+            Client client(t.app.port());
+            client.send(get("/timer"));
+            REQUIRE(eventually([&] { return t.alive == 1; }));
+            std::this_thread::sleep_for(pause);
+            client.send(more);
+            reset ? client.reset() : client.close();
+            CHECK(eventually([&] { return t.alive == 0; }));
+        }
+}
+
+TEST_CASE("a client that sends urgent data and shuts down its sending side is seen to go, too") {
+    Waiting t;
+    t.app.start("127.0.0.1:0");
     for (bool reset : {false, true}) {
         Client client(t.app.port());
         client.send(get("/timer"));
-        client.send(more);
         REQUIRE(eventually([&] { return t.alive == 1; }));
+        REQUIRE(::send(client.socket(), "!", 1, MSG_OOB) == 1);
+        client.half_close();
+        std::this_thread::sleep_for(300ms);  // until it is seen
+        CHECK(t.alive == 1);
         reset ? client.reset() : client.close();
         CHECK(eventually([&] { return t.alive == 0; }));
     }

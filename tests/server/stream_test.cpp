@@ -3,6 +3,7 @@
 #include "eventually.hpp"
 #include "websocket_server.hpp"
 #include <kvolt.hpp>
+#include <kvolt/body_encoder.hpp>
 #include <kvolt/middleware/body_limit.hpp>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -13,9 +14,12 @@
 #include <chrono>
 #include <cstddef>
 #include <future>
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using kvolt::Context;
@@ -341,6 +345,45 @@ TEST_CASE("stream: a handler that fails before the first part is a 500, after it
     old.read_to_end();
     CHECK(old.was_reset());  // a proper end would be that of the body
     CHECK(client.get("/before").status == 500);
+}
+
+TEST_CASE("stream: an encoder that fails costs its connection, and is told") {
+    struct Failing final : kvolt::BodyEncoder {
+        explicit Failing(std::string when) : fails(std::move(when)) {}
+        void encode(std::string& out, std::string_view part) override {
+            if (fails == "encode" || (fails == "comment" && part.starts_with(':'))) throw std::runtime_error(fails);
+            out += part;
+        }
+        void finish(std::string&) override {
+            if (fails == "finish") throw std::runtime_error(fails);
+        }
+        std::string fails;
+    };
+    kvolt::Limits limits;
+    limits.ping_interval = 100ms;
+    Server server(limits, GENERATE(1u, 4u));
+    server.app.get("/:when", [](Context& c) -> Task<> {
+        std::string when(c.param("when"));
+        if (when == "comment") {
+            auto events = c.events();
+            c.response().encode(std::make_shared<Failing>(when), "odd");
+            co_await events.send("hello");
+            co_await pause(c, 1h);
+        }
+        auto stream = c.stream();
+        c.response().encode(std::make_shared<Failing>(when), "odd");
+        co_await stream.write("part");
+    });
+    server.start();
+    for (std::string when : {"encode", "finish", "comment"}) {
+        INFO(when);
+        auto client = server.client();
+        client.send("GET /" + when + " HTTP/1.1\r\nHost: h\r\n\r\n");
+        auto all = client.read_to_end();
+        CHECK(all.find("\r\n0\r\n") == all.npos);
+        CHECK(server.log.next().find(when) != std::string::npos);
+    }
+    CHECK(server.client().get("/fine").status == 200);
 }
 
 TEST_CASE("stream: a response of any size waits for a slow reader, in little memory") {

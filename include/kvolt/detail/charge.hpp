@@ -7,7 +7,8 @@
 
 namespace kvolt::detail {
 
-/// Bytes that count towards a sum for as long as this lives: what is under way between threads. Move-only.
+/// What counts towards a sum for as long as this lives: bytes that are under way between threads, or one handler.
+/// Move-only.
 class Charge {
 public:
     Charge() noexcept = default;

@@ -5,6 +5,7 @@
 #include <kvolt/detail/app_core.hpp>
 #include <kvolt/detail/body_intake.hpp>
 #include <kvolt/detail/charge.hpp>
+#include <kvolt/detail/error_answer.hpp>
 #include <kvolt/detail/exchange.hpp>
 #include <kvolt/detail/file_sender.hpp>
 #include <kvolt/detail/forwarded.hpp>
@@ -35,6 +36,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -233,6 +235,17 @@ public:
         }
     }
 
+    /// Come back when something is due.
+    void arm() {
+        if (wire_.finishing() || wire_.closed() || wire_.outbox().backlog() > 0) return;
+        if (state_ == State::body) return wire_.arm_at(http_->body.due());
+        if (state_ == State::handler) return arm_handler();
+        if (state_ != State::head) return;
+        bool waits = served_ && http_->reader.stage() == Stage::idle;
+        wire_.loop().rest(*this, waits ? Rest::idle : Rest::unfinished, since_);
+        wire_.arm_at(since_ + Loop::ticks(waits ? limits_.idle_timeout : limits_.header_timeout));
+    }
+
     // Resting
 
     Rest rest() override {
@@ -342,7 +355,8 @@ private:
     }
 
     void spawn(Task<> coroutine) {
-        if (app_->abandoned.load(std::memory_order_relaxed) >= limits_.abandoned_handlers) {
+        std::size_t most = limits_.abandoned_handlers;
+        if (most > 0 && app_->abandoned.load(std::memory_order_relaxed) >= most) {
             HttpError busy(503, "Service Unavailable");
             handling_.fail(std::make_exception_ptr(busy.header("Retry-After", "1")));
             state_ = State::answer;
@@ -359,7 +373,10 @@ private:
         explicit Ended(Self self) noexcept : self_(std::move(self)) {}
         Ended(Ended&&) noexcept = default;
         ~Ended() {
-            if (self_) self_->wire_.abort();
+            if (!self_) return;
+            self_->state_ = State::answer;  // nobody is there any more who could be told or cancelled
+            self_->abandoned_ = Charge();
+            self_->wire_.abort();
         }
 
         void operator()(std::exception_ptr failure) {
@@ -454,13 +471,13 @@ private:
     void on_late_handler() {
         Tick now = wire_.loop().now();
         if (!http_->part.waiting()) {
-            if (!wire_.reading()) watch_.look(this->shared_from_this(), limits_.silence_timeout);
+            if (!wire_.reading()) watch_.look(this->shared_from_this(), silence());
         } else if (http_->body.failure() || http_->body.due() <= now) {
             http_->body.fail({408, "Request Timeout"});
             http_->part.wake_later(wire_.loop());
         }
         if (http_->writer.events() && comment_due_ <= now) {
-            if (streaming()) http_->writer.comment();
+            if (streaming()) send_encoded([this] { http_->writer.comment(); });
             comment_due_ = now + Loop::ticks(limits_.ping_interval);
         }
         arm();
@@ -479,13 +496,26 @@ private:
         if (cut)
             http_->writer.cut_off();
         else
-            http_->writer.end();
+            send_encoded([this] { http_->writer.end(); });
         auto parts = response_.take_parts(request_.method() == "HEAD");
         forget_request();
         served_ = true;
         if (parts.empty()) return end_response();
         http_->files.emplace(wire_, std::move(parts));
         state_ = State::files;
+    }
+
+    // What an encoder throws costs the connection.
+    template <class Send>
+    void send_encoded(Send send) {
+        try {
+            send();
+        } catch (const std::bad_alloc&) {
+            throw;
+        } catch (...) {
+            log(describe(std::current_exception()));
+            wire_.reset();
+        }
     }
 
     void forget_request() {
@@ -550,15 +580,9 @@ private:
     // Between two requests, or before the first one.
     bool idle() const noexcept { return state_ == State::head && http_->reader.stage() == Stage::idle; }
 
-    // Come back when something is due.
-    void arm() {
-        if (wire_.finishing() || wire_.closed() || wire_.outbox().backlog() > 0) return;
-        if (state_ == State::body) return wire_.arm_at(http_->body.due());
-        if (state_ == State::handler) return arm_handler();
-        if (state_ != State::head) return;
-        bool waits = served_ && http_->reader.stage() == Stage::idle;
-        wire_.loop().rest(*this, waits ? Rest::idle : Rest::unfinished, since_);
-        wire_.arm_at(since_ + Loop::ticks(waits ? limits_.idle_timeout : limits_.header_timeout));
+    // A slow reader has its own limit, and is silent meanwhile.
+    std::chrono::milliseconds silence() const noexcept {
+        return (std::max)(limits_.silence_timeout, limits_.write_timeout);
     }
 
     // Whoever waits for less than a tick is not watched.

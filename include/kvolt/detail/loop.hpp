@@ -212,7 +212,7 @@ public:
         std::uint64_t shed = 0;        ///< Connections so far, for what waits for all.
     };
     Load load() const {
-        Load load{links_.size(), websockets_, 0, share_.shed()};
+        Load load{connections_.load(std::memory_order_relaxed), websockets_, 0, share_.shed()};
         for (Link* link : links_) load.queued_bytes += link->outbox().pending() + link->outbox().backlog();
         return load;
     }

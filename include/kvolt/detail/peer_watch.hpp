@@ -22,8 +22,8 @@ namespace kvolt::detail {
 /// closed answers with a reset.
 ///
 /// @tparam Session  Has `wire()`; `take_input()`, which keeps what the peer has sent and tells why there is no more, or
-///                  nothing if it can keep no more; `probe()`, which sends something of no meaning; and
-///                  `handler_waits()`.
+///                  nothing if it can keep no more; `probe()`, which sends something of no meaning;
+///                  `handler_waits()`; and `arm()`, which makes it call look() when that is due.
 template <class Session>
 class PeerWatch {
 public:
@@ -62,7 +62,7 @@ private:
     enum class State {
         off,
         input,  // the socket tells when the peer has sent more, or ended
-        full,   // the peer has sent as much as is kept
+        full,   // the peer has sent as much as is kept, or something else that the socket tells without end
         ended,  // it will send no more; the socket tells when it has gone
     };
 
@@ -70,14 +70,18 @@ private:
         state_ = State::input;
         session_.wire().await(boost::asio::socket_base::wait_read, [this, self = std::move(self), silence]() mutable {
             state_ = State::off;
-            if (session_.handler_waits()) look(std::move(self), silence);
+            if (!session_.handler_waits()) return;
+            look(std::move(self), silence);
+            session_.arm();
         });
     }
 
     void await_loss(std::shared_ptr<Session> self) {
         state_ = State::ended;
-        session_.wire().await(boost::asio::socket_base::wait_error, [&wire = session_.wire(), self = std::move(self)] {
-            if (wire.peer_state() == PeerState::gone) wire.abort();
+        session_.wire().await(boost::asio::socket_base::wait_error, [this, self = std::move(self)] {
+            if (session_.wire().peer_state() == PeerState::gone) return session_.wire().abort();
+            state_ = State::full;  // urgent data, perhaps: look again, now and then
+            if (session_.handler_waits()) session_.arm();
         });
     }
 

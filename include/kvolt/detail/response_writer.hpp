@@ -85,11 +85,12 @@ public:
         if (open() && !within_) send_body(":\n\n");
     }
 
-    /// Send something of no meaning: a peer that has closed answers it with a reset.
+    /// Send something of no meaning: a peer that has closed answers it with a reset. Of the interim responses (RFC
+    /// 9110, section 15.2), 100 is the one that every client knows.
     void probe() {
         if (events_) return comment();
         if (!begun_ && request_.version() >= 11)
-            append([](std::string& out) { out += "HTTP/1.1 102 Processing\r\n\r\n"; });
+            append([](std::string& out) { out += "HTTP/1.1 100 Continue\r\n\r\n"; });
         else if (chunked_ && open())
             append([](std::string& out) { out += '0'; });  // in front of the size of the next chunk
     }

@@ -9,6 +9,8 @@
 #include <kvolt/handler.hpp>
 #include <kvolt/hub_options.hpp>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -140,9 +142,10 @@ private:
                 load = loop->load();
             } else {
                 Task<Load> there = load_of(*loop);
-                Task<Load> answer =
-                    boost::asio::co_spawn(loop->executor(), std::move(there), boost::asio::use_awaitable);
-                load = co_await std::move(answer);
+                // Not to be cancelled: Asio 1.24 would do that by a pointer that the other loop may find dangling.
+                auto to_the_end =
+                    boost::asio::bind_cancellation_slot(boost::asio::cancellation_slot(), boost::asio::use_awaitable);
+                load = co_await boost::asio::co_spawn(loop->executor(), std::move(there), to_the_end);
             }
             sum.connections += load.connections;
             sum.websockets += load.websockets;

@@ -71,8 +71,8 @@ public:
         for (std::size_t i = first; i < loops_->size(); ++i)
             runners_[i].thread = std::thread([self = this->shared_from_this(), i] { self->work(i); });
         reception_.emplace(app_, listeners_);
-        app_->freeze();
         entry_.enter(this->weak_from_this());
+        app_->freeze();
         undo.done();
         if (first == 0 && platform::is_main_thread()) AtExit::watch_this_thread();
         reception_->open();
