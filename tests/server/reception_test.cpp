@@ -151,13 +151,36 @@ TEST_CASE("of unfinished requests, the oldest makes way, and none whose client h
     CHECK(silent.get("/").status == 200);
 }
 
+TEST_CASE("who is silent for a second within a body makes way, whoever wants it") {
+    Reception server(places(2), GENERATE(1u, 2u));
+    server.app.post("/parts", kvolt::stream_body, [](Context& c) -> Task<> {
+        while (co_await c.read_some()) {
+        }
+    });
+    server.start();
+    for (std::string target : {"/", "/parts"}) {
+        INFO(target);
+        std::vector<Client> silent;
+        for (int i = 0; i < 2; ++i) {
+            silent.push_back(server.client());
+            silent.back().send("POST " + target + " HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nb");
+        }
+        REQUIRE(eventually([&] { return server.connections() == 2; }));
+        Client newcomer = server.client();
+        newcomer.send(greeting);
+        CHECK_FALSE(newcomer.readable(500ms));
+        CHECK(newcomer.read_response().body == "hello");
+        CHECK((silent.front().readable(0ms) ? silent.front() : silent.back()).ended());
+    }
+}
+
 TEST_CASE("nobody makes way who is being served, and newcomers wait") {
     auto threads = GENERATE(1u, 4u);
     Reception server(places(4), threads);
     server.start();
     Client waiting = server.client(), sending = server.client(), socket = server.connect(), events = server.client();
     waiting.send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
-    sending.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbo");
+    sending.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nbo");
     events.send("GET /events HTTP/1.1\r\nHost: h\r\n\r\n");
     while (!events.read_line().empty()) {
     }
@@ -165,7 +188,12 @@ TEST_CASE("nobody makes way who is being served, and newcomers wait") {
     let_time_pass();
     Client newcomer = server.client();
     newcomer.send(greeting);
-    CHECK_FALSE(newcomer.readable(500ms));
+    std::string sent = "bo";
+    while (sent.size() < 20) {  // slowly
+        CHECK_FALSE(newcomer.readable(100ms));
+        sending.send("d");
+        sent += 'd';
+    }
     CHECK(server.log.next().find("Limits::connections") != std::string::npos);
     socket.send_frame(test::text, "still here");
     CHECK(test::read_text(socket) == "still here");
@@ -179,8 +207,8 @@ TEST_CASE("nobody makes way who is being served, and newcomers wait") {
         socket.close();
         CHECK(newcomer.read_response().body == "hello");
     }
-    sending.send("dy");
-    CHECK(sending.read_response().body == "body");
+    sending.send(std::string(80, 'y'));
+    CHECK(sending.read_response().body == sent + std::string(80, 'y'));
     CHECK(server.log.empty());  // once is enough
 }
 

@@ -6,15 +6,19 @@
 
 #include <kvolt/detail/deadline_wheel.hpp>
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <limits>
 
 namespace kvolt::detail {
 
+/// Who makes way first comes first.
 enum class Rest {
-    none,        ///< It does not wait for its client, or not for that alone.
     idle,        ///< It waits for another request.
     unfinished,  ///< For the rest of a head, or its first byte; or for the client to close what we have closed.
+    receiving,   ///< For more of a body.
+    none,        ///< It does not wait for its client, or not for that alone.
 };
 
 /// A connection as one that may rest. Destroyed, it is in no RestList any more.
@@ -31,7 +35,7 @@ public:
     virtual void make_way() noexcept {}
 
 protected:
-    ~Resting() { leave(); }
+    virtual ~Resting() { leave(); }
 
 private:
     friend class RestList;
@@ -57,16 +61,19 @@ public:
     using Rank = Tick;
     static constexpr Rank nobody = (std::numeric_limits<Rank>::max)();
 
-    /// How long one has a chance to send its first head, in ticks, before it makes way.
-    static constexpr Tick grace = 2;
+    /// How long one has a chance to go on, in ticks, before it makes way.
+    static constexpr Tick grace(Rest kind) noexcept {
+        constexpr Tick of[] = {0, 2, 10};
+        return of[static_cast<std::size_t>(kind)];
+    }
 
     /// @param epoch  When this loop's ticks began, in ticks of a clock that all loops share.
     explicit RestList(Tick epoch) noexcept : epoch_(epoch) {}
 
     /// One rests since then. It has done so for less time than those who came before.
     void add(Resting& one, Rest kind, Tick since) noexcept {
-        Resting& row = kind == Rest::idle ? idle_ : unfinished_;
-        Tick key = kind == Rest::idle ? since : since | later;
+        Resting& row = rows_[static_cast<std::size_t>(kind)];
+        Tick key = key_of(kind, since);
         if (row.previous_ == &one) {  // the last one already
             one.key_ = key;
             return;
@@ -83,40 +90,50 @@ public:
         if (one.previous_ == &row) publish();
     }
 
-    /// Who makes way: who is idle for longest, else who is unfinished for longest. nullptr if nobody does.
+    /// Who makes way: of those who have had their chance, the one that has rested for longest in the first row that has
+    /// one. nullptr if nobody does.
     Resting* first(Tick now) {
-        while (idle_.next_ != &idle_ && idle_.next_->rest() != Rest::idle) move_on(*idle_.next_);
-        while (unfinished_.next_ != &unfinished_ && unfinished_.next_->rest() == Rest::none) unfinished_.next_->leave();
+        Resting* found = nullptr;
+        for (Rest kind : {Rest::idle, Rest::unfinished, Rest::receiving}) {
+            Resting& row = rows_[static_cast<std::size_t>(kind)];
+            while (row.next_ != &row && row.next_->rest() > kind) move_on(*row.next_);
+            if (row.next_ != &row && since(*row.next_) + grace(kind) <= now && !found) found = row.next_;
+        }
         publish();
-        if (idle_.next_ != &idle_) return idle_.next_;
-        Resting& one = *unfinished_.next_;
-        return &one == &unfinished_ || (one.key_ & ~later) + grace > now ? nullptr : &one;
+        return found;
     }
 
     /// Tell others how long the first has rested. At each tick: it is not said whenever he leaves.
     void publish() noexcept {
-        const Resting* first = idle_.next_ != &idle_ ? idle_.next_ : unfinished_.next_;
-        rank_.store(first == &unfinished_ ? nobody : first->key_ + epoch_, std::memory_order_relaxed);
+        const Row* row = rows_.data();
+        while (row != &rows_.back() && row->next_ == row) ++row;
+        rank_.store(row->next_ == row ? nobody : row->next_->key_ + epoch_, std::memory_order_relaxed);
     }
 
     /// Nobody there ranks before this. Any thread.
     Rank rank() const noexcept { return rank_.load(std::memory_order_relaxed); }
 
 private:
-    static constexpr Tick later = Tick{1} << 62;  // in the key of those who are unfinished
+    // In front of the tick, so that ranks compare first by it.
+    static constexpr int tick_bits = 60;
 
-    // It is idle no more.
+    static Tick key_of(Rest kind, Tick since) noexcept { return static_cast<Tick>(kind) << tick_bits | since; }
+
+    static Tick since(const Resting& one) noexcept { return one.key_ & ((Tick{1} << tick_bits) - 1); }
+
+    // It does not rest any more as it did.
     void move_on(Resting& one) {
-        if (one.rest() == Rest::unfinished)
-            add(one, Rest::unfinished, one.key_);
-        else
+        Rest kind = one.rest();
+        if (kind == Rest::none)
             one.leave();
+        else
+            add(one, kind, since(one));
     }
 
     struct Row final : Resting {};
 
     const Tick epoch_;
-    Row idle_, unfinished_;
+    std::array<Row, 3> rows_;
     std::atomic<Rank> rank_{nobody};
 };
 
