@@ -209,6 +209,7 @@ public:
             return wire_.peer_is_taking() ? wire_.arm(limits_.write_timeout) : wire_.reset();
         if (state_ == State::handler) return on_late_handler();
         if (state_ == State::body) return on_late_body();
+        if (state_ == State::turn) return;
         if (http_->reader.stage() == Stage::idle) return wire_.finish(limits_.close_timeout);
         refuse({408, "Request Timeout"});
     }
@@ -249,7 +250,9 @@ public:
     // Resting
 
     Rest rest() override {
-        if (websocket_ || state_ != State::head || wire_.closed()) return Rest::none;
+        if (websocket_ || wire_.closed()) return Rest::none;
+        if (awaits_body()) return Rest::receiving;
+        if (state_ != State::head) return Rest::none;
         wire_.flush();
         if (wire_.closed() || !wire_.outbox().empty()) return Rest::none;
         if (!wire_.finishing() && served_ && http_->reader.stage() == Stage::idle) return Rest::idle;
@@ -273,6 +276,7 @@ private:
         handler,  // a coroutine, of a WebSocket, too
         answer,   // nothing: the handler has ended, and its answer is to be sent
         files,    // the peer, to take what is sent of them
+        turn,     // others, to have their turn before the next request is read
     };
 
     // What a WebSocket does without.
@@ -294,8 +298,9 @@ private:
     // Go on as far as the bytes at hand allow: parse, handle, answer, and so on; then read.
     void proceed(Self self) {
         proceeding_ = true;
-        while (!wire_.finishing() && !wire_.closed() && !websocket_ && step(self)) {
-        }
+        Loop::Turn turn;
+        while (!wire_.finishing() && !wire_.closed() && !websocket_ && step(self))
+            if (state_ == State::head && http_->reader.has_more() && turn.over()) go_on_later(self);
         proceeding_ = false;
     }
 
@@ -307,8 +312,20 @@ private:
             case State::handler: return arm(), false;  // it goes on later
             case State::answer: return respond(), true;
             case State::files: return send_files();
+            case State::turn: return false;  // it goes on later
         }
         return false;
+    }
+
+    // Others have waited for long enough.
+    void go_on_later(const Self& self) {
+        wire_.loop().go_on_later([this, self] {
+            wire_.attempt([&] {
+                state_ = State::head;
+                proceed(self);
+            });
+        });
+        state_ = State::turn;
     }
 
     bool read_head(Self& self) {
@@ -432,7 +449,13 @@ private:
             http_->writer.append([](std::string& out) { out += "HTTP/1.1 100 Continue\r\n\r\n"; });
         if (!wire_.reading()) http_->body.resume();
         read(std::move(self));
+        wire_.loop().rest(*this, Rest::receiving, wire_.loop().now());
         wire_.arm_at(http_->body.due());
+    }
+
+    // For the client to send more of it.
+    bool awaits_body() const noexcept {
+        return wire_.reading() && (state_ == State::body || (state_ == State::handler && http_->part.waiting()));
     }
 
     void check_body() const {
@@ -544,8 +567,8 @@ private:
         if (progress == Progress::failed) return wire_.abort(), false;
         wire_.arm(limits_.write_timeout);
         if (progress == Progress::yielded)
-            boost::asio::post(wire_.get_executor(),
-                              [self = this->shared_from_this()] { self->wire_.attempt([&] { self->on_drained(); }); });
+            wire_.loop().go_on_later(
+                [self = this->shared_from_this()] { self->wire_.attempt([&] { self->on_drained(); }); });
         return false;
     }
 

@@ -149,7 +149,9 @@ private:
 
     void move(Rank& rank, const Rank& to) noexcept {
         auto node = ranks_.extract(rank);
-        node.key() = rank = to;
+        rank = to;
+        if (node.empty()) return;  // never
+        node.key() = to;
         ranks_.insert(std::move(node));
     }
 

@@ -40,7 +40,7 @@ struct HubQuestion : HubItem {
 /// @returns  what may be called on any thread, also when that loop has ended.
 inline HubQuestion::Answer answer_on(Loop& loop, HubQuestion::Answer answer) {
     struct Kept {
-        explicit Kept(Loop& on) : wait(on.io(), Timer::time_point::max()) {}
+        explicit Kept(Loop& on) : wait(on.io(), (Timer::time_point::max)()) {}
 
         Timer wait;  // without end: what waits for it is destroyed with the loop
         HubValues values;

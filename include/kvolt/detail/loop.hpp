@@ -25,6 +25,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -88,6 +89,34 @@ public:
     /// Run `function` later, on this loop. From its thread; others use the mailbox.
     void post(Waiter<> function);
 
+    /// How long one connection does what it has at hand while others wait, about.
+    static constexpr auto turn = std::chrono::microseconds(200);
+
+    /// A connection's turn. The clock is read only where it does more than one thing.
+    class Turn {
+    public:
+        /// Asked before each thing but the first.
+        ///
+        /// @param things  How many are done between two looks at the clock; more for what takes less.
+        bool over(unsigned things = 1) {
+            if (++asked_ % things != 0) return false;
+            Clock::time_point now = Clock::now();
+            if (asked_ == things) begun_ = now;
+            return now - begun_ >= turn;
+        }
+
+    private:
+        Clock::time_point begun_;
+        unsigned asked_ = 0;
+    };
+
+    /// Go on in another turn. However many connections have much to do, they delay the others by one turn only: each
+    /// comes behind all that has become ready since the last one.
+    void go_on_later(Waiter<> function) {
+        turns_.push_back(std::move(function));
+        if (turns_.size() == 1) post_turn();
+    }
+
     /// Something that comes to this loop from another thread, or takes turns there: end_turns() waits until it is gone.
     /// Move-only.
     class Work {
@@ -103,11 +132,11 @@ public:
         Loop* loop_;
     };
 
-    /// Call `turn` now and in turns to come, until it returns false. It does not throw.
+    /// Call `function` now and in turns to come, until it returns false. It does not throw.
     ///
     /// @param room  For the post of one such turn.
-    template <class Turn>
-    void take_turns(Reserve<>& room, Turn turn);
+    template <class Function>
+    void take_turns(Reserve<>& room, Function function);
 
     /// Call `then` when all Work is done that there is now, or after `limit`.
     void end_turns(std::chrono::milliseconds limit, Waiter<> then) {
@@ -294,6 +323,7 @@ private:
 
     void mark(Link& link);
     void post_flush(bool last);
+    void post_turn();
 
     // Looks after every turn whether there will be another one.
     struct TurnsEnd final : Deadline {
@@ -385,6 +415,7 @@ private:
     TurnsEnd turns_end_{*this};
     std::vector<Link*> links_;
     std::vector<Link*> dirty_;
+    std::deque<Waiter<>> turns_;  // of connections that have more to do
     std::size_t websockets_ = 0;
     std::string outgoing_;
     std::unique_ptr<char[]> scratch_;
@@ -405,7 +436,7 @@ private:
     std::atomic<std::size_t> unfinished_{0};
     alignas(64) std::atomic<std::size_t> connections_{0};
     std::atomic<Clock::rep> last_beat_{0};
-    Reserve<> flush_room_, fire_room_, ticker_room_;
+    Reserve<> flush_room_, fire_room_, turn_room_, ticker_room_;
     Io io_;  // destroyed before the above, which what waits on it may use
     std::shared_ptr<Mailbox> mailbox_;
     std::unique_ptr<Ticker> ticker_;

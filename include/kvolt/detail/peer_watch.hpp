@@ -3,6 +3,7 @@
 
 #include <kvolt/detail/deadline_wheel.hpp>
 #include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/platform.hpp>
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/socket_base.hpp>
@@ -38,13 +39,13 @@ public:
         auto& wire = session_.wire();
         if (state_ == State::off) wire.keep_alive(silence);
         boost::system::error_code error = session_.take_input();
-        auto peer = error ? PeerState::here : wire.peer_state();
+        auto peer = error ? platform::PeerState::here : wire.peer_state();
         if (error == boost::asio::error::would_block || error == boost::asio::error::try_again) {
             await_input(std::move(self), silence);
-        } else if (error == boost::asio::error::eof || peer == PeerState::ended) {
+        } else if (error == boost::asio::error::eof || peer == platform::PeerState::ended) {
             await_loss(std::move(self));
             session_.probe();
-        } else if (error || peer == PeerState::gone) {
+        } else if (error || peer == platform::PeerState::gone) {
             wire.abort();
         } else {
             state_ = State::full;
@@ -79,7 +80,7 @@ private:
     void await_loss(std::shared_ptr<Session> self) {
         state_ = State::ended;
         session_.wire().await(boost::asio::socket_base::wait_error, [this, self = std::move(self)] {
-            if (session_.wire().peer_state() == PeerState::gone) return session_.wire().abort();
+            if (session_.wire().peer_state() == platform::PeerState::gone) return session_.wire().abort();
             state_ = State::full;  // urgent data, perhaps: look again, now and then
             if (session_.handler_waits()) session_.arm();
         });

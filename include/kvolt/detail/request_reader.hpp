@@ -134,6 +134,9 @@ public:
         request_.clear();
     }
 
+    /// True if more has come than was dealt with.
+    bool has_more() const noexcept { return buffer_.size() > 0; }
+
     /// The bytes behind the request, which are no request: the connection becomes another one.
     std::string take_rest() {
         std::string rest(bytes());

@@ -218,8 +218,8 @@ private:
                           [this, self = owner_.lock(), function = std::move(function)] { wire_.attempt(function); });
     }
 
-    // For the handler to take a message, or the peer to take what a pong is queued behind.
-    bool waits() const noexcept { return peer_->has_message() || unanswered_; }
+    // For the handler to take a message, the peer to take what a pong is queued behind, or others to have their turn.
+    bool waits() const noexcept { return peer_->has_message() || unanswered_ || turn_over_; }
 
     bool over() const noexcept { return ended_ || wire_.finishing() || wire_.closed(); }
 
@@ -275,6 +275,7 @@ private:
     std::span<char> take(std::span<char> input) {
         working_ = true;
         bool more = true;
+        Loop::Turn turn;
         while (more && !waits() && !over()) {
             auto result = reader_.read(input);
             if (result != FrameReader::Result::more && !reader_.in_message()) message_since_.reset();
@@ -286,6 +287,7 @@ private:
                 case FrameReader::Result::close: on_end({}); break;
                 case FrameReader::Result::fault: on_end(reader_.reason()); break;
             }
+            if (more && turn.over(4)) go_on_later();
         }
         working_ = false;
         if (over()) return {};
@@ -294,6 +296,14 @@ private:
         else if (!message_since_)
             message_since_ = last_received_;
         return input;
+    }
+
+    void go_on_later() {
+        wire_.loop().go_on_later([this, self = owner_.lock()] {
+            turn_over_ = false;
+            wire_.attempt([this] { read_more(); });
+        });
+        turn_over_ = true;
     }
 
     void on_message() {
@@ -385,7 +395,8 @@ private:
     Loop::Clock::time_point ping_sent_;      // the last one
     std::optional<std::string> unanswered_;  // ping, which has to wait
     bool reading_ = false;
-    bool working_ = false;  // on what came
+    bool working_ = false;    // on what came
+    bool turn_over_ = false;  // others are to have theirs before more is taken
     bool pong_due_ = false;
     bool overloaded_ = false;  // about to be closed for what waits for all connections
     bool closing_ = false;     // our close frame is on its way

@@ -42,6 +42,7 @@ KVOLT_INLINE void Loop::run() {
 KVOLT_INLINE void Loop::clear() {
     OnThisThread scope(*this);
     io_.shutdown();
+    std::exchange(turns_, {}).clear();
     fire();
     // What is left keeps itself alive: a handler that waits for its own connection.
     for (std::size_t i = links_.size(); i-- > 0;)
@@ -55,11 +56,12 @@ KVOLT_INLINE void Loop::wake(Deadline& deadline) noexcept {
 
 KVOLT_INLINE void Loop::post(Waiter<> function) { boost::asio::post(io_, std::move(function)); }
 
-template <class Turn>
-void Loop::take_turns(Reserve<>& room, Turn turn) {
-    if (!turn()) return;
-    boost::asio::post(
-        io_, room.bind([this, &room, turn = std::move(turn)]() mutable { take_turns(room, std::move(turn)); }));
+template <class Function>
+void Loop::take_turns(Reserve<>& room, Function function) {
+    if (!function()) return;
+    boost::asio::post(io_, room.bind([this, &room, function = std::move(function)]() mutable {
+        take_turns(room, std::move(function));
+    }));
 }
 
 KVOLT_INLINE void Loop::mark(Link& link) {
@@ -73,6 +75,15 @@ KVOLT_INLINE void Loop::mark(Link& link) {
 KVOLT_INLINE void Loop::post_flush(bool last) {
     boost::asio::post(io_,
                       flush_room_.bind([this, last] { last || dirty_.size() < many ? flush() : post_flush(true); }));
+}
+
+KVOLT_INLINE void Loop::post_turn() {
+    boost::asio::post(io_, turn_room_.bind([this] {
+        Waiter<> next = std::move(turns_.front());
+        turns_.pop_front();
+        if (!turns_.empty()) post_turn();
+        next();
+    }));
 }
 
 KVOLT_INLINE void Loop::fire() {
