@@ -394,7 +394,7 @@ async def one_with_too_many(net):
 
 @abuse
 async def all_places(net):
-    for network in range(12):  # more than there are places, idle after an answer or before a request
+    for network in range(14):  # more than there are places, idle after an answer or before a request
         for wire in await net.connect_all(50, source=f"127.0.4.{network + 1}"):
             if network % 2:
                 await wire.send(request("/"))
