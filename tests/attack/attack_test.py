@@ -91,8 +91,8 @@ class Day:
 
     def attacked(self, seconds):
         """How long the honest client's steps took meanwhile."""
-        attackers = subprocess.Popen([sys.executable, __file__, "--attack", str(self.server.port), str(seconds), *self.names],
-                                     stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, __file__, "--attack", str(self.server.port), str(seconds), *self.names]
+        attackers = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             times = self.honest.work(lambda: attackers.poll() is None)
             count, wrong = json.loads(attackers.stdout.read())
@@ -140,8 +140,8 @@ def percentile(times, share):
 
 def compare(quiet, attacked):
     for what, times in ("quiet", quiet), ("attacked", attacked):
-        print(f"{what:>9}: {len(times)} steps, median {percentile(times, 0.5):.2f} ms, 99th {percentile(times, 0.99):.2f} ms,"
-              f" longest {times[-1] * 1000:.2f} ms", flush=True)
+        print(f"{what:>9}: {len(times)} steps, median {percentile(times, 0.5):.2f} ms,",
+              f"99th {percentile(times, 0.99):.2f} ms, longest {times[-1] * 1000:.2f} ms", flush=True)
     return percentile(attacked, 0.99) / percentile(quiet, 0.99)
 
 

@@ -192,7 +192,8 @@ async def too_long_body(net):
 @abuse
 async def tiny_chunks(net):
     wire = await net.connect()
-    await wire.send(request("/body", "Transfer-Encoding: chunked", method="POST", body=b"1\r\nx\r\n" * 50000 + b"0\r\n\r\n"), 3)
+    body = b"1\r\nx\r\n" * 50000 + b"0\r\n\r\n"
+    await wire.send(request("/body", "Transfer-Encoding: chunked", method="POST", body=body), 3)
     net.check(await wire.read(3, until=b"\r\n\r\n"), 200, 400, 408, 413)
 
 

@@ -123,14 +123,15 @@ class Net:
 
     async def connect(self, receive_buffer=None, source=None):
         raw = socket.socket()
-        self.wires.append(Wire(raw))
+        wire = Wire(raw)
+        self.wires.append(wire)
         raw.setblocking(False)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if receive_buffer:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         raw.bind((source or f"127.0.1.{random.randrange(1, 9)}", 0))
         await asyncio.wait_for(asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", self.port)), 3)
-        return self.wires[-1]
+        return wire
 
     async def connect_all(self, count, **options):
         return [await self.connect(**options) for _ in range(count)]
@@ -157,7 +158,15 @@ class Net:
         if answer and not any(answer.startswith(b"HTTP/1.1 %d " % status) for status in (*statuses, 503)):
             self.wrong.append(f"{self.name}: {answer[:200]!r} instead of {statuses}")
 
-    async def closed_with(self, wire, *codes, seconds=3.0):
+    async def all_closed_with(self, path, all_frames, *codes):
+        """Each of them on a WebSocket of its own."""
+        async def one(frames):
+            wire = await self.websocket(path)
+            await wire.send(frames)
+            await self.closed_with(wire, *codes)
+        await asyncio.gather(*(one(frames) for frames in all_frames))
+
+    async def closed_with(self, wire, *codes, seconds=6.0):
         """Check that the WebSocket is closed, and with one of these codes if there is a code."""
         data = b"" if wire.over else await wire.read(seconds, most=1 << 24)
         at = data.rfind(b"\x88")
@@ -171,7 +180,7 @@ class Net:
     async def run(self, name):
         self.name = name
         try:
-            await asyncio.wait_for(ABUSES[name](self), 8)
+            await asyncio.wait_for(ABUSES[name](self), 12)
         except GONE:
             pass  # the server had enough of it
         finally:
