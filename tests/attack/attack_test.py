@@ -28,7 +28,7 @@ import websocket_abuse
 from honest import Honest
 from wire import ABUSES, attack
 
-ROUND = 4  # seconds
+ROUND = 5  # seconds
 SHORT = 8  # seconds of attack in the short form
 MOST_GROWTH = 4096  # KiB
 SANITIZED = b"__asan_init", b"__tsan_init"
@@ -42,7 +42,9 @@ class Server:
         self.files = {"big.bin": os.urandom(2 << 20), "small.txt": b"small"}
         for name, content in self.files.items():
             pathlib.Path(folder, "files", name).write_bytes(content)
-        self.process = subprocess.Popen([program, folder + "/files"], stdout=subprocess.PIPE, stderr=self.log, text=True)
+        silence = "60" if self.sanitized else "4"  # the honest client does one thing at a time
+        self.process = subprocess.Popen([program, folder + "/files", silence], stdout=subprocess.PIPE, stderr=self.log,
+                                        text=True)
         self.port = int(self.process.stdout.readline())
 
     def memory(self):
@@ -85,16 +87,17 @@ class Day:
             self.honest.work(lambda: False)  # who is silent does not stay
         raise AssertionError(f"30 s after the last attack there are {count}, {descriptors} descriptors; before, {most}")
 
-    def quiet(self, seconds):
+    def work(self, seconds):
         end = time.monotonic() + seconds
         return self.honest.work(lambda: time.monotonic() < end)
 
     def attacked(self, seconds):
-        """How long the honest client's steps took meanwhile."""
+        """How long the honest client's steps took meanwhile, until the attackers began to leave."""
         command = [sys.executable, __file__, "--attack", str(self.server.port), str(seconds), *self.names]
         attackers = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
-            times = self.honest.work(lambda: attackers.poll() is None)
+            times = self.work(seconds)
+            self.honest.work(lambda: attackers.poll() is None)
             count, wrong = json.loads(attackers.stdout.read())
         finally:
             attackers.kill()
@@ -108,7 +111,7 @@ class Day:
         self.attacked(0)  # so that what is made once has been made
         self.settle(self.quiet_descriptors)
         memory = self.server.memory()
-        compare(self.quiet(2), self.attacked(SHORT))
+        compare(self.work(2), self.attacked(SHORT))
         self.come_back(memory)
 
     def full(self, seconds):
@@ -118,7 +121,7 @@ class Day:
         memory = self.server.memory()
         ratios = []
         while not ratios or time.monotonic() < end:
-            ratios.append(compare(self.quiet(ROUND), self.attacked(ROUND)))
+            ratios.append(compare(self.work(ROUND), self.attacked(ROUND)))
             self.settle(self.quiet_descriptors)
             print(f"  {self.server.memory()} KiB", flush=True)
         self.come_back(memory)
@@ -130,7 +133,7 @@ class Day:
         descriptors = self.settle(self.quiet_descriptors)
         after = self.server.memory()
         print(f"memory: {memory} KiB before, {after} KiB after; descriptors: {self.quiet_descriptors}, {descriptors};",
-              f"{self.honest.retries} retries; {self.count()}")
+              f"{self.honest.retries} retries, slowest step: {self.honest.slowest}; {self.count()}")
         assert self.server.sanitized or after <= memory + MOST_GROWTH, "memory has grown"
 
 

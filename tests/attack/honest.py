@@ -8,7 +8,7 @@ import time
 
 from wire import TEXT, frame, handshake, request
 
-PATIENCE = 20  # seconds, for one answer
+PATIENCE = 40  # seconds, for one answer
 
 
 class Honest:
@@ -17,6 +17,7 @@ class Honest:
     def __init__(self, port, files):
         self.port, self.files = port, files
         self.times = []  # seconds, of each step
+        self.slowest = 0, ""
         self.retries = 0
         self.stream = None
         self.echo = self.websocket("/echo")
@@ -144,5 +145,6 @@ class Honest:
             begin = time.perf_counter()
             step(self)
             self.times.append(time.perf_counter() - begin)
+            self.slowest = max(self.slowest, (self.times[-1], step.__name__))
             time.sleep(pause)
         return sorted(self.times)

@@ -1,6 +1,7 @@
-// A server that has something of everything, with limits that attackers can reach: kvolt_attacked FOLDER
+// A server that has something of everything, with limits that attackers can reach: kvolt_attacked FOLDER SILENCE
 //
-// Serves the folder's files, too. Prints its port, and ends by SIGTERM.
+// Serves the folder's files, too, and takes a WebSocket for dead after so many seconds of silence. Prints its port, and
+// ends by SIGTERM.
 
 #include <kvolt/app.hpp>
 #include <kvolt/deflate.hpp>
@@ -47,7 +48,7 @@ Task<> wait(Context& c, std::chrono::milliseconds duration) {
     co_await timer.async_wait(boost::asio::use_awaitable);
 }
 
-kvolt::Limits small_limits() {
+kvolt::Limits small_limits(std::chrono::seconds silence) {
     kvolt::Limits limits;
     limits.header_timeout = 1s;
     limits.body_grace = 1s;
@@ -57,7 +58,7 @@ kvolt::Limits small_limits() {
     limits.message_timeout = 1s;
     limits.message_fragments = 64;
     limits.ping_interval = 1s;
-    limits.silence_timeout = 3s;
+    limits.silence_timeout = silence;
     limits.close_timeout = 1s;
     limits.all_bodies = 16 * mebibyte;
     limits.all_backlogs = 16 * mebibyte;
@@ -162,9 +163,9 @@ void add_sockets(kvolt::App& app, kvolt::Hub<User>& hub) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-    if (argc != 2) return 2;
+    if (argc != 3) return 2;
     kvolt::App app;
-    app.threads(2).limits(small_limits());
+    app.threads(2).limits(small_limits(std::chrono::seconds(std::stoi(argv[2]))));
     kvolt::Hub<User> hub(app, kvolt::HubOptions().rate(500, 500).history(20, 16 * kibibyte, 50).rooms(50));
     hub.on_join([&](const auto& presence) {  // news for those who want it: there can be many
         if (presence.room.starts_with("news")) hub.broadcast("one more", presence.room);

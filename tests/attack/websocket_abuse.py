@@ -29,12 +29,6 @@ async def handshakes_then_nothing(net):
 
 
 @abuse
-async def silent_is_dead(net):
-    wire = await net.websocket()
-    await net.closed_with(wire, 1006, 1001, 1002, 1008)
-
-
-@abuse
 async def reset_in_handshake(net):
     whole = handshake("/rooms/reset")
     for _ in range(20):
