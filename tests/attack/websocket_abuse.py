@@ -16,7 +16,8 @@ BOMB = zlib.compress(bytes(40 << 20), 1)[2:65000]  # a thousand times as long
 async def refused_handshakes(net):
     good = handshake("/echo").decode()
     for old, new, status in (("Version: 13", "Version: 8", 426), ("Key: dG", "Key: ", 400), ("Key", "Bey", 400),
-                             ("Host", "Origin: http://evil.example\r\nHost", 403), ("Upgrade: websocket", "Upgrade: h2c", 426),
+                             ("Host", "Origin: http://evil.example\r\nHost", 403),
+                             ("Upgrade: websocket", "Upgrade: h2c", 426),
                              ("GET", "POST", 405)):
         await net.ask(good.replace(old, new, 1).encode(), status)
 
