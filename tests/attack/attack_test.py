@@ -6,7 +6,8 @@ honest client. That one must get every answer, right and soon; what attackers ge
 gone, the server must have the memory and descriptors that it had before, and no handler and no member more.
 
 With SECONDS, for so long: rounds with attackers take turns with quiet ones, and the honest client's 99th percentile must
-be within twice that of quiet. Without, each kind of abuse runs at least once, and no time decides.
+be within twice that of quiet. In quiet rounds they attack another server of the same kind, so that the machine is as
+busy: what is measured is what they do to this one. Without, each kind of abuse runs at least once, and no time decides.
 
 By hand: attack_test.py PROGRAM SECONDS KIND... lets only these attack.
 """
@@ -35,7 +36,9 @@ SANITIZED = b"__asan_init", b"__tsan_init"
 
 
 class Server:
-    def __init__(self, program, folder):
+    def __init__(self, program, folder, name):
+        program, folder = os.path.abspath(program), os.path.join(folder, name)
+        os.mkdir(folder)
         self.log = open(pathlib.Path(folder, "log"), "w+")
         self.sanitized = any(name in pathlib.Path(program).read_bytes() for name in SANITIZED)
         (pathlib.Path(folder) / "files").mkdir()
@@ -66,8 +69,8 @@ class Server:
 
 
 class Day:
-    def __init__(self, server, names):
-        self.server, self.names = server, names
+    def __init__(self, server, names, other=None):
+        self.server, self.names, self.other = server, names, other or server
         self.honest = Honest(server.port, server.files)
         self.honest.work(lambda: False)
         self.quiet_descriptors = self.settle()
@@ -91,9 +94,10 @@ class Day:
         end = time.monotonic() + seconds
         return self.honest.work(lambda: time.monotonic() < end)
 
-    def attacked(self, seconds):
+    def attacked(self, seconds, server=None):
         """How long the honest client's steps took meanwhile, until the attackers began to leave."""
-        command = [sys.executable, __file__, "--attack", str(self.server.port), str(seconds), *self.names]
+        port = (server or self.server).port
+        command = [sys.executable, __file__, "--attack", str(port), str(seconds), *self.names]
         attackers = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             times = self.work(seconds)
@@ -121,7 +125,7 @@ class Day:
         memory = self.server.memory()
         ratios = []
         while not ratios or time.monotonic() < end:
-            ratios.append(compare(self.work(ROUND), self.attacked(ROUND)))
+            ratios.append(compare(self.attacked(ROUND, self.other), self.attacked(ROUND)))
             self.settle(self.quiet_descriptors)
             print(f"  {self.server.memory()} KiB", flush=True)
         self.come_back(memory)
@@ -152,14 +156,17 @@ def main():
     program, seconds, *names = sys.argv[1:] + [None] * (3 - len(sys.argv))
     names = names or list(ABUSES)
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(os.path.abspath(program), folder)
+        server = Server(program, folder, "server")
+        other = Server(program, folder, "other") if seconds else None
         try:
-            day = Day(server, names)
+            day = Day(server, names, other)
             day.full(int(seconds)) if seconds else day.short()
             print(", ".join(f"{name} {count}" for name, count in sorted(day.counts.items())))
             print(f"{len(day.counts)} kinds of abuse, {sum(day.counts.values())} times", flush=True)
             day.honest.close()
         finally:
+            if other:
+                other.end()
             status, log = server.end()
             print(f"the server ended with {status}", log[-10000:], flush=True)
     sys.exit(status != 0)

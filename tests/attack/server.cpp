@@ -64,7 +64,7 @@ kvolt::Limits small_limits(std::chrono::seconds silence) {
     limits.all_backlogs = 16 * mebibyte;
     limits.backlog = {256 * kibibyte, 256};
     limits.abandoned_handlers = 50;
-    limits.connections = 600;
+    limits.connections = 400;
     limits.connections_per_client = 60;
     return limits;
 }
