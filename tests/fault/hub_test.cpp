@@ -180,6 +180,63 @@ TEST_CASE("a move that waits for its place, and then finds no memory there, clos
     }
 }
 
+struct User {
+    std::string key, name;
+};
+
+TEST_CASE(
+    "a join that waits for its place, and then finds no memory there, is told to nobody and closes its connection") {
+    const std::string room = "a room whose name needs memory of its own";
+    for (bool lasting : {false, true})
+        for (std::uint64_t n = 1, failed = 1; failed; ++n) {
+            CAPTURE(lasting, n);
+            BareApp bare(2);
+            bare.app.logger([](std::string_view) {});
+            kvolt::Hub<User> hub(bare.app);
+            std::string news, gone;
+            hub.on_join([&](const auto& who) { news += who.member.name; });
+            hub.on_leave([&](const auto& who) { gone += who.member.name; });
+            auto members = [&](const std::string& where) {
+                return boost::asio::co_spawn(bare.app.executor(), hub.members(where), boost::asio::use_future).get();
+            };
+            bare.run();
+            std::unique_ptr<FakeConnection> connection;
+            std::optional<kvolt::Hub<User>::Seat> seat;
+            {
+                test::Blocked blocked(bare.loop(0));
+                boost::asio::post(bare.loop(0).io(), [&] {
+                    Memory::fail(n, lasting);
+                    Memory::arm(true);
+                });
+                bare.on(1, [&] {
+                    connection = std::make_unique<FakeConnection>(bare.loop(1));
+                    seat.emplace(hub.join(connection->socket(), {"a key that needs memory of its own", "ann"}, "red"));
+                    CHECK(seat->enter(room) == MoveResult::done);
+                    CHECK(seat->member({"another key that needs memory", "ann"}) == MoveResult::done);
+                });
+                boost::asio::post(bare.loop(0).io(), [&] {
+                    Memory::arm(false);
+                    failed = Memory::failed();
+                });
+            }
+            bare.settle();
+            bool closed = connection->peer->over();
+            CHECK((news == "annann" || (closed && (news == "ann" || news == ""))));
+            CHECK(members("").size() == (news.empty() ? 0 : 1));
+            CHECK(members(room).size() == (news == "annann" ? 1 : 0));
+            if (!failed) CHECK_FALSE(closed);
+            bare.on(1, [&] {
+                seat.reset();
+                connection.reset();
+            });
+            bare.settle();
+            CHECK(gone == news);
+            CHECK(hub.size() == 0);
+            CHECK(members("").empty());
+            REQUIRE(n < 1000);
+        }
+}
+
 TEST_CASE("who has no memory to leave a room, or to enter one, is where he was") {
     LoopsWithHub t(1);
     t.bare.run();

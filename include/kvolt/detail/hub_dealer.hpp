@@ -93,6 +93,7 @@ private:
 
     void enter_roster(HubEntry& entry) {
         HubMember& member = *entry.member;
+        if (!entry.more && !roster_.find(member.id)) return;
         Undo undo([&] {
             if (entry.more) leave_roster(member);
             refuse(entry);
@@ -112,14 +113,16 @@ private:
     }
 
     void change_roster(HubEntry& entry) {
+        if (!roster_.find(entry.member->id)) return;
         Undo undo([&] { refuse(entry); });
         roster_.change(*entry.member, std::move(entry.more->value), std::move(entry.more->key));
         undo.done();
     }
 
-    // There is no memory for a move. If it had to wait for its place, its member was told otherwise.
-    void refuse(HubEntry& entry) noexcept {
-        if (entry.waited) hooks_.guard([&] { entry.member->peer->close(close_code::internal_error, {}); });
+    // There is no memory for a move. If it had to wait for its place, its member was told otherwise. One who could not
+    // join takes no part in what follows, until it has been closed.
+    static void refuse(const HubEntry& entry) noexcept {
+        if (entry.waited) entry.member->shard->miss(*entry.member);
     }
 
     void leave_roster(HubMember& member) noexcept {

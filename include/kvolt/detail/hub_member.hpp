@@ -10,6 +10,7 @@
 #include <kvolt/limits.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <concepts>
 #include <cstddef>
 #include <map>
@@ -53,7 +54,8 @@ struct HubMember : HubTarget, HubItem, std::enable_shared_from_this<HubMember> {
               bool joined_no_room)
         : HubTarget{number, std::move(whose), {may_wait, when_full}}, HubItem(Kind::depart), roomless(joined_no_room) {}
 
-    const bool roomless;  // joined in no room
+    const bool roomless;              // joined in no room
+    std::atomic<bool> missed{false};  // something that it was to have: see HubShard::miss()
 
     // On the loop of its connection
     HubShard* shard = nullptr;

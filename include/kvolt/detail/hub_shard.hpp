@@ -125,12 +125,20 @@ public:
     /// @param only  If not nullptr, to this member alone.
     void send(std::shared_ptr<const HubEntry> entry, std::shared_ptr<HubMember> only = nullptr) noexcept {
         std::shared_ptr<HubItem> item;
-        if (Loop::attempt([&] { item = std::make_shared<HubDelivery>(std::move(entry), std::move(only)); })) {
+        if (Loop::attempt([&] { item = std::make_shared<HubDelivery>(std::move(entry), only); })) {
             if (!push(std::move(item))) lose(static_cast<const HubDelivery&>(*item));
+        } else if (only) {
+            miss(*only);
         } else {
-            missed_.store(true, std::memory_order_relaxed);
-            wake();
+            all_missed_.store(true, std::memory_order_relaxed);
+            let_go();
         }
+    }
+
+    /// For want of memory, a member does not get what it was to have: it is closed. Takes no memory.
+    void miss(HubMember& member) noexcept {
+        member.missed.store(true, std::memory_order_relaxed);
+        let_go();
     }
 
     /// Deal with this on the loop: a delivery, an answered question, or a member that leaves from another thread.
@@ -150,9 +158,7 @@ public:
 
     /// @returns  true if there is more than what a turn has time for.
     bool take_turn() {
-        if (missed_.exchange(false, std::memory_order_relaxed))
-            for (HubMember* member : rooms_.everyone())
-                if (Link* link = member->peer->link()) link->abort();
+        if (missed_.exchange(false, std::memory_order_acquire)) close_missed();
         return inbox_.take_turn([&](std::shared_ptr<HubItem> next) {
             std::size_t members = 0;
             hooks_.guard([&] { members = deal(std::move(next)); });
@@ -194,6 +200,11 @@ private:
     struct HubCounts : SenderCounts {
         Counter deliveries{0}, behind{0};
     };
+
+    void let_go() noexcept {
+        missed_.store(true, std::memory_order_release);
+        wake();
+    }
 
     void wake() noexcept {
         Loop::attempt([&] { HubCall<HubShard>::post({owner_.lock(), this}); });  // or one waits already
@@ -322,10 +333,21 @@ private:
     }
 
     std::size_t close(const HubEntry& entry) {
-        std::vector<std::shared_ptr<Peer>> peers;
-        for (HubMember* member : rooms_.in(entry.room)) peers.push_back(member->peer);
-        for (const auto& peer : peers) peer->close(entry.more->code, entry.frame);
-        return peers.size();
+        const auto& members = rooms_.in(entry.room);
+        for (HubMember* member : members) close(*member, entry.more->code, entry.frame);
+        return members.size();
+    }
+
+    // Its handler runs on later, not within this call: until then nobody leaves.
+    static void close(HubMember& member, std::uint16_t code, std::string_view reason) {
+        if (Link* link = member.peer->link()) link->attempt([&] { member.peer->close(code, reason); });
+    }
+
+    void close_missed() {
+        bool all = all_missed_.exchange(false, std::memory_order_relaxed);
+        for (HubMember* member : rooms_.everyone())
+            if (member->missed.exchange(false, std::memory_order_relaxed) || all)
+                close(*member, close_code::internal_error, {});
     }
 
     Loop& loop_;
@@ -337,7 +359,7 @@ private:
     std::atomic<std::size_t> size_{0}, questions_{0};
     std::mutex leaving_;  // when the loop has ended, several threads may leave
     Inbox<HubItem> inbox_;
-    std::atomic<bool> missed_{false};
+    std::atomic<bool> missed_{false}, all_missed_{false};  // by one member at least; by everyone
     Reserve<> room_;
 };
 
