@@ -237,6 +237,115 @@ TEST_CASE(
         }
 }
 
+TEST_CASE("whoever misses a message for want of memory is closed, and no history has a gap") {
+    const std::string room = "a room whose name needs memory of its own",
+                      text = "a message that needs memory of its own";
+    const std::string key = "a key that needs memory of its own";
+    using UserHub = kvolt::Hub<User>;
+    enum What { to_room, coalesced, to_key, by_predicate, close };
+    const auto say = [&](UserHub& hub, What what) {
+        switch (what) {
+            case to_room: return hub.broadcast(text, room);
+            case coalesced: return hub.broadcast(text, room, kvolt::BroadcastOptions().coalesce(key));
+            case to_key: return hub.send(text, std::string_view(key));
+            case by_predicate:
+                return hub.broadcast_if(
+                    text, [](const User&) { return true; }, room);
+            default: return hub.close_room(room, 4000, "for a reason that needs memory of its own");
+        }
+    };
+    struct Joined {
+        std::unique_ptr<FakeConnection> connection;
+        UserHub::Seat seat;
+        std::string got() const { return connection->messages(); }
+        bool closed() const { return connection->aborted || connection->peer->over(); }
+    };
+    enum Short { first_loop, other_loop, caller };  // of memory
+    for (What what : {to_room, coalesced, to_key, by_predicate, close})
+        for (Short whose : {first_loop, other_loop, caller})
+            for (bool said_before : {false, true})
+                for (bool lasting : {false, true})
+                    for (std::uint64_t n = 1, failed = 1; failed; ++n) {
+                        CAPTURE(what, whose, said_before, lasting, n);
+                        BareApp bare(3);
+                        bare.app.logger([](std::string_view) {});
+                        UserHub hub(bare.app, kvolt::HubOptions().history(10));
+                        bare.run();
+                        Joined joined[5];  // two before, on two loops; two behind it; one with another key
+                        const auto join = [&](int i) {
+                            const std::size_t loop = i == 4 ? 1 : i % 2;
+                            bare.on(loop, [&] {
+                                joined[i].connection = std::make_unique<FakeConnection>(bare.loop(loop));
+                                auto socket = joined[i].connection->socket();
+                                joined[i].seat = hub.join(socket, {i == 4 ? "other" : key, "ann"}, room);
+                            });
+                        };
+                        join(0);
+                        join(1);
+                        if (what == to_key) join(4);
+                        if (said_before) hub.broadcast("before", room);
+                        bare.settle();
+                        auto result = kvolt::BroadcastResult::stopped;
+                        const auto try_it = [&] {
+                            Memory::fail(n, lasting);
+                            try {
+                                Memory::Armed armed;
+                                result = say(hub, what);
+                            } catch (const std::bad_alloc&) {
+                            }
+                            failed = Memory::failed();
+                        };
+                        if (whose == caller) {
+                            bare.on(0, try_it);
+                        } else {
+                            auto& loop = bare.loop(whose == first_loop ? 0 : 1);
+                            test::Blocked blocked(loop);
+                            boost::asio::post(loop.io(), [&] {
+                                Memory::fail(n, lasting);
+                                Memory::arm(true);
+                            });
+                            result = say(hub, what);
+                            if (whose == other_loop) bare.on(0, [] {});
+                            boost::asio::post(loop.io(), [&] {
+                                Memory::arm(false);
+                                failed = Memory::failed();
+                            });
+                        }
+                        bare.settle();
+                        hub.broadcast("behind", room);
+                        bare.settle();
+                        const bool taken = result == kvolt::BroadcastResult::taken;
+                        if (!failed) CHECK(taken);
+                        const std::string before = said_before ? " before" : "", said = taken ? ' ' + text : "";
+                        for (int i : {0, 1})
+                            bare.on(i, [&] {
+                                if (what == close) CHECK(joined[i].closed() == taken);
+                                if (what == close || joined[i].closed()) return;
+                                CHECK(joined[i].got() == before + said + " behind");
+                            });
+                        join(2);
+                        join(3);
+                        bare.settle();
+                        const bool kept = what == to_room || what == coalesced;
+                        std::string history = before + (kept ? said : "") + " behind";
+                        if (what == close && taken) history = " behind";
+                        for (int i : {2, 3})
+                            bare.on(i % 2, [&] {
+                                CHECK(!joined[i].closed());
+                                CHECK(history.ends_with(joined[i].got()));
+                                if (!failed) CHECK(joined[i].got() == history);
+                            });
+                        bare.on(1, [&] {
+                            if (what == to_key) CHECK(!joined[4].closed());
+                            joined[4] = {};
+                        });
+                        for (int i : {0, 1, 2, 3}) bare.on(i % 2, [&] { joined[i] = {}; });
+                        bare.settle();
+                        CHECK(hub.size() == 0);
+                        REQUIRE(n < 1000);
+                    }
+}
+
 TEST_CASE("who has no memory to leave a room, or to enter one, is where he was") {
     LoopsWithHub t(1);
     t.bare.run();

@@ -68,7 +68,7 @@ public:
     std::uint64_t messages() const noexcept { return messages_.load(std::memory_order_relaxed); }
 
 private:
-    // The number of members that were dealt with.
+    // The number of members that were dealt with. Of what fails only moves do, for want of memory.
     std::size_t act(const std::shared_ptr<HubItem>& item) {
         if (item->kind == Kind::depart) {
             leave_roster(static_cast<HubMember&>(*item));
@@ -80,10 +80,7 @@ private:
             case Kind::message:
                 messages_.store(messages_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
                 return address(entry);
-            case Kind::close:
-                history_rooms_.forget(entry->room);
-                entry->need_more().forget = entry->room;
-                return deal_to_room(entry);
+            case Kind::close: history_rooms_.forget(entry->room); return deal_to_room(entry);
             case Kind::enter: enter_roster(*entry); break;
             case Kind::leave: leave_roster(*entry); break;
             default: change_roster(*entry);
@@ -139,36 +136,34 @@ private:
         if (more && more->to != SeatId::none) return deal_to(roster_.find(more->to), entry);
         if (!more || more->key.empty()) return deal_to_room(entry);
         std::size_t members = 0;
-        for (const auto& member : roster_.find(more->key)) members += deal_to(member, entry);
+        for (HubMember* member : roster_.find(more->key)) members += deal_to(member->shared_from_this(), entry);
         return members;
     }
 
     // Messages of a history go to all loops, which keep them for those who come later.
-    void keep(HubEntry& entry) {
-        bool kept = entry.kind == Kind::message && keeps_history_ &&
-                    !(entry.more && (entry.more->where || !entry.more->options.history()));
-        if (!kept) return;
-        if (shards_.size() < loops_.size())
-            for (const auto& loop : loops_) shards_.of(*loop);
-        SeatId except = entry.more ? entry.more->options.except() : SeatId::none;
-        std::string key = entry.more ? entry.more->coalesce : std::string();
-        entry.kept = std::make_shared<const KeptMessage>(
-            KeptMessage{messages_.load(std::memory_order_relaxed), std::move(entry.frame), std::move(key), except});
-        if (auto forget = history_rooms_.keep(entry.room, !roster_.in(entry.room).empty()))
-            entry.need_more().forget = std::move(forget);
+    void keep(HubEntry& entry) noexcept {
+        if (!entry.kept) return;
+        entry.kept->place = messages_.load(std::memory_order_relaxed);
+        bool kept = Loop::attempt([&] {
+            if (shards_.size() < loops_.size())
+                for (const auto& loop : loops_) shards_.of(*loop);
+            entry.forget = history_rooms_.keep(entry.room, !roster_.in(entry.room).empty());
+        });
+        if (kept) return;
+        entry.frame = std::move(entry.kept->frame);  // its room has no history yet, so this leaves no gap
+        entry.kept.reset();
     }
 
     std::size_t deal_to_room(const std::shared_ptr<HubEntry>& entry) {
         keep(*entry);
-        if (seen_.size() != shards_.size()) seen_ = shards_.all();
         HubShard* own = nullptr;
-        for (HubShard* shard : seen_) {
-            if (!shard->listens() && !keeps_history_) continue;
-            if (&shard->loop() == &home_)
-                own = shard;
+        shards_.for_each([&](HubShard& shard) {
+            if (!shard.listens() && !keeps_history_) return;
+            if (&shard.loop() == &home_)
+                own = &shard;
             else
-                send(*shard, entry);
-        }
+                send(shard, entry);
+        });
         return own ? own->deliver(*entry) : 0;
     }
 
@@ -206,7 +201,6 @@ private:
     const bool keeps_history_;
     std::atomic<std::uint64_t> messages_{0};
     std::shared_ptr<HubQuestion> answered_;
-    std::vector<HubShard*> seen_;
     HubRoster roster_;
     HubHistoryRooms history_rooms_;
 };

@@ -43,7 +43,6 @@ struct HubEntry : HubItem {
         SeatId to = SeatId::none;                      // instead of a room
         std::string key;                               // instead of a room; of a member
         std::shared_ptr<const void> value;             // of a member
-        std::optional<std::string> forget;             // the history of this room
         std::uint16_t code = 0;                        // of a close; its reason is in `frame`
         std::shared_ptr<Peer> told_of;                 // by the hook that has said this
     };
@@ -54,14 +53,25 @@ struct HubEntry : HubItem {
     std::shared_ptr<Peer> by;           // of the seat that has said it
     bool waited = false;                // for its place, so that whoever made it was told that all is well
     std::unique_ptr<More> more;
-    std::shared_ptr<const KeptMessage> kept;  // has the frame, if there is a history
-    Charge charge, own;                       // while it is on its way between loops; of sums that the above keep
+    std::shared_ptr<KeptMessage> kept;  // has the frame, if it is for a history
+    std::optional<std::string> forget;  // the history of this room
+    Charge charge, own;                 // while it is on its way between loops; of sums that the above keep
 
     const std::string& message() const noexcept { return kept ? kept->frame : frame; }
 
     More& need_more() {
         if (!more) more = std::make_unique<More>();
         return *more;
+    }
+
+    /// Take the memory that a history needs, while whoever says this can still be told that there is none.
+    void prepare_to_keep() {
+        if (kind != Kind::message || member) return;
+        if (more && (more->to != SeatId::none || !more->key.empty() || more->where || !more->options.history())) return;
+        kept = std::make_shared<KeptMessage>();
+        if (more) kept->key = more->coalesce;
+        if (more) kept->except = more->options.except();
+        kept->frame = std::move(frame);
     }
 
     /// About how many bytes it takes.
@@ -115,11 +125,12 @@ private:
 
 /// What a loop is to deliver.
 struct HubDelivery : HubItem {
-    HubDelivery(std::shared_ptr<const HubEntry> what, std::shared_ptr<HubMember> whom) noexcept
-        : HubItem(Kind::delivery), entry(std::move(what)), only(std::move(whom)) {}
+    HubDelivery(std::shared_ptr<const HubEntry> what, std::shared_ptr<HubMember> whom, std::size_t missed) noexcept
+        : HubItem(Kind::delivery), entry(std::move(what)), only(std::move(whom)), gaps(missed) {}
 
     const std::shared_ptr<const HubEntry> entry;
     const std::shared_ptr<HubMember> only;  // of the room
+    const std::size_t gaps;                 // so far, in what the loop was to deliver
 };
 
 }  // namespace kvolt::detail

@@ -45,6 +45,7 @@ struct HubTarget {
     const std::shared_ptr<Peer> peer;
     Terms terms;  // this and the next: on the loop of its connection
     bool behind = false;
+    bool chosen = false;  // by the predicate of the message that is being sent
 };
 
 /// A member of a hub. Each part is touched by one thread alone. When it leaves for good it waits itself for that to

@@ -54,11 +54,10 @@ public:
     }
 
     /// The seats of a key.
-    std::vector<std::shared_ptr<HubMember>> find(const std::string& key) const {
-        std::vector<std::shared_ptr<HubMember>> result;
-        if (auto found = keys_.find(key); found != keys_.end())
-            for (HubMember* member : found->second) result.push_back(find(member->id));
-        return result;
+    const std::vector<HubMember*>& find(const std::string& key) const {
+        static const std::vector<HubMember*> none;
+        auto found = keys_.find(key);
+        return found == keys_.end() ? none : found->second;
     }
 
 private:

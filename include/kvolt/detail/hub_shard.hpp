@@ -20,11 +20,9 @@
 #include <kvolt/hub_options.hpp>
 #include <kvolt/message.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -46,6 +44,10 @@ public:
     }
 
     Loop& loop() noexcept { return loop_; }
+
+    /// The one that was made before this one; set once, before anything else.
+    void earlier(std::unique_ptr<HubShard> shard) noexcept { earlier_ = std::move(shard); }
+    HubShard* earlier() const noexcept { return earlier_.get(); }
 
     /// What has become of what was sent. Who is slow is closed and told of only in settle(): that appends, and the
     /// hub's user may change who is a member.
@@ -71,12 +73,15 @@ public:
         return replay(member, room, room);
     }
 
-    void settle(Tally tally) {
+    void settle(Tally tally) noexcept {
         for (const auto& member : tally.overflowing) {
             Peer& peer = *member->peer;
-            if (peer.over()) continue;  // it has a second seat
-            peer.link()->outbox().shed();
-            peer.close(close_code::try_again_later, "too slow");
+            Link* link = peer.link();
+            if (link == nullptr || peer.over()) continue;  // it has a second seat
+            link->attempt([&] {
+                link->outbox().shed();
+                peer.close(close_code::try_again_later, "too slow");
+            });
         }
         HubCounts::count(counts_->deliveries, tally.queued);
         HubCounts::count(counts_->behind, tally.behind.size());
@@ -108,7 +113,7 @@ public:
     ///
     /// @returns  how many there are.
     std::size_t deliver(const HubEntry& entry, HubMember* only = nullptr) {
-        if (history_) Loop::attempt([&] { remember(entry); });
+        if (history_) remember(entry);
         if (entry.kind == HubEntry::Kind::close) return close(entry);
         if (only == nullptr) return send(entry, rooms_.in(entry.room));
         return only->places.empty() ? 0 : send(entry, std::span(&only, 1));
@@ -120,16 +125,17 @@ public:
     // Any thread
 
     /// Deliver this on the loop, behind what was sent before. Never fails: for want of memory, those who would miss it
-    /// are let go.
+    /// are closed. On the loop that gives the order.
     ///
     /// @param only  If not nullptr, to this member alone.
     void send(std::shared_ptr<const HubEntry> entry, std::shared_ptr<HubMember> only = nullptr) noexcept {
         std::shared_ptr<HubItem> item;
-        if (Loop::attempt([&] { item = std::make_shared<HubDelivery>(std::move(entry), only); })) {
+        if (Loop::attempt([&] { item = std::make_shared<HubDelivery>(std::move(entry), only, gaps_); })) {
             if (!push(std::move(item))) lose(static_cast<const HubDelivery&>(*item));
         } else if (only) {
             miss(*only);
         } else {
+            ++gaps_;
             all_missed_.store(true, std::memory_order_relaxed);
             let_go();
         }
@@ -161,7 +167,7 @@ public:
         if (missed_.exchange(false, std::memory_order_acquire)) close_missed();
         return inbox_.take_turn([&](std::shared_ptr<HubItem> next) {
             std::size_t members = 0;
-            hooks_.guard([&] { members = deal(std::move(next)); });
+            hooks_.attempt([&] { members = deal(std::move(next)); });
             return overhead + members;
         });
     }
@@ -214,6 +220,7 @@ private:
         switch (item->kind) {
             case HubItem::Kind::delivery: {
                 const auto& delivery = static_cast<const HubDelivery&>(*item);
+                if (std::exchange(seen_gaps_, delivery.gaps) != delivery.gaps) forget_all();
                 return deliver(*delivery.entry, delivery.only.get());
             }
             case HubItem::Kind::ask: {
@@ -240,18 +247,17 @@ private:
         if (members.empty()) return 0;
         std::size_t count = members.size();
         const HubEntry::More* more = entry.more.get();
-        std::vector<HubMember*> chosen;
-        if (more && more->where) {  // now: what it does must not come between the frame and its members
-            auto holds = [&](HubMember* member) { return hooks_.holds(more->where, member->value.get()); };
-            std::copy_if(members.begin(), members.end(), std::back_inserter(chosen), holds);
-            members = chosen;
-        }
+        const bool chosen = more && more->where;
+        if (chosen)  // now: what it does must not come between the frame and its members
+            for (HubMember* member : members) member->chosen = hooks_.holds(more->where, member->value.get());
         Tally tally;
         std::string_view key = more ? std::string_view(more->coalesce) : std::string_view();
         SharedFrame frame(loop_, entry.message(), key);
         for (std::size_t i = 0; i < members.size(); ++i) {
             fetch_ahead(members.subspan(i));
-            if (!more || members[i]->id != more->options.except()) send(*members[i], frame, key.size(), tally);
+            HubMember& member = *members[i];
+            if (!more || (member.id != more->options.except() && (!chosen || member.chosen)))
+                send(member, frame, key.size(), tally);
         }
         settle(std::move(tally));
         return count;
@@ -308,8 +314,15 @@ private:
     }
 
     void remember(const HubEntry& entry) {
-        if (entry.more && entry.more->forget) history_->forget(*entry.more->forget);
-        if (entry.kept) history_->add(entry.room, entry.kept);
+        if (entry.forget) history_->forget(*entry.forget);
+        if (entry.kept && !Loop::attempt([&] { history_->add(entry.room, entry.kept); }))
+            history_->forget(entry.room);  // what follows has no gap then
+    }
+
+    // Something before this was missed, also by the history, and by those whom that was told of since.
+    void forget_all() {
+        if (history_) history_->clear();
+        for (HubMember* member : rooms_.everyone()) close(*member, close_code::internal_error, {});
     }
 
     // What is kept of a room, or of two. What is too much to wait for the member goes as far as the network takes it at
@@ -351,6 +364,7 @@ private:
     }
 
     Loop& loop_;
+    std::unique_ptr<HubShard> earlier_;
     const HubHooks& hooks_;
     const std::weak_ptr<HubCore> owner_;
     HubRooms rooms_;
@@ -360,6 +374,8 @@ private:
     std::mutex leaving_;  // when the loop has ended, several threads may leave
     Inbox<HubItem> inbox_;
     std::atomic<bool> missed_{false}, all_missed_{false};  // by one member at least; by everyone
+    std::size_t gaps_ = 0;                                 // in what was sent here; of the loop that gives the order
+    std::size_t seen_gaps_ = 0;                            // of these, in what has come
     Reserve<> room_;
 };
 

@@ -162,6 +162,7 @@ public:
             return BroadcastResult::full;
         }
         if (home_.mailbox()->closed()) return BroadcastResult::stopped;
+        if (options_.history().messages > 0) entry->prepare_to_keep();
         if (dealing_here()) {  // as hooks do: it comes right behind what they were called for
             waiting_.push(std::move(entry));
             return BroadcastResult::taken;
@@ -199,7 +200,7 @@ public:
     std::size_t size(std::string_view room) const override {
         if (!room.empty()) return sizes_.of(room);
         std::size_t sum = 0;
-        for (const HubShard* shard : shards_.all()) sum += shard->size();
+        shards_.for_each([&](const HubShard& shard) { sum += shard.size(); });
         return sum;
     }
 
@@ -209,7 +210,7 @@ public:
         stats.refused = refused_.load(std::memory_order_relaxed);
         stats.limited = limited_.load(std::memory_order_relaxed);
         stats.invalid = this->invalid();
-        for (const HubShard* shard : shards_.all()) shard->add_to(stats);
+        shards_.for_each([&](const HubShard& shard) { shard.add_to(stats); });
         return stats;
     }
 
@@ -280,7 +281,7 @@ private:
     bool take_turn() {
         return incoming_.take_turn([&](std::shared_ptr<HubItem> next) {
             dealt_ = 0;
-            hooks_.guard([&] { order(std::move(next)); });
+            hooks_.attempt([&] { order(std::move(next)); });
             return dealt_;
         });
     }
@@ -309,7 +310,7 @@ private:
         bool dealt = Loop::attempt([&] { dealt_ += dealer_.deal(item); });
         while (!waiting_.empty()) {
             auto next = waiting_.pop();
-            hooks_.guard([&] { dealt_ += dealer_.deal(next); });
+            hooks_.attempt([&] { dealt_ += dealer_.deal(next); });
         }
         dealing_ = false;
         failed_ = !dealt;
