@@ -220,8 +220,9 @@ public:
     /// @throws std::length_error  if `room` is too long.
     /// @throws std::logic_error   off the socket's loop: join in the handler that upgraded; for a client's socket, and
     ///                            for one of another app.
-    /// @throws std::system_error  if the socket has joined and left so fast that more of its moves are under way than
-    ///                            HubOptions::moves() allows.
+    /// @throws std::system_error  with std::errc::resource_unavailable_try_again if members come and go so fast that
+    ///                            more of the moves of this socket are under way than HubOptions::moves() allows, or of
+    ///                            all sockets than HubOptions::queue().
     [[nodiscard]] Seat join(const WebSocket& socket, Member member = {}, std::string_view room = {}) {
         std::string key = detail::key_of(member);
         return Seat(detail::HubSeat(core_, socket.peer(), std::make_shared<const Member>(std::move(member)),

@@ -99,6 +99,10 @@ struct TwoLoops {
     std::atomic<int> there = 0, unsaid = 0;
 };
 
+struct Keyed {
+    std::string key;
+};
+
 constexpr int many = 20000;  // moves: 2 to 4 MB if they were kept
 
 TEST_CASE("hub: who enters and leaves faster than the first loop can tell is refused, and the others are not") {
@@ -183,6 +187,44 @@ TEST_CASE("hub: a socket that joins and leaves faster than the first loop can te
     CHECK(joined + refused == many);
     two.check_end();
     two.bare.on(1, [&] { CHECK(two.hub.join(two.connections[1]->socket(), "again", "blue")); });
+}
+
+TEST_CASE("hub: sockets that come and go faster than the first loop can tell are refused, and nobody who is there") {
+    const std::string key(GENERATE(0u, 1000u), 'k');
+    TwoLoops two(HubOptions().queue(200000));
+    kvolt::Hub<Keyed> keyed(two.bare.app, HubOptions().queue(200000));
+    std::size_t joined = 0, refused = 0;
+    {
+        Blocked blocked(two.bare.loop(0));
+        two.bare.on(1, [&] {
+            for (int i = 0; i < many; ++i) {
+                FakeConnection connection(two.bare.loop(1));
+                try {
+                    if (key.empty())
+                        static_cast<void>(two.hub.join(connection.socket(), "again", "blue"));
+                    else
+                        static_cast<void>(keyed.join(connection.socket(), {key}, "blue"));
+                    ++joined;
+                } catch (const std::system_error& error) {
+                    CHECK(error.code() == std::errc::resource_unavailable_try_again);
+                    ++refused;
+                }
+            }
+            CHECK(two.seats[1].enter("blue") == MoveResult::done);
+            CHECK(two.seats[1].member("eva") == MoveResult::done);
+            CHECK(two.seats[1].leave("blue") == MoveResult::done);
+        });
+        two.check_others();
+    }
+    CHECK(joined > 50);
+    CHECK(joined < (key.empty() ? 1000 : 200));
+    CHECK(joined + refused == many);
+    two.bare.settle();
+    two.bare.on(1, [&] {
+        CHECK(two.hub.join(two.connections[1]->socket(), "again", "blue"));
+        CHECK(keyed.join(two.connections[1]->socket(), {key}, "blue"));
+    });
+    two.check_end();
 }
 
 TEST_CASE("hub: who asks for the members takes no place from those who talk") {

@@ -76,7 +76,10 @@ struct HubEntry : HubItem {
 
     /// About how many bytes it takes.
     std::size_t size() const noexcept {
-        return sizeof(HubEntry) + message().size() + room.size() + (more ? sizeof(More) : 0);
+        std::size_t size = sizeof(HubEntry) + message().size() + room.size();
+        if (kept) size += sizeof(KeptMessage) + kept->key.size();
+        if (more) size += sizeof(More) + more->key.size() + more->coalesce.size() + more->options.coalesce().size();
+        return size;
     }
 };
 
@@ -94,12 +97,13 @@ inline std::shared_ptr<HubEntry> make_move(HubItem::Kind kind, std::shared_ptr<H
     return entry;
 }
 
-/// Bytes of what a hub has under way between threads, by who has to answer for it: of what a member does, and of what
-/// hooks say of that, its own connection.
+/// Bytes of what a hub has under way between threads: in all, and what one connection has to answer for. That is what
+/// its members say and do, and what hooks say of that.
 class HubAccounts {
 public:
     std::size_t messages() const noexcept { return messages_.load(std::memory_order_relaxed); }
     std::size_t closes() const noexcept { return closes_.load(std::memory_order_relaxed); }
+    std::size_t moves() const noexcept { return moves_.load(std::memory_order_relaxed); }
     static std::size_t moves(Peer& peer) noexcept { return peer.moves().load(std::memory_order_relaxed); }
     static std::size_t said(Peer& peer) noexcept { return peer.said().load(std::memory_order_relaxed); }
 
@@ -109,18 +113,29 @@ public:
     /// Count an entry until it is destroyed.
     void charge(HubEntry& entry) noexcept {
         if (entry.charge) return;
-        entry.charge = Charge(account(entry), entry.size());
-        if (entry.by) entry.own = Charge(entry.by->said(), entry.size());
+        const std::size_t size = entry.size();
+        entry.charge = Charge(account(entry), size);
+        if (auto* own = own_account(entry)) entry.own = Charge(*own, size);
     }
 
 private:
-    std::atomic<std::size_t>& account(const HubEntry& entry) noexcept {
-        if (entry.more && entry.more->told_of) return entry.more->told_of->moves();
+    using Sum = std::atomic<std::size_t>;
+
+    static bool is_told(const HubEntry& entry) noexcept { return entry.more && entry.more->told_of; }
+
+    Sum& account(const HubEntry& entry) noexcept {
+        if (is_told(entry)) return moves_;
         if (entry.kind == HubItem::Kind::message) return messages_;
-        return entry.kind == HubItem::Kind::close ? closes_ : entry.member->peer->moves();
+        return entry.kind == HubItem::Kind::close ? closes_ : moves_;
     }
 
-    std::atomic<std::size_t> messages_{0}, closes_{0};
+    static Sum* own_account(const HubEntry& entry) noexcept {
+        if (is_told(entry)) return &entry.more->told_of->moves();
+        if (entry.kind == HubItem::Kind::message) return entry.by ? &entry.by->said() : nullptr;
+        return entry.kind == HubItem::Kind::close ? nullptr : &entry.member->peer->moves();
+    }
+
+    Sum messages_{0}, closes_{0}, moves_{0};
 };
 
 /// What a loop is to deliver.

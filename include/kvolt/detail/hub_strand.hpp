@@ -74,6 +74,9 @@ public:
         if (is_busy(*peer))
             throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
                                     "kvolt: Hub::join(): too many moves of this connection are under way");
+        if (accounts_.moves() > options_.queue())  // of connections that have gone, too
+            throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
+                                    "kvolt: Hub::join(): too many moves of all members are under way");
         joined_.store(true, std::memory_order_relaxed);
         SeatId id{++last_id_};
         auto member = std::make_shared<HubMember>(id, std::move(peer), options_.backlog().value_or(limits_.backlog),
