@@ -229,6 +229,29 @@ TEST_CASE("hub: what a hard end has cut off is counted") {
     connection.reset();
 }
 
+TEST_CASE("hub: seats are left on another thread while what there is of their app is destroyed") {
+    BareApp bare(2);
+    Hub<std::string> hub(bare.app);
+    bare.run();
+    std::vector<std::shared_ptr<FakeConnection>> connections;
+    std::vector<Hub<std::string>::Seat> seats;
+    for (std::size_t i = 0; i < 200; ++i)
+        bare.on(i % 2, [&] {
+            connections.push_back(std::make_shared<FakeConnection>(bare.loop(i % 2)));
+            seats.push_back(hub.join(connections[i]->socket(), "ann", "red"));
+        });
+    bare.stop();
+    for (auto& connection : connections)  // as handlers that have not ended do, each keeps its own
+        boost::asio::post(connection->loop().io(), [kept = std::move(connection)] {});
+    std::thread leaving([&] {
+        for (auto& seat : seats) seat.leave();
+    });
+    clear(*bare.app.loops());
+    leaving.join();
+    CHECK(hub.size() == 0);
+    CHECK(hub.size("red") == 0);
+}
+
 TEST_CASE("hub: it may outlive its app") {
     std::optional<App> app(std::in_place);
     Hub<std::string> hub(*app);

@@ -101,7 +101,8 @@ public:
         std::lock_guard lock(leaving_);
         for (const HubPlace& place : member.places) told(place.room->name);
         rooms_.leave(member);
-        if (Link* link = member.peer->link()) {
+        Link* link = member.peer->on_loop() ? member.peer->link() : nullptr;
+        if (link != nullptr) {
             link->outbox().leave(member.terms.sender);
             member.peer->let_go(&member);
         }
