@@ -309,6 +309,39 @@ TEST_CASE("hub: a seat is in no more rooms than it may") {
     }
 }
 
+TEST_CASE("hub: seats that leave many rooms take turns with what else there is on a loop") {
+    constexpr std::size_t seats = 30, rooms = 999;
+    const bool on_its_loop = GENERATE(true, false);
+    BareApp bare(2);
+    Hub hub(bare.app, HubOptions().moves(static_cast<std::size_t>(-1)));
+    std::atomic<std::size_t> told = 0;
+    hub.on_leave([&](const auto&) { ++told; });
+    bare.run();
+    FakeConnection connection(bare.loop(1));
+    std::vector<Seat> all;
+    bare.on(1, [&] {
+        for (std::size_t i = 0; i < seats; ++i) {
+            all.push_back(hub.join(connection.socket(), "ann"));
+            for (std::size_t room = 0; room < rooms; ++room) all[i].enter(std::to_string(room));
+        }
+    });
+    bare.settle();
+    auto& slow = bare.loop(on_its_loop ? 0 : 1);
+    std::size_t in_a_turn = 0;
+    {
+        Blocked blocked(slow);
+        if (on_its_loop)
+            bare.on(1, [&] { all.clear(); });
+        else
+            all.clear();
+        boost::asio::post(slow.io(), [&] { in_a_turn = on_its_loop ? told / rooms : seats - hub.size(); });
+    }
+    bare.settle();
+    CHECK(in_a_turn > 0);
+    CHECK(in_a_turn < seats / 2);
+    CHECK(hub.size() == 0);
+}
+
 TEST_CASE("hub: a client that enters and leaves a room as fast as it can costs the others nothing") {
     HubServer server(HubOptions().slow(kvolt::SlowPolicy::drop_oldest), 2);
     std::atomic<bool> over = false;

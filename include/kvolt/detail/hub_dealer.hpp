@@ -70,10 +70,7 @@ public:
 private:
     // The number of members that were dealt with. Of what fails only moves do, for want of memory.
     std::size_t act(const std::shared_ptr<HubItem>& item) {
-        if (item->kind == Kind::depart) {
-            leave_roster(static_cast<HubMember&>(*item));
-            return 0;
-        }
+        if (item->kind == Kind::depart) return leave_roster(static_cast<HubMember&>(*item));
         if (item->kind == Kind::ask) return answer(std::static_pointer_cast<HubQuestion>(item));
         auto entry = std::static_pointer_cast<HubEntry>(item);
         switch (entry->kind) {
@@ -122,12 +119,16 @@ private:
         if (entry.waited) entry.member->shard->miss(*entry.member);
     }
 
-    void leave_roster(HubMember& member) noexcept {
+    // The number of its rooms, each of which is about as much work as a member.
+    std::size_t leave_roster(HubMember& member) noexcept {
+        std::size_t rooms = 0;
         roster_.remove(member, [&](const HubRoom& room) {
+            ++rooms;
             if (room.members.empty()) history_rooms_.use(room.name, false);
             if (!room.name.empty() || member.roomless)
                 hooks_.call(hooks_.left, member.peer, member.id, member.listed_value, std::string_view(room.name));
         });
+        return rooms;
     }
 
     std::size_t address(const std::shared_ptr<HubEntry>& entry) {

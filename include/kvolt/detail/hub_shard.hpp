@@ -229,7 +229,12 @@ private:
                 questions_.fetch_sub(1, std::memory_order_release);
                 return 0;
             }
-            default: depart(std::static_pointer_cast<HubMember>(std::move(item))); return 0;
+            default: {
+                auto member = std::static_pointer_cast<HubMember>(std::move(item));
+                std::size_t rooms = member->places.size();
+                depart(std::move(member));
+                return rooms;
+            }
         }
     }
 
