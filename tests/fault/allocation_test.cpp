@@ -289,16 +289,16 @@ TEST_CASE("a slow client that makes way for the others is closed, also without m
         auto bob = World::speak(std::move(*third));
         slow.pause();
         less_slow.pause();
-        for (char c = 'a'; c < 'j'; ++c) {
+        for (char c = 'a'; c < 'j' && world.hub.stats().disconnected == 0; ++c) {
             bob.send(std::string(600, c));
             world.turn();
         }
         slow.resume();
         less_slow.resume();
         world.turn();
-        std::uint64_t closed = 0;
-        for (World::WebSocket* each : {&slow, &less_slow}) closed += each->close_code() != 0;
-        demand(world.hub.stats().disconnected <= closed, "one that has made way stays open");
+        const std::uint64_t made_way = world.hub.stats().disconnected;
+        demand(made_way == 0 || slow.close_code() != 0, "the slowest one has made way, and stays open");
+        demand(made_way > 0 || test::Memory::failed(), "nobody has made way");
     });
 }
 
