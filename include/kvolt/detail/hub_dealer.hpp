@@ -160,10 +160,12 @@ private:
         HubShard* own = nullptr;
         shards_.for_each([&](HubShard& shard) {
             if (!shard.listens() && !keeps_history_) return;
-            if (&shard.loop() == &home_)
+            if (&shard.loop() == &home_) {
                 own = &shard;
-            else
-                send(shard, entry);
+                return;
+            }
+            accounts_.charge(*entry);
+            shard.send(entry, nullptr, {});
         });
         return own ? own->deliver(*entry) : 0;
     }
@@ -171,13 +173,9 @@ private:
     std::size_t deal_to(const std::shared_ptr<HubMember>& member, const std::shared_ptr<HubEntry>& entry) {
         if (!member) return 0;
         if (&member->shard->loop() == &home_) return member->shard->deliver(*entry, member.get());
-        send(*member->shard, entry, member);
-        return 0;
-    }
-
-    void send(HubShard& shard, const std::shared_ptr<HubEntry>& entry, std::shared_ptr<HubMember> only = nullptr) {
         accounts_.charge(*entry);
-        shard.send(entry, std::move(only));
+        member->shard->send(entry, member, accounts_.more(*entry, sizeof(HubDelivery)));
+        return 0;
     }
 
     std::size_t answer(const std::shared_ptr<HubQuestion>& question) {

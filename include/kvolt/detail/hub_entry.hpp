@@ -118,6 +118,9 @@ public:
         if (auto* own = own_account(entry)) entry.own = Charge(*own, size);
     }
 
+    /// What comes on top if an entry goes to many seats one by one.
+    Charge more(const HubEntry& entry, std::size_t bytes) noexcept { return Charge(account(entry), bytes); }
+
 private:
     using Sum = std::atomic<std::size_t>;
 
@@ -140,12 +143,18 @@ private:
 
 /// What a loop is to deliver.
 struct HubDelivery : HubItem {
-    HubDelivery(std::shared_ptr<const HubEntry> what, std::shared_ptr<HubMember> whom, std::size_t missed) noexcept
-        : HubItem(Kind::delivery), entry(std::move(what)), only(std::move(whom)), gaps(missed) {}
+    HubDelivery(std::shared_ptr<const HubEntry> what, std::shared_ptr<HubMember> whom, std::size_t missed,
+                Charge for_it) noexcept
+        : HubItem(Kind::delivery),
+          entry(std::move(what)),
+          only(std::move(whom)),
+          gaps(missed),
+          charge(std::move(for_it)) {}
 
     const std::shared_ptr<const HubEntry> entry;
     const std::shared_ptr<HubMember> only;  // of the room
     const std::size_t gaps;                 // so far, in what the loop was to deliver
+    const Charge charge;                    // where one entry may make many of these
 };
 
 }  // namespace kvolt::detail

@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_HUB_SHARD_HPP
 #define KVOLT_DETAIL_HUB_SHARD_HPP
 
+#include <kvolt/detail/charge.hpp>
 #include <kvolt/detail/hub_call.hpp>
 #include <kvolt/detail/hub_core.hpp>
 #include <kvolt/detail/hub_entry.hpp>
@@ -9,6 +10,7 @@
 #include <kvolt/detail/hub_item.hpp>
 #include <kvolt/detail/hub_member.hpp>
 #include <kvolt/detail/hub_question.hpp>
+#include <kvolt/detail/hub_slow.hpp>
 #include <kvolt/detail/inbox.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/outbox.hpp>
@@ -20,6 +22,7 @@
 #include <kvolt/hub_options.hpp>
 #include <kvolt/message.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -49,15 +52,8 @@ public:
     void earlier(std::unique_ptr<HubShard> shard) noexcept { earlier_ = std::move(shard); }
     HubShard* earlier() const noexcept { return earlier_.get(); }
 
-    /// What has become of what was sent. Who is slow is closed and told of only in settle(): that appends, and the
-    /// hub's user may change who is a member.
-    struct Tally {
-        std::size_t queued = 0;
-        std::vector<std::shared_ptr<HubMember>> overflowing, behind;
-    };
-
     /// @returns  what is to be settled once all know of the member.
-    Tally join(HubMember& member, std::string_view room) {
+    HubTally join(HubMember& member, std::string_view room) {
         Undo undo([&] { rooms_.leave(member); });
         rooms_.enter(member, {});
         rooms_.enter(member, room);
@@ -68,26 +64,12 @@ public:
     }
 
     /// Let a member be in one more room. Returns the same.
-    Tally enter(HubMember& member, std::string_view room) {
+    HubTally enter(HubMember& member, std::string_view room) {
         rooms_.enter(member, room);
         return replay(member, room, room);
     }
 
-    void settle(Tally tally) noexcept {
-        for (const auto& member : tally.overflowing) {
-            Peer& peer = *member->peer;
-            Link* link = peer.link();
-            if (link == nullptr || peer.over()) continue;  // it has a second seat
-            link->attempt([&] {
-                link->outbox().shed();
-                peer.close(close_code::try_again_later, "too slow");
-            });
-        }
-        HubCounts::count(counts_->deliveries, tally.queued);
-        HubCounts::count(counts_->behind, tally.behind.size());
-        for (const auto& member : tally.behind)
-            if (Link* link = member->peer->link()) link->attempt([&] { fall_behind(member); });
-    }
+    void settle(HubTally tally) noexcept { slow_.settle(std::move(tally)); }
 
     bool is_in(const HubMember& member, std::string_view room) const { return rooms_.has(member, room); }
 
@@ -128,10 +110,12 @@ public:
     /// Deliver this on the loop, behind what was sent before. Never fails: for want of memory, those who would miss it
     /// are closed. On the loop that gives the order.
     ///
-    /// @param only  If not nullptr, to this member alone.
-    void send(std::shared_ptr<const HubEntry> entry, std::shared_ptr<HubMember> only = nullptr) noexcept {
+    /// @param only    If not nullptr, to this member alone.
+    /// @param charge  For that.
+    void send(std::shared_ptr<const HubEntry> entry, std::shared_ptr<HubMember> only, Charge charge) noexcept {
         std::shared_ptr<HubItem> item;
-        if (Loop::attempt([&] { item = std::make_shared<HubDelivery>(std::move(entry), only, gaps_); })) {
+        if (Loop::attempt(
+                [&] { item = std::make_shared<HubDelivery>(std::move(entry), only, gaps_, std::move(charge)); })) {
             if (!push(std::move(item))) lose(static_cast<const HubDelivery&>(*item));
         } else if (only) {
             miss(*only);
@@ -204,10 +188,6 @@ public:
     }
 
 private:
-    struct HubCounts : SenderCounts {
-        Counter deliveries{0}, behind{0};
-    };
-
     void let_go() noexcept {
         missed_.store(true, std::memory_order_release);
         wake();
@@ -225,8 +205,8 @@ private:
                 return deliver(*delivery.entry, delivery.only.get());
             }
             case HubItem::Kind::ask: {
+                Undo answered([&] { questions_.fetch_sub(1, std::memory_order_release); });
                 static_cast<HubQuestion&>(*item).tell();
-                questions_.fetch_sub(1, std::memory_order_release);
                 return 0;
             }
             default: {
@@ -246,7 +226,16 @@ private:
     void lose(const HubDelivery& delivery) noexcept {
         if (delivery.entry->kind != HubItem::Kind::message) return;
         std::lock_guard lock(leaving_);
-        SenderCounts::count(counts_->dropped, delivery.only ? 1 : rooms_.in(delivery.entry->room).size());
+        SenderCounts::count(counts_->dropped, delivery.only ? 1 : addressed(*delivery.entry));
+    }
+
+    // How many members of its room get a message. A predicate must not be called any more.
+    std::size_t addressed(const HubEntry& entry) const noexcept {
+        const auto& members = rooms_.in(entry.room);
+        if (!entry.more) return members.size();
+        if (entry.more->where) return 0;
+        auto is_addressed = [&](const HubMember* member) { return member->id != entry.more->options.except(); };
+        return static_cast<std::size_t>(std::count_if(members.begin(), members.end(), is_addressed));
     }
 
     std::size_t send(const HubEntry& entry, std::span<HubMember* const> members) {
@@ -256,7 +245,7 @@ private:
         const bool chosen = more && more->where;
         if (chosen)  // now: what it does must not come between the frame and its members
             for (HubMember* member : members) member->chosen = hooks_.holds(more->where, member->value.get());
-        Tally tally;
+        HubTally tally;
         std::string_view key = more ? std::string_view(more->coalesce) : std::string_view();
         SharedFrame frame(loop_, entry.message(), key);
         for (std::size_t i = 0; i < members.size(); ++i) {
@@ -276,11 +265,11 @@ private:
         if (members.size() > 2) prefetch(members[2]->peer->link(), sizeof(Link));
     }
 
-    void send(HubMember& member, SharedFrame& frame, std::size_t key, Tally& tally) {
+    void send(HubMember& member, SharedFrame& frame, std::size_t key, HubTally& tally) {
         if (Link* link = member.peer->link()) link->attempt([&] { send(*link, member, frame, key, tally); });
     }
 
-    void send(Link& link, HubMember& member, SharedFrame& frame, std::size_t key, Tally& tally) {
+    void send(Link& link, HubMember& member, SharedFrame& frame, std::size_t key, HubTally& tally) {
         SharedFrame::Range range = frame.for_one(member.peer->deflater());
         auto added = link.send(range.begin, range.end, Unit::droppable, member.terms, key);
         if (added == Outbox::Added::queued) {
@@ -290,33 +279,8 @@ private:
         if (added == Outbox::Added::backpressure) ++tally.queued;
         if (added == Outbox::Added::overflow)
             tally.overflowing.push_back(member.shared_from_this());
-        else if (is_behind(link.outbox(), member.terms.limit) && !std::exchange(member.behind, true))
+        else if (HubSlow::is_behind(link.outbox(), member.terms.limit) && !std::exchange(member.behind, true))
             tally.behind.push_back(member.shared_from_this());
-    }
-
-    static bool is_behind(const Outbox& outbox, const Backlog& limit) noexcept {
-        return outbox.backlog() > limit.bytes / 2 || outbox.messages() > limit.messages / 2;
-    }
-
-    void fall_behind(const std::shared_ptr<HubMember>& member) {
-        await_drained(member);
-        hooks_.call(hooks_.behind, member->peer, member->id, member->value);
-    }
-
-    void await_drained(const std::shared_ptr<HubMember>& member) {
-        member->peer->when_drained(member.get(), [this, owner = owner_, weak = std::weak_ptr(member)] {
-            auto whole = owner.lock();
-            auto still = weak.lock();
-            if (whole && still) catch_up(still);
-        });
-    }
-
-    void catch_up(const std::shared_ptr<HubMember>& member) {
-        Link* link = member->peer->link();
-        if (link == nullptr || link->outbox().finished() || member->places.empty()) return;
-        if (link->outbox().backlog() > 0) return await_drained(member);  // already more
-        member->behind = false;
-        hooks_.call(hooks_.caught_up, member->peer, member->id, member->value);
     }
 
     void remember(const HubEntry& entry) {
@@ -333,8 +297,8 @@ private:
 
     // What is kept of a room, or of two. What is too much to wait for the member goes as far as the network takes it at
     // once, so that a history makes nobody slow; of the rest, the oldest is left out.
-    Tally replay(HubMember& member, std::string_view room, std::string_view other) {
-        Tally tally;
+    HubTally replay(HubMember& member, std::string_view room, std::string_view other) {
+        HubTally tally;
         Link* link = member.peer->link();
         if (!history_ || link == nullptr) return tally;
         const Outbox& outbox = link->outbox();
@@ -376,6 +340,7 @@ private:
     HubRooms rooms_;
     std::optional<HubHistory> history_;
     const std::shared_ptr<HubCounts> counts_ = std::make_shared<HubCounts>();  // also of the connections
+    HubSlow slow_{hooks_, owner_, *counts_};
     std::atomic<std::size_t> size_{0}, questions_{0};
     std::mutex leaving_;  // when the loop has ended, several threads may leave
     Inbox<HubItem> inbox_;

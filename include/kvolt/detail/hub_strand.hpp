@@ -100,14 +100,14 @@ public:
         if (member->places.size() > options_.rooms()) return MoveResult::too_many_rooms;  // one of them is everyone
         if (is_busy(*member->peer)) return MoveResult::busy;
         auto entry = make_move(Kind::enter, member, room);
-        auto replayed = member->shard->enter(*member, room);
-        Undo undo([&] { member->shard->leave(*member, room); });
         sizes_.enter(room);
         Undo uncounted([&] { sizes_.leave(room); });
-        submit_move(std::move(entry));
-        uncounted.done();
-        undo.done();
-        member->shard->settle(std::move(replayed));
+        auto replayed = member->shard->enter(*member, room);
+        bool done = Loop::attempt([&] { submit_move(std::move(entry)); });
+        if (done) uncounted.done();
+        if (!done) member->shard->leave(*member, room);
+        member->shard->settle(std::move(replayed));  // it has that in any case
+        if (!done) throw std::bad_alloc();
         return MoveResult::done;
     }
 
@@ -244,17 +244,12 @@ private:
             order(std::move(item));
     }
 
-    // False if the home loop has ended.
+    // False if the home loop has ended. If it does so now, what was taken is let go of by clear(), which counts it.
     bool push(std::shared_ptr<HubItem>&& item) noexcept {
         auto pushed = incoming_.push(std::move(item));
-        return pushed == Inbox<HubItem>::Pushed::first ? wake_home() : pushed == Inbox<HubItem>::Pushed::queued;
-    }
-
-    // There is room for one, and one that waits does for all. False if the loop has ended.
-    bool wake_home() noexcept {
-        bool comes = true;
-        Loop::attempt([&] { comes = HubCall<HubStrand>::post(this->shared_from_this()); });
-        return comes;
+        if (pushed == Inbox<HubItem>::Pushed::first)  // there is room for one call, and one that waits does for all
+            Loop::attempt([&] { HubCall<HubStrand>::post(this->shared_from_this()); });
+        return pushed != Inbox<HubItem>::Pushed::closed;
     }
 
     bool is_busy(Peer& peer) const noexcept { return HubAccounts::moves(peer) > options_.moves(); }
