@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -271,35 +270,6 @@ TEST_CASE("what waits for a body, a deadline or a timer is let go without memory
             world.stopped();
         });
     }
-}
-
-TEST_CASE("a slow client that makes way for the others is closed, also without memory for that") {
-    const std::size_t all_backlogs = GENERATE(4600u, 4900u, 5200u);  // which one or the other of two goes past
-    auto prepare = [&](World& world) {
-        kvolt::Limits limits;
-        limits.all_backlogs = all_backlogs;
-        world.app.limits(limits);
-    };
-    fail_each(prepare, [](World& world) {
-        auto first = world.handshake("/hub?name=slow&slow=1", {}, 1000);
-        auto second = world.handshake("/hub?name=slow&slow=1", {}, 2500);
-        auto third = world.handshake("/hub?name=bob");
-        if (!first || !second || !third) return;
-        auto slow = World::speak(std::move(*first)), less_slow = World::speak(std::move(*second));
-        auto bob = World::speak(std::move(*third));
-        slow.pause();
-        less_slow.pause();
-        for (char c = 'a'; c < 'j' && world.hub.stats().disconnected == 0; ++c) {
-            bob.send(std::string(600, c));
-            world.turn();
-        }
-        slow.resume();
-        less_slow.resume();
-        world.turn();
-        const std::uint64_t made_way = world.hub.stats().disconnected;
-        demand(made_way == 0 || slow.close_code() != 0, "the slowest one has made way, and stays open");
-        demand(made_way > 0 || test::Memory::failed(), "nobody has made way");
-    });
 }
 
 TEST_CASE("a slow member for whom there is no memory is closed") {
