@@ -53,7 +53,7 @@ public:
     }
     void shed() override {}
     void shut_down() override {}
-    void abort() noexcept override {}
+    void abort() noexcept override { aborted = true; }
     void abandon() override {}
 
     kvolt::WebSocket socket() const { return kvolt::WebSocket(peer); }
@@ -73,6 +73,7 @@ public:
     std::shared_ptr<FakePeer> peer;
     std::string got;
     std::size_t room = static_cast<std::size_t>(-1);  ///< Bytes that it still takes.
+    bool aborted = false;
 
 private:
     template <class Bytes>

@@ -87,11 +87,11 @@ public:
         /// @throws std::length_error  if `room` is too long.
         MoveResult enter(std::string_view room) { return seat_.enter(room); }
 
-        /// Leave one room, but not the hub. Never refused.
+        /// Leave one room, but not the hub. Never refused; if it throws std::bad_alloc, the seat is there still.
         MoveResult leave(std::string_view room) { return seat_.leave(room); }
 
         /// The room that it has entered last, of those that it is in; empty if it is in none.
-        const std::string& room() const { return seat_.room(); }
+        std::string room() const { return seat_.room(); }
 
         /// The rooms that it is in, as it entered them.
         std::vector<std::string> rooms() const { return seat_.rooms(); }
@@ -217,11 +217,12 @@ public:
     /// @param room  The room to be in; with the empty one, only what is broadcast to everyone is received. A seat may
     ///              enter more rooms. Check what comes from a client: what is then said to the empty room, everyone
     ///              hears.
-    /// @throws std::length_error  if `room` is too long.
+    /// @throws std::length_error  if `room` is too long, and if the socket has joined 65,535 other hubs.
     /// @throws std::logic_error   off the socket's loop: join in the handler that upgraded; for a client's socket, and
     ///                            for one of another app.
-    /// @throws std::system_error  if the socket has joined and left so fast that more of its moves are under way than
-    ///                            HubOptions::moves() allows.
+    /// @throws std::system_error  with std::errc::resource_unavailable_try_again if members come and go so fast that
+    ///                            more of the moves of this socket are under way than HubOptions::moves() allows, or of
+    ///                            all sockets than HubOptions::queue().
     [[nodiscard]] Seat join(const WebSocket& socket, Member member = {}, std::string_view room = {}) {
         std::string key = detail::key_of(member);
         return Seat(detail::HubSeat(core_, socket.peer(), std::make_shared<const Member>(std::move(member)),
@@ -291,8 +292,7 @@ public:
     /// before it.
     ///
     /// @throws std::system_error  with std::errc::operation_canceled if the app has stopped. Who waits on one of its
-    /// own
-    ///                            loops ends with that.
+    ///                            own loops ends with that.
     Task<std::vector<Member>> members(std::string room = {}) const {
         auto core = core_;
         detail::HubValues values;

@@ -43,7 +43,8 @@ public:
     /// Bytes of one connection's moves that may be on their way to the app's first loop, with what on_join() and the
     /// like say of them until all loops have it; 64 KiB by default, some 300 moves. What is past it is refused, so that
     /// a client that comes and goes as fast as it can costs the others nothing: see MoveResult::busy, and Hub::join().
-    /// To leave is never refused.
+    /// To leave is never refused. A Member counts by its key alone. Of the moves of all connections, also of those that
+    /// have gone, there may be as much as of broadcasts, see queue(): past that, nobody can join.
     HubOptions& moves(std::size_t bytes) noexcept {
         moves_ = bytes;
         return *this;

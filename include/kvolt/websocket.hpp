@@ -18,8 +18,7 @@ namespace kvolt {
 namespace detail {
 
 /// @throws std::invalid_argument  for a code that must not be sent (RFC 6455, section 7.4), and for a reason that is
-/// not
-///                                UTF-8 (section 5.5.1).
+///                                not UTF-8 (section 5.5.1).
 void check_close(std::uint16_t code, std::string_view reason);
 
 }  // namespace detail

@@ -7,7 +7,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_future.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -128,6 +127,52 @@ TEST_CASE("a hook lets a seat go without memory") {
     CHECK(t.members() == 0);
 }
 
+TEST_CASE("one who falls behind by the history of a room that there is no memory to enter catches up") {
+    for (std::size_t loop : {0u, 1u})
+        for (std::uint64_t n = 1, failed = 1; failed; ++n) {
+            CAPTURE(loop, n);
+            BareApp bare(2);
+            Hub hub(bare.app, kvolt::HubOptions().history(50).slow(kvolt::SlowPolicy::drop_oldest).backlog(60000, 20));
+            std::string told;
+            hub.on_behind([&](kvolt::SeatId, const std::string&) { told += '-'; });
+            hub.on_caught_up([&](kvolt::SeatId, const std::string&) { told += '+'; });
+            bare.run();
+            for (int i = 0; i < 15; ++i) hub.broadcast("of the past", "blue");
+            bare.settle();
+            std::unique_ptr<FakeConnection> connection;
+            std::optional<Hub::Seat> seat;
+            bare.on(loop, [&] {
+                connection = std::make_unique<FakeConnection>(bare.loop(loop));
+                connection->room = 1;
+                seat.emplace(hub.join(connection->socket(), "ann", "red"));
+                hub.broadcast("now");
+            });
+            bare.settle();
+            bare.on(loop, [&] {
+                connection->flush();
+                Memory::fail(n, false);
+                try {
+                    Memory::Armed armed;
+                    seat->enter("blue");
+                } catch (const std::bad_alloc&) {
+                }
+                failed = Memory::failed();
+                seat->enter("blue");
+                connection->outbox().drain([](const auto& bytes) { return boost::asio::buffer_size(bytes); });
+                connection->peer->tell_drained();
+            });
+            bare.settle();
+            bare.on(loop, [&] {
+                CHECK((told == "-+" || connection->aborted));
+                CHECK((failed || !connection->aborted));
+                seat.reset();
+                connection.reset();
+            });
+            bare.settle();
+            REQUIRE(n < 1000);
+        }
+}
+
 TEST_CASE("seats that are left without memory when the app has ended leave nothing") {
     LoopsWithHub t(1);
     t.bare.run();
@@ -180,6 +225,172 @@ TEST_CASE("a move that waits for its place, and then finds no memory there, clos
     }
 }
 
+struct User {
+    std::string key, name;
+};
+
+TEST_CASE(
+    "a join that waits for its place, and then finds no memory there, is told to nobody and closes its connection") {
+    const std::string room = "a room whose name needs memory of its own";
+    for (bool lasting : {false, true})
+        for (std::uint64_t n = 1, failed = 1; failed; ++n) {
+            CAPTURE(lasting, n);
+            BareApp bare(2);
+            bare.app.logger([](std::string_view) {});
+            kvolt::Hub<User> hub(bare.app);
+            std::string news, gone;
+            hub.on_join([&](const auto& who) { news += who.member.name; });
+            hub.on_leave([&](const auto& who) { gone += who.member.name; });
+            auto members = [&](const std::string& where) {
+                return boost::asio::co_spawn(bare.app.executor(), hub.members(where), boost::asio::use_future).get();
+            };
+            bare.run();
+            std::unique_ptr<FakeConnection> connection;
+            std::optional<kvolt::Hub<User>::Seat> seat;
+            {
+                test::Blocked blocked(bare.loop(0));
+                boost::asio::post(bare.loop(0).io(), [&] {
+                    Memory::fail(n, lasting);
+                    Memory::arm(true);
+                });
+                bare.on(1, [&] {
+                    connection = std::make_unique<FakeConnection>(bare.loop(1));
+                    seat.emplace(hub.join(connection->socket(), {"a key that needs memory of its own", "ann"}, "red"));
+                    CHECK(seat->enter(room) == MoveResult::done);
+                    CHECK(seat->member({"another key that needs memory", "ann"}) == MoveResult::done);
+                });
+                boost::asio::post(bare.loop(0).io(), [&] {
+                    Memory::arm(false);
+                    failed = Memory::failed();
+                });
+            }
+            bare.settle();
+            bool closed = connection->peer->over();
+            CHECK((news == "annann" || (closed && (news == "ann" || news == ""))));
+            CHECK(members("").size() == (news.empty() ? 0 : 1));
+            CHECK(members(room).size() == (news == "annann" ? 1 : 0));
+            if (!failed) CHECK_FALSE(closed);
+            bare.on(1, [&] {
+                seat.reset();
+                connection.reset();
+            });
+            bare.settle();
+            CHECK(gone == news);
+            CHECK(hub.size() == 0);
+            CHECK(members("").empty());
+            REQUIRE(n < 1000);
+        }
+}
+
+TEST_CASE("whoever misses a message for want of memory is closed, and no history has a gap") {
+    const std::string room = "a room whose name needs memory of its own",
+                      text = "a message that needs memory of its own";
+    const std::string key = "a key that needs memory of its own";
+    using UserHub = kvolt::Hub<User>;
+    enum What { to_room, coalesced, to_key, by_predicate, close };
+    const auto say = [&](UserHub& hub, What what) {
+        switch (what) {
+            case to_room: return hub.broadcast(text, room);
+            case coalesced: return hub.broadcast(text, room, kvolt::BroadcastOptions().coalesce(key));
+            case to_key: return hub.send(text, std::string_view(key));
+            case by_predicate:
+                return hub.broadcast_if(
+                    text, [](const User&) { return true; }, room);
+            default: return hub.close_room(room, 4000, "for a reason that needs memory of its own");
+        }
+    };
+    struct Joined {
+        std::unique_ptr<FakeConnection> connection;
+        UserHub::Seat seat;
+        std::string got() const { return connection->messages(); }
+        bool closed() const { return connection->aborted || connection->peer->over(); }
+    };
+    enum Short { first_loop, other_loop, caller };  // of memory
+    for (What what : {to_room, coalesced, to_key, by_predicate, close})
+        for (Short whose : {first_loop, other_loop, caller})
+            for (bool said_before : {false, true})
+                for (bool lasting : {false, true})
+                    for (std::uint64_t n = 1, failed = 1; failed; ++n) {
+                        CAPTURE(what, whose, said_before, lasting, n);
+                        BareApp bare(3);
+                        bare.app.logger([](std::string_view) {});
+                        UserHub hub(bare.app, kvolt::HubOptions().history(10));
+                        bare.run();
+                        Joined joined[5];  // two before, on two loops; two behind it; one with another key
+                        const auto join = [&](int i) {
+                            const std::size_t loop = i == 4 ? 1 : i % 2;
+                            bare.on(loop, [&] {
+                                joined[i].connection = std::make_unique<FakeConnection>(bare.loop(loop));
+                                auto socket = joined[i].connection->socket();
+                                joined[i].seat = hub.join(socket, {i == 4 ? "other" : key, "ann"}, room);
+                            });
+                        };
+                        join(0);
+                        join(1);
+                        if (what == to_key) join(4);
+                        if (said_before) hub.broadcast("before", room);
+                        bare.settle();
+                        auto result = kvolt::BroadcastResult::stopped;
+                        const auto try_it = [&] {
+                            Memory::fail(n, lasting);
+                            try {
+                                Memory::Armed armed;
+                                result = say(hub, what);
+                            } catch (const std::bad_alloc&) {
+                            }
+                            failed = Memory::failed();
+                        };
+                        if (whose == caller) {
+                            bare.on(0, try_it);
+                        } else {
+                            auto& loop = bare.loop(whose == first_loop ? 0 : 1);
+                            test::Blocked blocked(loop);
+                            boost::asio::post(loop.io(), [&] {
+                                Memory::fail(n, lasting);
+                                Memory::arm(true);
+                            });
+                            result = say(hub, what);
+                            if (whose == other_loop) bare.on(0, [] {});
+                            boost::asio::post(loop.io(), [&] {
+                                Memory::arm(false);
+                                failed = Memory::failed();
+                            });
+                        }
+                        bare.settle();
+                        hub.broadcast("behind", room);
+                        bare.settle();
+                        const bool taken = result == kvolt::BroadcastResult::taken;
+                        if (!failed) CHECK(taken);
+                        const std::string before = said_before ? " before" : "", said = taken ? ' ' + text : "";
+                        for (int i : {0, 1})
+                            bare.on(i, [&] {
+                                if (what == close) CHECK(joined[i].closed() == taken);
+                                if (what == close || joined[i].closed()) return;
+                                CHECK(joined[i].got() == before + said + " behind");
+                            });
+                        join(2);
+                        join(3);
+                        bare.settle();
+                        const bool kept = what == to_room || what == coalesced;
+                        std::string history = before + (kept ? said : "") + " behind";
+                        if (what == close && taken) history = " behind";
+                        for (int i : {2, 3})
+                            bare.on(i % 2, [&] {
+                                CHECK(!joined[i].closed());
+                                CHECK(history.ends_with(joined[i].got()));
+                                if (!failed) CHECK(joined[i].got() == history);
+                            });
+                        bare.on(1, [&] {
+                            if (what == to_key) CHECK(!joined[4].closed());
+                            joined[4] = {};
+                        });
+                        for (int i : {0, 1, 2, 3}) bare.on(i % 2, [&] { joined[i] = {}; });
+                        bare.settle();
+                        CHECK(hub.size() == 0);
+                        REQUIRE(n < 1000);
+                    }
+}
+
 TEST_CASE("who has no memory to leave a room, or to enter one, is where he was") {
     LoopsWithHub t(1);
     t.bare.run();
@@ -211,7 +422,7 @@ TEST_CASE("who has no memory to leave a room, or to enter one, is where he was")
         t.seat->leave();
     });
     t.bare.settle();
-    CHECK(std::count(t.news.begin(), t.news.end(), '+') == std::count(t.news.begin(), t.news.end(), '-'));
+    CHECK(t.came == t.went);
     CHECK(t.members() == 0);
 }
 

@@ -99,6 +99,10 @@ struct TwoLoops {
     std::atomic<int> there = 0, unsaid = 0;
 };
 
+struct Keyed {
+    std::string key;
+};
+
 constexpr int many = 20000;  // moves: 2 to 4 MB if they were kept
 
 TEST_CASE("hub: who enters and leaves faster than the first loop can tell is refused, and the others are not") {
@@ -185,6 +189,44 @@ TEST_CASE("hub: a socket that joins and leaves faster than the first loop can te
     two.bare.on(1, [&] { CHECK(two.hub.join(two.connections[1]->socket(), "again", "blue")); });
 }
 
+TEST_CASE("hub: sockets that come and go faster than the first loop can tell are refused, and nobody who is there") {
+    const std::string key(GENERATE(0u, 1000u), 'k');
+    TwoLoops two(HubOptions().queue(200000));
+    kvolt::Hub<Keyed> keyed(two.bare.app, HubOptions().queue(200000));
+    std::size_t joined = 0, refused = 0;
+    {
+        Blocked blocked(two.bare.loop(0));
+        two.bare.on(1, [&] {
+            for (int i = 0; i < many; ++i) {
+                FakeConnection connection(two.bare.loop(1));
+                try {
+                    if (key.empty())
+                        static_cast<void>(two.hub.join(connection.socket(), "again", "blue"));
+                    else
+                        static_cast<void>(keyed.join(connection.socket(), {key}, "blue"));
+                    ++joined;
+                } catch (const std::system_error& error) {
+                    CHECK(error.code() == std::errc::resource_unavailable_try_again);
+                    ++refused;
+                }
+            }
+            CHECK(two.seats[1].enter("blue") == MoveResult::done);
+            CHECK(two.seats[1].member("eva") == MoveResult::done);
+            CHECK(two.seats[1].leave("blue") == MoveResult::done);
+        });
+        two.check_others();
+    }
+    CHECK(joined > 50);
+    CHECK(joined < (key.empty() ? 1000 : 200));
+    CHECK(joined + refused == many);
+    two.bare.settle();
+    two.bare.on(1, [&] {
+        CHECK(two.hub.join(two.connections[1]->socket(), "again", "blue"));
+        CHECK(keyed.join(two.connections[1]->socket(), {key}, "blue"));
+    });
+    two.check_end();
+}
+
 TEST_CASE("hub: who asks for the members takes no place from those who talk") {
     TwoLoops two(HubOptions().queue(10000));
     std::atomic<int> answered = 0;
@@ -265,6 +307,63 @@ TEST_CASE("hub: a seat is in no more rooms than it may") {
         });
         two.bare.settle();
     }
+}
+
+TEST_CASE("hub: a message to many seats of one key counts for each of them") {
+    BareApp bare(2);
+    kvolt::Hub<Keyed> hub(bare.app, HubOptions().queue(1000000).backlog(1 << 30, 1 << 20));
+    bare.run();
+    FakeConnection connection(bare.loop(1));
+    std::vector<kvolt::Hub<Keyed>::Seat> seats;
+    for (int i = 0; i < 200; ++i) bare.on(1, [&] { seats.push_back(hub.join(connection.socket(), {"key"})); });
+    bare.settle();
+    int taken = 0;
+    {
+        Blocked blocked(bare.loop(1));
+        for (; hub.send("to all of them", "key") == BroadcastResult::taken; ++taken) {
+            REQUIRE(taken < 1000);
+            bare.on(0, [] {});
+        }
+    }
+    CHECK(taken > 10);
+    CHECK(taken < 100);
+    for (int round = 0; round < 10; ++round) bare.settle();  // which takes several turns
+    CHECK(hub.stats().deliveries == 200 * static_cast<std::uint64_t>(taken));
+    CHECK(hub.send("to all of them", "key") == BroadcastResult::taken);
+    bare.on(1, [&] { seats.clear(); });
+}
+
+TEST_CASE("hub: seats that leave many rooms take turns with what else there is on a loop") {
+    constexpr std::size_t seats = 30, rooms = 999;
+    const bool on_its_loop = GENERATE(true, false);
+    BareApp bare(2);
+    Hub hub(bare.app, HubOptions().moves(static_cast<std::size_t>(-1)));
+    std::atomic<std::size_t> told = 0;
+    hub.on_leave([&](const auto&) { ++told; });
+    bare.run();
+    FakeConnection connection(bare.loop(1));
+    std::vector<Seat> all;
+    bare.on(1, [&] {
+        for (std::size_t i = 0; i < seats; ++i) {
+            all.push_back(hub.join(connection.socket(), "ann"));
+            for (std::size_t room = 0; room < rooms; ++room) all[i].enter(std::to_string(room));
+        }
+    });
+    bare.settle();
+    auto& slow = bare.loop(on_its_loop ? 0 : 1);
+    std::size_t in_a_turn = 0;
+    {
+        Blocked blocked(slow);
+        if (on_its_loop)
+            bare.on(1, [&] { all.clear(); });
+        else
+            all.clear();
+        boost::asio::post(slow.io(), [&] { in_a_turn = on_its_loop ? told / rooms : seats - hub.size(); });
+    }
+    for (int round = 0; round < 10; ++round) bare.settle();
+    CHECK(in_a_turn > 0);
+    CHECK(in_a_turn < seats / 2);
+    CHECK(hub.size() == 0);
 }
 
 TEST_CASE("hub: a client that enters and leaves a room as fast as it can costs the others nothing") {

@@ -214,6 +214,7 @@ TEST_CASE("hub: what a hard end has cut off is counted") {
     {
         test::Blocked blocked(bare.loop(1));
         for (int i = 0; i < 3; ++i) REQUIRE(hub.broadcast("in order") == BroadcastResult::taken);
+        hub.broadcast("not for her", {}, kvolt::BroadcastOptions().except(seat->id()));
         bare.on(0, [] {});
         test::Blocked home(bare.loop(0));
         for (int i = 0; i < 5; ++i) REQUIRE(hub.broadcast("never in order") == BroadcastResult::taken);
@@ -221,12 +222,38 @@ TEST_CASE("hub: what a hard end has cut off is counted") {
     }
     bare.stop();
     clear(*bare.app.loops());
-    CHECK(hub.stats().messages == 3);
+    CHECK(hub.stats().messages == 4);
     CHECK(hub.stats().dropped == 3);
     CHECK(hub.stats().refused == 5);
     CHECK(hub.broadcast("after") == BroadcastResult::stopped);
     seat.reset();
     connection.reset();
+}
+
+TEST_CASE("hub: seats are left on another thread while what there is of their app is destroyed") {
+    BareApp bare(2);
+    Hub<std::string> hub(bare.app);
+    bare.run();
+    std::vector<std::shared_ptr<FakeConnection>> connections;
+    std::vector<Hub<std::string>::Seat> seats;
+    for (std::size_t i = 0; i < 200; ++i)
+        bare.on(i % 2, [&] {
+            connections.push_back(std::make_shared<FakeConnection>(bare.loop(i % 2)));
+            seats.push_back(hub.join(connections[i]->socket(), "ann", "red"));
+        });
+    bare.stop();
+    for (auto& connection : connections) {  // as handlers that have not ended do, each keeps its own
+        auto& io = connection->loop().io();
+        boost::asio::post(io, [kept = std::move(connection)] {});
+    }
+    for (const auto& loop : *bare.app.loops()) loop->close();
+    std::thread leaving([&] {
+        for (auto& seat : seats) seat.leave();
+    });
+    clear(*bare.app.loops());
+    leaving.join();
+    CHECK(hub.size() == 0);
+    CHECK(hub.size("red") == 0);
 }
 
 TEST_CASE("hub: it may outlive its app") {

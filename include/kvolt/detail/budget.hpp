@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -151,11 +152,14 @@ private:
         burdens_.pop_back();
     }
 
+    // Without memory for that, whoever waits for more next calls again.
     void call() {
         if (called_.exchange(true, std::memory_order_relaxed)) return;
-        Undo undo([this] { called_.store(false, std::memory_order_relaxed); });
-        call_();
-        undo.done();
+        try {
+            call_();
+        } catch (const std::bad_alloc&) {
+            called_.store(false, std::memory_order_relaxed);
+        }
     }
 
     std::shared_ptr<Budget> budget_;

@@ -17,11 +17,11 @@ namespace kvolt::detail {
 template <class Reader>
 class HubCall {
 public:
-    /// @returns  false if the loop has ended.
-    static bool post(std::shared_ptr<Reader> reader) {
+    /// If the loop has ended, the queue is cleared now.
+    static void post(std::shared_ptr<Reader> reader) {
         Mailbox& mailbox = *reader->loop().mailbox();
         Reserve<>& room = reader->room();
-        return mailbox.post(room, [call = HubCall(std::move(reader))]() mutable {
+        mailbox.post(room, [call = HubCall(std::move(reader))]() mutable {
             Loop& loop = call.reader_->loop();
             Reserve<>& next = call.reader_->room();
             loop.take_turns(next, std::move(call));

@@ -68,22 +68,16 @@ public:
     std::uint64_t messages() const noexcept { return messages_.load(std::memory_order_relaxed); }
 
 private:
-    // The number of members that were dealt with.
+    // The number of members that were dealt with. Of what fails only moves do, for want of memory.
     std::size_t act(const std::shared_ptr<HubItem>& item) {
-        if (item->kind == Kind::depart) {
-            leave_roster(static_cast<HubMember&>(*item));
-            return 0;
-        }
+        if (item->kind == Kind::depart) return leave_roster(static_cast<HubMember&>(*item));
         if (item->kind == Kind::ask) return answer(std::static_pointer_cast<HubQuestion>(item));
         auto entry = std::static_pointer_cast<HubEntry>(item);
         switch (entry->kind) {
             case Kind::message:
                 messages_.store(messages_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
                 return address(entry);
-            case Kind::close:
-                history_rooms_.forget(entry->room);
-                entry->need_more().forget = entry->room;
-                return deal_to_room(entry);
+            case Kind::close: history_rooms_.forget(entry->room); return deal_to_room(entry);
             case Kind::enter: enter_roster(*entry); break;
             case Kind::leave: leave_roster(*entry); break;
             default: change_roster(*entry);
@@ -93,6 +87,7 @@ private:
 
     void enter_roster(HubEntry& entry) {
         HubMember& member = *entry.member;
+        if (!entry.more && !roster_.find(member.id)) return;
         Undo undo([&] {
             if (entry.more) leave_roster(member);
             refuse(entry);
@@ -112,22 +107,28 @@ private:
     }
 
     void change_roster(HubEntry& entry) {
+        if (!roster_.find(entry.member->id)) return;
         Undo undo([&] { refuse(entry); });
         roster_.change(*entry.member, std::move(entry.more->value), std::move(entry.more->key));
         undo.done();
     }
 
-    // There is no memory for a move. If it had to wait for its place, its member was told otherwise.
-    void refuse(HubEntry& entry) noexcept {
-        if (entry.waited) hooks_.guard([&] { entry.member->peer->close(close_code::internal_error, {}); });
+    // There is no memory for a move. If it had to wait for its place, its member was told otherwise. One who could not
+    // join takes no part in what follows, until it has been closed.
+    static void refuse(const HubEntry& entry) noexcept {
+        if (entry.waited) entry.member->shard->miss(*entry.member);
     }
 
-    void leave_roster(HubMember& member) noexcept {
+    // The number of its rooms, each of which is about as much work as a member.
+    std::size_t leave_roster(HubMember& member) noexcept {
+        std::size_t rooms = 0;
         roster_.remove(member, [&](const HubRoom& room) {
+            ++rooms;
             if (room.members.empty()) history_rooms_.use(room.name, false);
             if (!room.name.empty() || member.roomless)
                 hooks_.call(hooks_.left, member.peer, member.id, member.listed_value, std::string_view(room.name));
         });
+        return rooms;
     }
 
     std::size_t address(const std::shared_ptr<HubEntry>& entry) {
@@ -136,49 +137,45 @@ private:
         if (more && more->to != SeatId::none) return deal_to(roster_.find(more->to), entry);
         if (!more || more->key.empty()) return deal_to_room(entry);
         std::size_t members = 0;
-        for (const auto& member : roster_.find(more->key)) members += deal_to(member, entry);
+        for (HubMember* member : roster_.find(more->key)) members += deal_to(member->shared_from_this(), entry);
         return members;
     }
 
     // Messages of a history go to all loops, which keep them for those who come later.
-    void keep(HubEntry& entry) {
-        bool kept = entry.kind == Kind::message && keeps_history_ &&
-                    !(entry.more && (entry.more->where || !entry.more->options.history()));
-        if (!kept) return;
-        if (shards_.size() < loops_.size())
-            for (const auto& loop : loops_) shards_.of(*loop);
-        SeatId except = entry.more ? entry.more->options.except() : SeatId::none;
-        std::string key = entry.more ? entry.more->coalesce : std::string();
-        entry.kept = std::make_shared<const KeptMessage>(
-            KeptMessage{messages_.load(std::memory_order_relaxed), std::move(entry.frame), std::move(key), except});
-        if (auto forget = history_rooms_.keep(entry.room, !roster_.in(entry.room).empty()))
-            entry.need_more().forget = std::move(forget);
+    void keep(HubEntry& entry) noexcept {
+        if (!entry.kept) return;
+        entry.kept->place = messages_.load(std::memory_order_relaxed);
+        bool kept = Loop::attempt([&] {
+            if (shards_.size() < loops_.size())
+                for (const auto& loop : loops_) shards_.of(*loop);
+            entry.forget = history_rooms_.keep(entry.room, !roster_.in(entry.room).empty());
+        });
+        if (kept) return;
+        entry.frame = std::move(entry.kept->frame);  // its room has no history yet, so this leaves no gap
+        entry.kept.reset();
     }
 
     std::size_t deal_to_room(const std::shared_ptr<HubEntry>& entry) {
         keep(*entry);
-        if (seen_.size() != shards_.size()) seen_ = shards_.all();
         HubShard* own = nullptr;
-        for (HubShard* shard : seen_) {
-            if (!shard->listens() && !keeps_history_) continue;
-            if (&shard->loop() == &home_)
-                own = shard;
-            else
-                send(*shard, entry);
-        }
+        shards_.for_each([&](HubShard& shard) {
+            if (!shard.listens() && !keeps_history_) return;
+            if (&shard.loop() == &home_) {
+                own = &shard;
+                return;
+            }
+            accounts_.charge(*entry);
+            shard.send(entry, nullptr, {});
+        });
         return own ? own->deliver(*entry) : 0;
     }
 
     std::size_t deal_to(const std::shared_ptr<HubMember>& member, const std::shared_ptr<HubEntry>& entry) {
         if (!member) return 0;
         if (&member->shard->loop() == &home_) return member->shard->deliver(*entry, member.get());
-        send(*member->shard, entry, member);
-        return 0;
-    }
-
-    void send(HubShard& shard, const std::shared_ptr<HubEntry>& entry, std::shared_ptr<HubMember> only = nullptr) {
         accounts_.charge(*entry);
-        shard.send(entry, std::move(only));
+        member->shard->send(entry, member, accounts_.more(*entry, sizeof(HubDelivery)));
+        return 0;
     }
 
     std::size_t answer(const std::shared_ptr<HubQuestion>& question) {
@@ -203,7 +200,6 @@ private:
     const bool keeps_history_;
     std::atomic<std::uint64_t> messages_{0};
     std::shared_ptr<HubQuestion> answered_;
-    std::vector<HubShard*> seen_;
     HubRoster roster_;
     HubHistoryRooms history_rooms_;
 };

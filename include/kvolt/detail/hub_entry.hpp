@@ -43,7 +43,6 @@ struct HubEntry : HubItem {
         SeatId to = SeatId::none;                      // instead of a room
         std::string key;                               // instead of a room; of a member
         std::shared_ptr<const void> value;             // of a member
-        std::optional<std::string> forget;             // the history of this room
         std::uint16_t code = 0;                        // of a close; its reason is in `frame`
         std::shared_ptr<Peer> told_of;                 // by the hook that has said this
     };
@@ -54,8 +53,9 @@ struct HubEntry : HubItem {
     std::shared_ptr<Peer> by;           // of the seat that has said it
     bool waited = false;                // for its place, so that whoever made it was told that all is well
     std::unique_ptr<More> more;
-    std::shared_ptr<const KeptMessage> kept;  // has the frame, if there is a history
-    Charge charge, own;                       // while it is on its way between loops; of sums that the above keep
+    std::shared_ptr<KeptMessage> kept;  // has the frame, if it is for a history
+    std::optional<std::string> forget;  // the history of this room
+    Charge charge, own;                 // while it is on its way between loops; of sums that the above keep
 
     const std::string& message() const noexcept { return kept ? kept->frame : frame; }
 
@@ -64,9 +64,22 @@ struct HubEntry : HubItem {
         return *more;
     }
 
+    /// Take the memory that a history needs, while whoever says this can still be told that there is none.
+    void prepare_to_keep() {
+        if (kind != Kind::message || member) return;
+        if (more && (more->to != SeatId::none || !more->key.empty() || more->where || !more->options.history())) return;
+        kept = std::make_shared<KeptMessage>();
+        if (more) kept->key = more->coalesce;
+        if (more) kept->except = more->options.except();
+        kept->frame = std::move(frame);
+    }
+
     /// About how many bytes it takes.
     std::size_t size() const noexcept {
-        return sizeof(HubEntry) + message().size() + room.size() + (more ? sizeof(More) : 0);
+        std::size_t size = sizeof(HubEntry) + message().size() + room.size();
+        if (kept) size += sizeof(KeptMessage) + kept->key.size();
+        if (more) size += sizeof(More) + more->key.size() + more->coalesce.size() + more->options.coalesce().size();
+        return size;
     }
 };
 
@@ -84,12 +97,13 @@ inline std::shared_ptr<HubEntry> make_move(HubItem::Kind kind, std::shared_ptr<H
     return entry;
 }
 
-/// Bytes of what a hub has under way between threads, by who has to answer for it: of what a member does, and of what
-/// hooks say of that, its own connection.
+/// Bytes of what a hub has under way between threads: in all, and what one connection has to answer for. That is what
+/// its members say and do, and what hooks say of that.
 class HubAccounts {
 public:
     std::size_t messages() const noexcept { return messages_.load(std::memory_order_relaxed); }
     std::size_t closes() const noexcept { return closes_.load(std::memory_order_relaxed); }
+    std::size_t moves() const noexcept { return moves_.load(std::memory_order_relaxed); }
     static std::size_t moves(Peer& peer) noexcept { return peer.moves().load(std::memory_order_relaxed); }
     static std::size_t said(Peer& peer) noexcept { return peer.said().load(std::memory_order_relaxed); }
 
@@ -99,27 +113,48 @@ public:
     /// Count an entry until it is destroyed.
     void charge(HubEntry& entry) noexcept {
         if (entry.charge) return;
-        entry.charge = Charge(account(entry), entry.size());
-        if (entry.by) entry.own = Charge(entry.by->said(), entry.size());
+        const std::size_t size = entry.size();
+        entry.charge = Charge(account(entry), size);
+        if (auto* own = own_account(entry)) entry.own = Charge(*own, size);
     }
+
+    /// What comes on top if an entry goes to many seats one by one.
+    Charge more(const HubEntry& entry, std::size_t bytes) noexcept { return Charge(account(entry), bytes); }
 
 private:
-    std::atomic<std::size_t>& account(const HubEntry& entry) noexcept {
-        if (entry.more && entry.more->told_of) return entry.more->told_of->moves();
+    using Sum = std::atomic<std::size_t>;
+
+    static bool is_told(const HubEntry& entry) noexcept { return entry.more && entry.more->told_of; }
+
+    Sum& account(const HubEntry& entry) noexcept {
+        if (is_told(entry)) return moves_;
         if (entry.kind == HubItem::Kind::message) return messages_;
-        return entry.kind == HubItem::Kind::close ? closes_ : entry.member->peer->moves();
+        return entry.kind == HubItem::Kind::close ? closes_ : moves_;
     }
 
-    std::atomic<std::size_t> messages_{0}, closes_{0};
+    static Sum* own_account(const HubEntry& entry) noexcept {
+        if (is_told(entry)) return &entry.more->told_of->moves();
+        if (entry.kind == HubItem::Kind::message) return entry.by ? &entry.by->said() : nullptr;
+        return entry.kind == HubItem::Kind::close ? nullptr : &entry.member->peer->moves();
+    }
+
+    Sum messages_{0}, closes_{0}, moves_{0};
 };
 
 /// What a loop is to deliver.
 struct HubDelivery : HubItem {
-    HubDelivery(std::shared_ptr<const HubEntry> what, std::shared_ptr<HubMember> whom) noexcept
-        : HubItem(Kind::delivery), entry(std::move(what)), only(std::move(whom)) {}
+    HubDelivery(std::shared_ptr<const HubEntry> what, std::shared_ptr<HubMember> whom, std::size_t missed,
+                Charge for_it) noexcept
+        : HubItem(Kind::delivery),
+          entry(std::move(what)),
+          only(std::move(whom)),
+          gaps(missed),
+          charge(std::move(for_it)) {}
 
     const std::shared_ptr<const HubEntry> entry;
     const std::shared_ptr<HubMember> only;  // of the room
+    const std::size_t gaps;                 // so far, in what the loop was to deliver
+    const Charge charge;                    // where one entry may make many of these
 };
 
 }  // namespace kvolt::detail

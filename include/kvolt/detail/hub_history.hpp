@@ -22,10 +22,10 @@ namespace kvolt::detail {
 
 /// A message that is kept for those who come later.
 struct KeptMessage {
-    std::uint64_t place;  // in the hub's order
+    std::uint64_t place = 0;  // in the hub's order, once it has one
     std::string frame;
     std::string key;  // if not empty, a later one with this key replaces it
-    SeatId except;
+    SeatId except = SeatId::none;
 };
 
 /// The latest messages of each room, in order. Each loop has one, which is where the loop is in the hub's order.
@@ -58,6 +58,8 @@ public:
     void forget(std::string_view name) {
         if (auto found = rooms_.find(name); found != rooms_.end()) rooms_.erase(found);
     }
+
+    void clear() noexcept { rooms_.clear(); }
 
     /// Call `visit(const KeptMessage&, const Backlog& rest)` for what is kept of two rooms, in the hub's order; the
     /// rest is what this message and those behind it amount to.

@@ -8,6 +8,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <new>
 #include <string_view>
 #include <utility>
 
@@ -55,6 +56,20 @@ public:
                 log("kvolt: an exception left what a hub has called: " + describe(std::current_exception()));
             }
         } catch (...) {  // from the logger
+        }
+    }
+
+    /// Do a part of the hub's own work. Whoever is to answer for it when that fails does so; here it is logged.
+    template <class Function>
+    void attempt(Function function) const noexcept {
+        try {
+            try {
+                function();
+            } catch (const std::bad_alloc&) {
+                log("kvolt: a hub lacks memory, and closes the connections that would miss something");
+            }
+        } catch (...) {
+            guard([] { throw; });
         }
     }
 

@@ -10,6 +10,7 @@
 #include <kvolt/limits.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <concepts>
 #include <cstddef>
 #include <map>
@@ -29,6 +30,7 @@ struct HubMember;
 struct HubRoom {
     std::string name;
     std::vector<HubMember*> members;
+    std::vector<std::size_t> places;  // which of each member's places this is
 };
 
 /// One of a member's rooms, and where in its list the member is.
@@ -44,6 +46,7 @@ struct HubTarget {
     const std::shared_ptr<Peer> peer;
     Terms terms;  // this and the next: on the loop of its connection
     bool behind = false;
+    bool chosen = false;  // by the predicate of the message that is being sent
 };
 
 /// A member of a hub. Each part is touched by one thread alone. When it leaves for good it waits itself for that to
@@ -53,7 +56,8 @@ struct HubMember : HubTarget, HubItem, std::enable_shared_from_this<HubMember> {
               bool joined_no_room)
         : HubTarget{number, std::move(whose), {may_wait, when_full}}, HubItem(Kind::depart), roomless(joined_no_room) {}
 
-    const bool roomless;  // joined in no room
+    const bool roomless;              // joined in no room
+    std::atomic<bool> missed{false};  // something that it was to have: see HubShard::miss()
 
     // On the loop of its connection
     HubShard* shard = nullptr;
@@ -77,20 +81,24 @@ public:
     HubRooms& operator=(const HubRooms&) = delete;
 
     bool has(const HubMember& member, std::string_view name) const {
+        const HubRoom* room = look(name);
         const HubPlaces& places = member.*places_;
-        return std::any_of(places.begin(), places.end(),
-                           [&](const HubPlace& place) { return place.room->name == name; });
+        return std::any_of(places.begin(), places.end(), [&](const HubPlace& place) { return place.room == room; });
     }
 
     /// @returns  false if it was there already.
     bool enter(HubMember& member, std::string_view name) {
         HubPlaces& places = member.*places_;
         HubRoom& room = make(name);
-        if (find(places, room) != places.end()) return false;
+        if (find(places, &room) != places.end()) return false;
         Undo undo([&] { drop_if_empty(room); });
-        places.reserve(places.size() + 1);
+        places.push_back({&room, room.members.size()});
+        Undo unplaced([&] { places.pop_back(); });
+        room.places.push_back(places.size() - 1);
+        Undo unlisted([&] { room.places.pop_back(); });
         room.members.push_back(&member);
-        places.push_back({&room, room.members.size() - 1});
+        unlisted.done();
+        unplaced.done();
         undo.done();
         return true;
     }
@@ -98,14 +106,12 @@ public:
     /// @returns  false if it was not there.
     bool leave(HubMember& member, std::string_view name) {
         HubPlaces& places = member.*places_;
-        for (auto place = places.begin(); place != places.end(); ++place) {
-            if (place->room->name != name) continue;
-            vacate(*place);
-            drop_if_empty(*place->room);
-            places.erase(place);
-            return true;
-        }
-        return false;
+        auto place = find(places, look(name));
+        if (place == places.end()) return false;
+        vacate(*place);
+        drop_if_empty(*place->room);
+        for (place = places.erase(place); place != places.end(); ++place) --place->room->places[place->index];
+        return true;
     }
 
     /// Leave all rooms.
@@ -129,32 +135,38 @@ public:
 
     const std::vector<HubMember*>& in(std::string_view name) const {
         static const std::vector<HubMember*> none;
-        if (name.empty()) return everyone_.members;
-        auto found = rooms_.find(name);
-        return found == rooms_.end() ? none : found->second.members;
+        const HubRoom* room = look(name);
+        return room ? room->members : none;
     }
 
 private:
+    const HubRoom* look(std::string_view name) const {
+        if (name.empty()) return &everyone_;
+        auto found = rooms_.find(name);
+        return found == rooms_.end() ? nullptr : &found->second;
+    }
+
     HubRoom& make(std::string_view name) {
         if (name.empty()) return everyone_;
         auto found = rooms_.find(name);
         if (found != rooms_.end()) return found->second;
-        return rooms_.emplace(name, HubRoom{std::string(name), {}}).first->second;
+        return rooms_.emplace(name, HubRoom{std::string(name), {}, {}}).first->second;
     }
 
-    static HubPlaces::iterator find(HubPlaces& places, const HubRoom& room) {
-        auto place = places.begin();
-        while (place != places.end() && place->room != &room) ++place;
-        return place;
+    static HubPlaces::iterator find(HubPlaces& places, const HubRoom* room) {
+        return std::find_if(places.begin(), places.end(), [&](const HubPlace& place) { return place.room == room; });
     }
 
-    void vacate(HubPlace& place) {
-        auto& members = place.room->members;
+    // The last one moves up.
+    void vacate(const HubPlace& place) noexcept {
+        auto& [name, members, places] = *place.room;
         if (place.index + 1 < members.size()) {
             members[place.index] = members.back();
-            find(members.back()->*places_, *place.room)->index = place.index;
+            places[place.index] = places.back();
+            (members.back()->*places_)[places.back()].index = place.index;
         }
         members.pop_back();
+        places.pop_back();
     }
 
     void drop_if_empty(const HubRoom& room) noexcept {

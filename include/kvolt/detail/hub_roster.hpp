@@ -3,6 +3,7 @@
 
 #include <kvolt/broadcast_options.hpp>
 #include <kvolt/detail/hub_member.hpp>
+#include <kvolt/detail/undo.hpp>
 
 #include <map>
 #include <memory>
@@ -40,7 +41,7 @@ public:
     /// What is known of a member from now on.
     void change(HubMember& member, std::shared_ptr<const void> value, std::string key) {
         if (key != member.key) {
-            if (!key.empty()) keys_[key].push_back(&member);
+            if (!key.empty()) add_key(member, key);
             forget_key(member);
             member.key = std::move(key);
         }
@@ -53,14 +54,22 @@ public:
     }
 
     /// The seats of a key.
-    std::vector<std::shared_ptr<HubMember>> find(const std::string& key) const {
-        std::vector<std::shared_ptr<HubMember>> result;
-        if (auto found = keys_.find(key); found != keys_.end())
-            for (HubMember* member : found->second) result.push_back(find(member->id));
-        return result;
+    const std::vector<HubMember*>& find(const std::string& key) const {
+        static const std::vector<HubMember*> none;
+        auto found = keys_.find(key);
+        return found == keys_.end() ? none : found->second;
     }
 
 private:
+    void add_key(HubMember& member, const std::string& key) {
+        auto seats = keys_.try_emplace(key).first;
+        Undo undo([&] {
+            if (seats->second.empty()) keys_.erase(seats);
+        });
+        seats->second.push_back(&member);
+        undo.done();
+    }
+
     void forget_key(HubMember& member) {
         if (member.key.empty()) return;
         if (auto key = keys_.find(member.key); key != keys_.end()) {

@@ -1,6 +1,7 @@
 #ifndef KVOLT_DETAIL_HUB_SHARD_HPP
 #define KVOLT_DETAIL_HUB_SHARD_HPP
 
+#include <kvolt/detail/charge.hpp>
 #include <kvolt/detail/hub_call.hpp>
 #include <kvolt/detail/hub_core.hpp>
 #include <kvolt/detail/hub_entry.hpp>
@@ -9,6 +10,7 @@
 #include <kvolt/detail/hub_item.hpp>
 #include <kvolt/detail/hub_member.hpp>
 #include <kvolt/detail/hub_question.hpp>
+#include <kvolt/detail/hub_slow.hpp>
 #include <kvolt/detail/inbox.hpp>
 #include <kvolt/detail/loop.hpp>
 #include <kvolt/detail/outbox.hpp>
@@ -24,7 +26,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -47,15 +48,12 @@ public:
 
     Loop& loop() noexcept { return loop_; }
 
-    /// What has become of what was sent. Who is slow is closed and told of only in settle(): that appends, and the
-    /// hub's user may change who is a member.
-    struct Tally {
-        std::size_t queued = 0;
-        std::vector<std::shared_ptr<HubMember>> overflowing, behind;
-    };
+    /// The one that was made before this one; set once, before anything else.
+    void earlier(std::unique_ptr<HubShard> shard) noexcept { earlier_ = std::move(shard); }
+    HubShard* earlier() const noexcept { return earlier_.get(); }
 
     /// @returns  what is to be settled once all know of the member.
-    Tally join(HubMember& member, std::string_view room) {
+    HubTally join(HubMember& member, std::string_view room) {
         Undo undo([&] { rooms_.leave(member); });
         rooms_.enter(member, {});
         rooms_.enter(member, room);
@@ -66,23 +64,12 @@ public:
     }
 
     /// Let a member be in one more room. Returns the same.
-    Tally enter(HubMember& member, std::string_view room) {
+    HubTally enter(HubMember& member, std::string_view room) {
         rooms_.enter(member, room);
         return replay(member, room, room);
     }
 
-    void settle(Tally tally) {
-        for (const auto& member : tally.overflowing) {
-            Peer& peer = *member->peer;
-            if (peer.over()) continue;  // it has a second seat
-            peer.link()->outbox().shed();
-            peer.close(close_code::try_again_later, "too slow");
-        }
-        HubCounts::count(counts_->deliveries, tally.queued);
-        HubCounts::count(counts_->behind, tally.behind.size());
-        for (const auto& member : tally.behind)
-            if (Link* link = member->peer->link()) link->attempt([&] { fall_behind(member); });
-    }
+    void settle(HubTally tally) noexcept { slow_.settle(std::move(tally)); }
 
     bool is_in(const HubMember& member, std::string_view room) const { return rooms_.has(member, room); }
 
@@ -96,7 +83,8 @@ public:
         std::lock_guard lock(leaving_);
         for (const HubPlace& place : member.places) told(place.room->name);
         rooms_.leave(member);
-        if (Link* link = member.peer->link()) {
+        Link* link = member.peer->on_loop() ? member.peer->link() : nullptr;
+        if (link != nullptr) {
             link->outbox().leave(member.terms.sender);
             member.peer->let_go(&member);
         }
@@ -108,7 +96,7 @@ public:
     ///
     /// @returns  how many there are.
     std::size_t deliver(const HubEntry& entry, HubMember* only = nullptr) {
-        if (history_) Loop::attempt([&] { remember(entry); });
+        if (history_) remember(entry);
         if (entry.kind == HubEntry::Kind::close) return close(entry);
         if (only == nullptr) return send(entry, rooms_.in(entry.room));
         return only->places.empty() ? 0 : send(entry, std::span(&only, 1));
@@ -120,17 +108,28 @@ public:
     // Any thread
 
     /// Deliver this on the loop, behind what was sent before. Never fails: for want of memory, those who would miss it
-    /// are let go.
+    /// are closed. On the loop that gives the order.
     ///
-    /// @param only  If not nullptr, to this member alone.
-    void send(std::shared_ptr<const HubEntry> entry, std::shared_ptr<HubMember> only = nullptr) noexcept {
+    /// @param only    If not nullptr, to this member alone.
+    /// @param charge  For that.
+    void send(std::shared_ptr<const HubEntry> entry, std::shared_ptr<HubMember> only, Charge charge) noexcept {
         std::shared_ptr<HubItem> item;
-        if (Loop::attempt([&] { item = std::make_shared<HubDelivery>(std::move(entry), std::move(only)); })) {
+        if (Loop::attempt(
+                [&] { item = std::make_shared<HubDelivery>(std::move(entry), only, gaps_, std::move(charge)); })) {
             if (!push(std::move(item))) lose(static_cast<const HubDelivery&>(*item));
+        } else if (only) {
+            miss(*only);
         } else {
-            missed_.store(true, std::memory_order_relaxed);
-            wake();
+            ++gaps_;
+            all_missed_.store(true, std::memory_order_relaxed);
+            let_go();
         }
+    }
+
+    /// For want of memory, a member does not get what it was to have: it is closed. Takes no memory.
+    void miss(HubMember& member) noexcept {
+        member.missed.store(true, std::memory_order_relaxed);
+        let_go();
     }
 
     /// Deal with this on the loop: a delivery, an answered question, or a member that leaves from another thread.
@@ -150,12 +149,10 @@ public:
 
     /// @returns  true if there is more than what a turn has time for.
     bool take_turn() {
-        if (missed_.exchange(false, std::memory_order_relaxed))
-            for (HubMember* member : rooms_.everyone())
-                if (Link* link = member->peer->link()) link->abort();
+        if (missed_.exchange(false, std::memory_order_acquire)) close_missed();
         return inbox_.take_turn([&](std::shared_ptr<HubItem> next) {
             std::size_t members = 0;
-            hooks_.guard([&] { members = deal(std::move(next)); });
+            hooks_.attempt([&] { members = deal(std::move(next)); });
             return overhead + members;
         });
     }
@@ -191,9 +188,10 @@ public:
     }
 
 private:
-    struct HubCounts : SenderCounts {
-        Counter deliveries{0}, behind{0};
-    };
+    void let_go() noexcept {
+        missed_.store(true, std::memory_order_release);
+        wake();
+    }
 
     void wake() noexcept {
         Loop::attempt([&] { HubCall<HubShard>::post({owner_.lock(), this}); });  // or one waits already
@@ -203,14 +201,20 @@ private:
         switch (item->kind) {
             case HubItem::Kind::delivery: {
                 const auto& delivery = static_cast<const HubDelivery&>(*item);
+                if (std::exchange(seen_gaps_, delivery.gaps) != delivery.gaps) forget_all();
                 return deliver(*delivery.entry, delivery.only.get());
             }
             case HubItem::Kind::ask: {
+                Undo answered([&] { questions_.fetch_sub(1, std::memory_order_release); });
                 static_cast<HubQuestion&>(*item).tell();
-                questions_.fetch_sub(1, std::memory_order_release);
                 return 0;
             }
-            default: depart(std::static_pointer_cast<HubMember>(std::move(item))); return 0;
+            default: {
+                auto member = std::static_pointer_cast<HubMember>(std::move(item));
+                std::size_t rooms = member->places.size();
+                depart(std::move(member));
+                return rooms;
+            }
         }
     }
 
@@ -222,25 +226,33 @@ private:
     void lose(const HubDelivery& delivery) noexcept {
         if (delivery.entry->kind != HubItem::Kind::message) return;
         std::lock_guard lock(leaving_);
-        SenderCounts::count(counts_->dropped, delivery.only ? 1 : rooms_.in(delivery.entry->room).size());
+        SenderCounts::count(counts_->dropped, delivery.only ? 1 : addressed(*delivery.entry));
+    }
+
+    // How many members of its room get a message. A predicate must not be called any more.
+    std::size_t addressed(const HubEntry& entry) const noexcept {
+        const auto& members = rooms_.in(entry.room);
+        if (!entry.more) return members.size();
+        if (entry.more->where) return 0;
+        auto is_addressed = [&](const HubMember* member) { return member->id != entry.more->options.except(); };
+        return static_cast<std::size_t>(std::count_if(members.begin(), members.end(), is_addressed));
     }
 
     std::size_t send(const HubEntry& entry, std::span<HubMember* const> members) {
         if (members.empty()) return 0;
         std::size_t count = members.size();
         const HubEntry::More* more = entry.more.get();
-        std::vector<HubMember*> chosen;
-        if (more && more->where) {  // now: what it does must not come between the frame and its members
-            auto holds = [&](HubMember* member) { return hooks_.holds(more->where, member->value.get()); };
-            std::copy_if(members.begin(), members.end(), std::back_inserter(chosen), holds);
-            members = chosen;
-        }
-        Tally tally;
+        const bool chosen = more && more->where;
+        if (chosen)  // now: what it does must not come between the frame and its members
+            for (HubMember* member : members) member->chosen = hooks_.holds(more->where, member->value.get());
+        HubTally tally;
         std::string_view key = more ? std::string_view(more->coalesce) : std::string_view();
         SharedFrame frame(loop_, entry.message(), key);
         for (std::size_t i = 0; i < members.size(); ++i) {
             fetch_ahead(members.subspan(i));
-            if (!more || members[i]->id != more->options.except()) send(*members[i], frame, key.size(), tally);
+            HubMember& member = *members[i];
+            if (!more || (member.id != more->options.except() && (!chosen || member.chosen)))
+                send(member, frame, key.size(), tally);
         }
         settle(std::move(tally));
         return count;
@@ -253,11 +265,11 @@ private:
         if (members.size() > 2) prefetch(members[2]->peer->link(), sizeof(Link));
     }
 
-    void send(HubMember& member, SharedFrame& frame, std::size_t key, Tally& tally) {
+    void send(HubMember& member, SharedFrame& frame, std::size_t key, HubTally& tally) {
         if (Link* link = member.peer->link()) link->attempt([&] { send(*link, member, frame, key, tally); });
     }
 
-    void send(Link& link, HubMember& member, SharedFrame& frame, std::size_t key, Tally& tally) {
+    void send(Link& link, HubMember& member, SharedFrame& frame, std::size_t key, HubTally& tally) {
         SharedFrame::Range range = frame.for_one(member.peer->deflater());
         auto added = link.send(range.begin, range.end, Unit::droppable, member.terms, key);
         if (added == Outbox::Added::queued) {
@@ -267,44 +279,26 @@ private:
         if (added == Outbox::Added::backpressure) ++tally.queued;
         if (added == Outbox::Added::overflow)
             tally.overflowing.push_back(member.shared_from_this());
-        else if (is_behind(link.outbox(), member.terms.limit) && !std::exchange(member.behind, true))
+        else if (HubSlow::is_behind(link.outbox(), member.terms.limit) && !std::exchange(member.behind, true))
             tally.behind.push_back(member.shared_from_this());
     }
 
-    static bool is_behind(const Outbox& outbox, const Backlog& limit) noexcept {
-        return outbox.backlog() > limit.bytes / 2 || outbox.messages() > limit.messages / 2;
-    }
-
-    void fall_behind(const std::shared_ptr<HubMember>& member) {
-        await_drained(member);
-        hooks_.call(hooks_.behind, member->peer, member->id, member->value);
-    }
-
-    void await_drained(const std::shared_ptr<HubMember>& member) {
-        member->peer->when_drained(member.get(), [this, owner = owner_, weak = std::weak_ptr(member)] {
-            auto whole = owner.lock();
-            auto still = weak.lock();
-            if (whole && still) catch_up(still);
-        });
-    }
-
-    void catch_up(const std::shared_ptr<HubMember>& member) {
-        Link* link = member->peer->link();
-        if (link == nullptr || link->outbox().finished() || member->places.empty()) return;
-        if (link->outbox().backlog() > 0) return await_drained(member);  // already more
-        member->behind = false;
-        hooks_.call(hooks_.caught_up, member->peer, member->id, member->value);
-    }
-
     void remember(const HubEntry& entry) {
-        if (entry.more && entry.more->forget) history_->forget(*entry.more->forget);
-        if (entry.kept) history_->add(entry.room, entry.kept);
+        if (entry.forget) history_->forget(*entry.forget);
+        if (entry.kept && !Loop::attempt([&] { history_->add(entry.room, entry.kept); }))
+            history_->forget(entry.room);  // what follows has no gap then
+    }
+
+    // Something before this was missed, also by the history, and by those whom that was told of since.
+    void forget_all() {
+        if (history_) history_->clear();
+        for (HubMember* member : rooms_.everyone()) close(*member, close_code::internal_error, {});
     }
 
     // What is kept of a room, or of two. What is too much to wait for the member goes as far as the network takes it at
     // once, so that a history makes nobody slow; of the rest, the oldest is left out.
-    Tally replay(HubMember& member, std::string_view room, std::string_view other) {
-        Tally tally;
+    HubTally replay(HubMember& member, std::string_view room, std::string_view other) {
+        HubTally tally;
         Link* link = member.peer->link();
         if (!history_ || link == nullptr) return tally;
         const Outbox& outbox = link->outbox();
@@ -322,22 +316,37 @@ private:
     }
 
     std::size_t close(const HubEntry& entry) {
-        std::vector<std::shared_ptr<Peer>> peers;
-        for (HubMember* member : rooms_.in(entry.room)) peers.push_back(member->peer);
-        for (const auto& peer : peers) peer->close(entry.more->code, entry.frame);
-        return peers.size();
+        const auto& members = rooms_.in(entry.room);
+        for (HubMember* member : members) close(*member, entry.more->code, entry.frame);
+        return members.size();
+    }
+
+    // Its handler runs on later, not within this call: until then nobody leaves.
+    static void close(HubMember& member, std::uint16_t code, std::string_view reason) {
+        if (Link* link = member.peer->link()) link->attempt([&] { member.peer->close(code, reason); });
+    }
+
+    void close_missed() {
+        bool all = all_missed_.exchange(false, std::memory_order_relaxed);
+        for (HubMember* member : rooms_.everyone())
+            if (member->missed.exchange(false, std::memory_order_relaxed) || all)
+                close(*member, close_code::internal_error, {});
     }
 
     Loop& loop_;
+    std::unique_ptr<HubShard> earlier_;
     const HubHooks& hooks_;
     const std::weak_ptr<HubCore> owner_;
     HubRooms rooms_;
     std::optional<HubHistory> history_;
     const std::shared_ptr<HubCounts> counts_ = std::make_shared<HubCounts>();  // also of the connections
+    HubSlow slow_{hooks_, owner_, *counts_};
     std::atomic<std::size_t> size_{0}, questions_{0};
     std::mutex leaving_;  // when the loop has ended, several threads may leave
     Inbox<HubItem> inbox_;
-    std::atomic<bool> missed_{false};
+    std::atomic<bool> missed_{false}, all_missed_{false};  // by one member at least; by everyone
+    std::size_t gaps_ = 0;                                 // in what was sent here; of the loop that gives the order
+    std::size_t seen_gaps_ = 0;                            // of these, in what has come
     Reserve<> room_;
 };
 

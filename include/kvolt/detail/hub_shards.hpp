@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
-#include <vector>
+#include <utility>
 
 namespace kvolt::detail {
 
@@ -24,18 +24,21 @@ public:
     /// The shard of a loop, which is made when it is first needed.
     HubShard& of(Loop& loop) {
         std::lock_guard lock(mutex_);
-        for (const auto& shard : shards_)
+        for (HubShard* shard = latest_.get(); shard; shard = shard->earlier())
             if (&shard->loop() == &loop) return *shard;
-        shards_.push_back(std::make_unique<HubShard>(loop, history_, hooks_, owner_));
-        size_.store(shards_.size(), std::memory_order_release);
-        return *shards_.back();
+        auto made = std::make_unique<HubShard>(loop, history_, hooks_, owner_);
+        made->earlier(std::move(latest_));
+        latest_ = std::move(made);
+        first_.store(latest_.get(), std::memory_order_release);
+        size_.store(size() + 1, std::memory_order_release);
+        return *latest_;
     }
 
-    std::vector<HubShard*> all() const {
-        std::lock_guard lock(mutex_);
-        std::vector<HubShard*> result;
-        for (const auto& shard : shards_) result.push_back(shard.get());
-        return result;
+    /// Call a function with each. Takes no lock and no memory.
+    template <class Function>
+    void for_each(Function function) const {
+        for (HubShard* shard = first_.load(std::memory_order_acquire); shard; shard = shard->earlier())
+            function(*shard);
     }
 
     std::size_t size() const noexcept { return size_.load(std::memory_order_acquire); }
@@ -44,8 +47,9 @@ private:
     const History history_;
     const HubHooks& hooks_;
     std::weak_ptr<HubCore> owner_;
-    mutable std::mutex mutex_;
-    std::vector<std::unique_ptr<HubShard>> shards_;
+    std::mutex mutex_;
+    std::unique_ptr<HubShard> latest_;  // which has the others
+    std::atomic<HubShard*> first_{nullptr};
     std::atomic<std::size_t> size_{0};
 };
 

@@ -74,6 +74,9 @@ public:
         if (is_busy(*peer))
             throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
                                     "kvolt: Hub::join(): too many moves of this connection are under way");
+        if (accounts_.moves() > options_.queue())  // of connections that have gone, too
+            throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
+                                    "kvolt: Hub::join(): too many moves of all members are under way");
         joined_.store(true, std::memory_order_relaxed);
         SeatId id{++last_id_};
         auto member = std::make_shared<HubMember>(id, std::move(peer), options_.backlog().value_or(limits_.backlog),
@@ -97,14 +100,14 @@ public:
         if (member->places.size() > options_.rooms()) return MoveResult::too_many_rooms;  // one of them is everyone
         if (is_busy(*member->peer)) return MoveResult::busy;
         auto entry = make_move(Kind::enter, member, room);
-        auto replayed = member->shard->enter(*member, room);
-        Undo undo([&] { member->shard->leave(*member, room); });
         sizes_.enter(room);
         Undo uncounted([&] { sizes_.leave(room); });
-        submit_move(std::move(entry));
-        uncounted.done();
-        undo.done();
-        member->shard->settle(std::move(replayed));
+        auto replayed = member->shard->enter(*member, room);
+        bool done = Loop::attempt([&] { submit_move(std::move(entry)); });
+        if (done) uncounted.done();
+        if (!done) member->shard->leave(*member, room);
+        member->shard->settle(std::move(replayed));  // it has that in any case
+        if (!done) throw std::bad_alloc();
         return MoveResult::done;
     }
 
@@ -162,6 +165,7 @@ public:
             return BroadcastResult::full;
         }
         if (home_.mailbox()->closed()) return BroadcastResult::stopped;
+        if (options_.history().messages > 0) entry->prepare_to_keep();
         if (dealing_here()) {  // as hooks do: it comes right behind what they were called for
             waiting_.push(std::move(entry));
             return BroadcastResult::taken;
@@ -199,7 +203,7 @@ public:
     std::size_t size(std::string_view room) const override {
         if (!room.empty()) return sizes_.of(room);
         std::size_t sum = 0;
-        for (const HubShard* shard : shards_.all()) sum += shard->size();
+        shards_.for_each([&](const HubShard& shard) { sum += shard.size(); });
         return sum;
     }
 
@@ -209,7 +213,7 @@ public:
         stats.refused = refused_.load(std::memory_order_relaxed);
         stats.limited = limited_.load(std::memory_order_relaxed);
         stats.invalid = this->invalid();
-        for (const HubShard* shard : shards_.all()) shard->add_to(stats);
+        shards_.for_each([&](const HubShard& shard) { shard.add_to(stats); });
         return stats;
     }
 
@@ -240,17 +244,12 @@ private:
             order(std::move(item));
     }
 
-    // False if the home loop has ended.
+    // False if the home loop has ended. If it does so now, what was taken is let go of by clear(), which counts it.
     bool push(std::shared_ptr<HubItem>&& item) noexcept {
         auto pushed = incoming_.push(std::move(item));
-        return pushed == Inbox<HubItem>::Pushed::first ? wake_home() : pushed == Inbox<HubItem>::Pushed::queued;
-    }
-
-    // There is room for one, and one that waits does for all. False if the loop has ended.
-    bool wake_home() noexcept {
-        bool comes = true;
-        Loop::attempt([&] { comes = HubCall<HubStrand>::post(this->shared_from_this()); });
-        return comes;
+        if (pushed == Inbox<HubItem>::Pushed::first)  // there is room for one call, and one that waits does for all
+            Loop::attempt([&] { HubCall<HubStrand>::post(this->shared_from_this()); });
+        return pushed != Inbox<HubItem>::Pushed::closed;
     }
 
     bool is_busy(Peer& peer) const noexcept { return HubAccounts::moves(peer) > options_.moves(); }
@@ -280,7 +279,7 @@ private:
     bool take_turn() {
         return incoming_.take_turn([&](std::shared_ptr<HubItem> next) {
             dealt_ = 0;
-            hooks_.guard([&] { order(std::move(next)); });
+            hooks_.attempt([&] { order(std::move(next)); });
             return dealt_;
         });
     }
@@ -309,7 +308,7 @@ private:
         bool dealt = Loop::attempt([&] { dealt_ += dealer_.deal(item); });
         while (!waiting_.empty()) {
             auto next = waiting_.pop();
-            hooks_.guard([&] { dealt_ += dealer_.deal(next); });
+            hooks_.attempt([&] { dealt_ += dealer_.deal(next); });
         }
         dealing_ = false;
         failed_ = !dealt;

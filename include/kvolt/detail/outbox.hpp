@@ -17,8 +17,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -52,9 +54,14 @@ public:
     /// Somebody will send frames that may be dropped: what becomes of them is counted there.
     ///
     /// @returns  his number; that which he has already, if he sends here by several seats.
+    /// @throws std::length_error  if there is no number left.
     SenderId join(std::shared_ptr<SenderCounts> counts) {
         auto known = std::find_if(senders_.begin(), senders_.end(), [&](const auto& s) { return s.counts == counts; });
-        if (known == senders_.end()) known = senders_.insert(known, {std::move(counts), 0});
+        if (known == senders_.end()) {
+            if (senders_.size() == std::numeric_limits<SenderId>::max())
+                throw std::length_error("kvolt: one connection can join 65,535 hubs, and no more");
+            known = senders_.insert(known, {std::move(counts), 0});
+        }
         ++known->seats;
         return static_cast<SenderId>(known - senders_.begin() + 1);
     }

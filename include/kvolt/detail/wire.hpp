@@ -91,7 +91,10 @@ public:
         abort();
     }
 
-    void shed() override { protocol_->on_overload(); }
+    // Whoever is weighed now does not answer for this one.
+    void shed() override {
+        attempt([this] { protocol_->on_overload(); });
+    }
 
     void abandon() override {
         auto self = owner_.lock();

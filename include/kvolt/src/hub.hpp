@@ -100,6 +100,7 @@ KVOLT_INLINE BroadcastResult HubCore::close_room(std::string_view room, std::uin
     auto entry = std::make_shared<HubEntry>(HubItem::Kind::close);
     entry->frame = reason;
     entry->room = room;
+    entry->forget = entry->room;
     entry->need_more().code = code;
     return submit(std::move(entry));
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,7 +38,11 @@ struct Loaded final : Burden {
 // Some loops, whose threads are this one.
 struct FewLoops {
     FewLoops(std::size_t limit, std::size_t count) : budget(std::make_shared<Budget>(limit)), shares(count) {
-        for (auto& share : shares) share.join(budget, [&] { calls.push_back(&share); });
+        for (auto& share : shares)
+            share.join(budget, [&] {
+                if (std::exchange(no_memory, false)) throw std::bad_alloc();
+                calls.push_back(&share);
+            });
     }
 
     void run() {
@@ -46,6 +51,7 @@ struct FewLoops {
 
     std::string shed;
     std::vector<BudgetShare*> calls;
+    bool no_memory = false;  // for one call
     std::shared_ptr<Budget> budget;
     std::vector<BudgetShare> shares;
 };
@@ -122,6 +128,18 @@ TEST_CASE("budget: the heaviest connection goes on whatever loop it lives") {
     CHECK(loops.budget->used() == 52);
     c.wait(89);
     CHECK(loops.shed == "bc");
+}
+
+TEST_CASE("budget: a loop that there is no memory to call is called again, and nobody else answers for it") {
+    FewLoops loops(100, 2);
+    Loaded a(loops.shares[0], loops.shed, 'a'), b(loops.shares[1], loops.shed, 'b');
+    a.wait(80);
+    loops.no_memory = true;
+    b.wait(21);
+    CHECK(loops.calls.empty());
+    b.wait(22);
+    loops.run();
+    CHECK(loops.shed == "a");
 }
 
 TEST_CASE("budget: a loop that was the heaviest once passes the call on") {
