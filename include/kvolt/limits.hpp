@@ -49,7 +49,8 @@ struct Limits {
 
     /// At once; 0: as many as there are descriptors (RLIMIT_NOFILE), less a reserve. Past it, the connection that has
     /// waited for another request for longest is closed for a newcomer; if there is none, the one that has waited for
-    /// its first request or the rest of one for longest. If there is none either, newcomers wait.
+    /// its first request or the rest of a head for longest; else the one that has been silent within a body for longest,
+    /// for a second at least. If there is none either, newcomers wait.
     std::size_t connections = 0;
 
     /// At once from one address of IPv4 or one /64 network of IPv6, or 0 for no such limit. Past it, a newcomer from

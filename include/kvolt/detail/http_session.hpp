@@ -298,7 +298,7 @@ private:
     // Go on as far as the bytes at hand allow: parse, handle, answer, and so on; then read.
     void proceed(Self self) {
         proceeding_ = true;
-        Loop::Turn turn;
+        Loop::Turn turn(wire_.loop());
         while (!wire_.finishing() && !wire_.closed() && !websocket_ && step(self))
             if (state_ == State::head && http_->reader.has_more() && turn.over()) go_on_later(self);
         proceeding_ = false;

@@ -92,21 +92,27 @@ public:
     /// How long one connection does what it has at hand while others wait, about.
     static constexpr auto turn = std::chrono::microseconds(200);
 
+    /// Since this began. In tests that move the clock, no time goes by but theirs.
+    Clock::duration running() const noexcept { return standing_ ? *standing_ : Clock::now() - started_; }
+
     /// A connection's turn. The clock is read only where it does more than one thing.
     class Turn {
     public:
+        explicit Turn(const Loop& loop) noexcept : loop_(loop) {}
+
         /// Asked before each thing but the first.
         ///
         /// @param things  How many are done between two looks at the clock; more for what takes less.
         bool over(unsigned things = 1) {
             if (++asked_ % things != 0) return false;
-            Clock::time_point now = Clock::now();
+            Clock::duration now = loop_.running();
             if (asked_ == things) begun_ = now;
             return now - begun_ >= turn;
         }
 
     private:
-        Clock::time_point begun_;
+        const Loop& loop_;
+        Clock::duration begun_{};
         unsigned asked_ = 0;
     };
 
@@ -175,9 +181,7 @@ public:
     void arm_at(Deadline& deadline, Tick due) { wheel_.arm(deadline, due); }
 
     /// Ticks since the loop was made. By the clock: a handler may have kept the loop busy for long.
-    Tick now() const noexcept {
-        return static_cast<Tick>((standing_ ? *standing_ : Clock::now() - started_) / tick_length);
-    }
+    Tick now() const noexcept { return static_cast<Tick>(running() / tick_length); }
 
     /// Enough ticks for this delay, also for one without end.
     static Tick ticks(std::chrono::milliseconds delay) noexcept {

@@ -58,7 +58,7 @@ public:
     SenderId join(std::shared_ptr<SenderCounts> counts) {
         auto known = std::find_if(senders_.begin(), senders_.end(), [&](const auto& s) { return s.counts == counts; });
         if (known == senders_.end()) {
-            if (senders_.size() == std::numeric_limits<SenderId>::max())
+            if (senders_.size() == (std::numeric_limits<SenderId>::max)())
                 throw std::length_error("kvolt: one connection can join 65,535 hubs, and no more");
             known = senders_.insert(known, {std::move(counts), 0});
         }

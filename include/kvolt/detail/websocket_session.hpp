@@ -90,7 +90,7 @@ public:
 
     /// The last message was taken: read on.
     void read_more() {
-        if (reading_ || working_ || waits() || over()) return;
+        if (input_ != Input::rest || waits() || over()) return;
         last_received_ = wire_.loop().now();  // the time that it was not read from does not count against the peer
         if (message_since_) message_since_ = last_received_;
         go_on(owner_.lock());
@@ -155,8 +155,8 @@ public:
         bool backlogged = wire_.outbox().backlog() > 0;
         Tick alive = (std::max)(last_received_, last_progress_);
         if (backlogged && late(last_progress_, limits_.silence_timeout)) return give_up();
-        if (reading_ && late(alive, limits_.silence_timeout)) return give_up();
-        if (reading_ && message_since_ && late(*message_since_, limits_.message_timeout))
+        if (input_ == Input::read && late(alive, limits_.silence_timeout)) return give_up();
+        if (input_ == Input::read && message_since_ && late(*message_since_, limits_.message_timeout))
             return peer_->close(close_code::policy_violation, "message took too long");
         if (late(pinged_at_, limits_.ping_interval) && !backlogged) ping();
         wire_.arm_at(next);
@@ -218,8 +218,16 @@ private:
                           [this, self = owner_.lock(), function = std::move(function)] { wire_.attempt(function); });
     }
 
-    // For the handler to take a message, the peer to take what a pong is queued behind, or others to have their turn.
-    bool waits() const noexcept { return peer_->has_message() || unanswered_ || turn_over_; }
+    // What becomes of what the peer sends.
+    enum class Input {
+        rest,   // nothing: somebody has to take what came before, or it is over
+        read,   // the socket is read
+        taken,  // frames are taken off what came
+        later,  // that goes on when others have had their turn
+    };
+
+    // For the handler to take a message, or the peer to take what a pong is queued behind.
+    bool waits() const noexcept { return peer_->has_message() || unanswered_; }
 
     bool over() const noexcept { return ended_ || wire_.finishing() || wire_.closed(); }
 
@@ -231,9 +239,9 @@ private:
 
     // Deal with what is there, then read.
     void go_on(Owner self) {
-        if (reading_ || working_) return;
+        if (input_ != Input::rest) return;
         unread_ = take(unread_);
-        if (!waits() && !over()) read(std::move(self));
+        if (input_ == Input::rest && !waits() && !over()) read(std::move(self));
     }
 
     // What is unread now is a part of a frame's head, or of a control frame.
@@ -245,10 +253,10 @@ private:
             std::memmove(buffer_.data(), unread_.data(), have);
         buffer_.resize(read_size_);
         unread_ = {};
-        reading_ = true;
+        input_ = Input::read;
         wire_.read(boost::asio::buffer(buffer_) + have,
                    [this, have, self = std::move(self)](Error error, std::size_t size) mutable {
-                       reading_ = false;
+                       input_ = Input::rest;
                        if (error) return on_vanished();
                        last_received_ = wire_.loop().now();
                        unread_ = take(std::span(buffer_).first(have + size));
@@ -260,7 +268,7 @@ private:
     // Take what more there is at once, as far as one turn may go: so large messages need few reads.
     void read_rest() {
         read_size_ = read_size;
-        if (waits() || over()) return;
+        if (input_ != Input::rest || waits() || over()) return;
         std::span<char> scratch = wire_.loop().scratch();
         std::size_t have = unread_.size();
         std::copy(unread_.begin(), unread_.end(), scratch.begin());
@@ -273,9 +281,9 @@ private:
 
     // Take frames off the front of what came, as far as their answers have room.
     std::span<char> take(std::span<char> input) {
-        working_ = true;
+        input_ = Input::taken;
         bool more = true;
-        Loop::Turn turn;
+        Loop::Turn turn(wire_.loop());
         while (more && !waits() && !over()) {
             auto result = reader_.read(input);
             if (result != FrameReader::Result::more && !reader_.in_message()) message_since_.reset();
@@ -287,9 +295,12 @@ private:
                 case FrameReader::Result::close: on_end({}); break;
                 case FrameReader::Result::fault: on_end(reader_.reason()); break;
             }
-            if (more && turn.over(4)) go_on_later();
+            if (more && turn.over(4)) {
+                go_on_later();
+                break;
+            }
         }
-        working_ = false;
+        if (input_ == Input::taken) input_ = Input::rest;
         if (over()) return {};
         if (!reader_.in_message() && input.empty())
             message_since_.reset();
@@ -300,10 +311,10 @@ private:
 
     void go_on_later() {
         wire_.loop().go_on_later([this, self = owner_.lock()] {
-            turn_over_ = false;
+            input_ = Input::rest;
             wire_.attempt([this] { read_more(); });
         });
-        turn_over_ = true;
+        input_ = Input::later;
     }
 
     void on_message() {
@@ -394,9 +405,7 @@ private:
     std::uint32_t pings_ = 0;
     Loop::Clock::time_point ping_sent_;      // the last one
     std::optional<std::string> unanswered_;  // ping, which has to wait
-    bool reading_ = false;
-    bool working_ = false;    // on what came
-    bool turn_over_ = false;  // others are to have theirs before more is taken
+    Input input_ = Input::rest;
     bool pong_due_ = false;
     bool overloaded_ = false;  // about to be closed for what waits for all connections
     bool closing_ = false;     // our close frame is on its way
