@@ -5,9 +5,9 @@
 
 #include "blocked.hpp"
 #include <kvolt/app.hpp>
-#include <kvolt/detail/frame.hpp>
-#include <kvolt/detail/loop.hpp>
-#include <kvolt/detail/peer.hpp>
+#include <kvolt/detail/core/frame.hpp>
+#include <kvolt/detail/net/loop.hpp>
+#include <kvolt/detail/websocket/peer.hpp>
 #include <kvolt/websocket.hpp>
 
 #include <boost/asio/buffer.hpp>

@@ -1,7 +1,7 @@
 #ifndef KVOLT_TESTS_BLOCKED_HPP
 #define KVOLT_TESTS_BLOCKED_HPP
 
-#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/net/loop.hpp>
 
 #include <boost/asio/post.hpp>
 

@@ -3,12 +3,12 @@
 
 #include <kvolt/config.hpp>
 #include <kvolt/context.hpp>
-#include <kvolt/detail/app_core.hpp>
-#include <kvolt/detail/lifecycle.hpp>
-#include <kvolt/detail/loops.hpp>
-#include <kvolt/detail/needs.hpp>
-#include <kvolt/detail/server_handle.hpp>
-#include <kvolt/detail/undo.hpp>
+#include <kvolt/detail/core/needs.hpp>
+#include <kvolt/detail/core/undo.hpp>
+#include <kvolt/detail/net/loops.hpp>
+#include <kvolt/detail/server/app_core.hpp>
+#include <kvolt/detail/server/handle.hpp>
+#include <kvolt/detail/server/lifecycle.hpp>
 #include <kvolt/group.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/limits.hpp>

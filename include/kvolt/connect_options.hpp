@@ -3,7 +3,7 @@
 
 #include <kvolt/backoff.hpp>
 #include <kvolt/connect_error.hpp>
-#include <kvolt/detail/list.hpp>
+#include <kvolt/detail/core/list.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/url.hpp>
 

@@ -1,10 +1,10 @@
 #ifndef KVOLT_CONTEXT_HPP
 #define KVOLT_CONTEXT_HPP
 
-#include <kvolt/detail/exchange.hpp>
-#include <kvolt/detail/file.hpp>
-#include <kvolt/detail/needs.hpp>
-#include <kvolt/detail/path_match.hpp>
+#include <kvolt/detail/core/needs.hpp>
+#include <kvolt/detail/files/file.hpp>
+#include <kvolt/detail/http/path_match.hpp>
+#include <kvolt/detail/server/exchange.hpp>
 #include <kvolt/events.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/request.hpp>

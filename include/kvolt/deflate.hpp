@@ -4,9 +4,9 @@
 // Compressed WebSocket messages: permessage-deflate (RFC 7692). This header needs zlib (target kvolt::deflate).
 
 #include <kvolt/deflate_options.hpp>
-#include <kvolt/detail/compression.hpp>
-#include <kvolt/detail/deflate_agreement.hpp>
-#include <kvolt/detail/zlib_stream.hpp>
+#include <kvolt/detail/websocket/compression.hpp>
+#include <kvolt/detail/websocket/deflate_agreement.hpp>
+#include <kvolt/detail/websocket/zlib_stream.hpp>
 
 #include <memory>
 #include <optional>

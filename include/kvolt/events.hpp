@@ -3,7 +3,7 @@
 
 // Server-sent events, as browsers' EventSource takes them (HTML Standard, section 9.2).
 
-#include <kvolt/detail/exchange.hpp>
+#include <kvolt/detail/server/exchange.hpp>
 #include <kvolt/handler.hpp>
 
 #include <chrono>

@@ -1,7 +1,7 @@
 #ifndef KVOLT_GROUP_HPP
 #define KVOLT_GROUP_HPP
 
-#include <kvolt/detail/needs.hpp>
+#include <kvolt/detail/core/needs.hpp>
 #include <kvolt/handler.hpp>
 
 #include <concepts>

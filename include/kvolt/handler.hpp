@@ -4,7 +4,7 @@
 // What a route can be given: handlers and middleware, plain functions or coroutines.
 
 #include <kvolt/config.hpp>
-#include <kvolt/detail/needs.hpp>
+#include <kvolt/detail/core/needs.hpp>
 
 #include <boost/asio/awaitable.hpp>
 
@@ -54,9 +54,7 @@ struct Step {
 /// The middleware that guards a route, outermost first, and its handler at the end.
 class Chain {
 public:
-    void add(Step step) {
-        steps_.push_back(std::move(step));
-    }
+    void add(Step step) { steps_.push_back(std::move(step)); }
 
     void add(const std::vector<Step>& steps) {
         for (const Step& step : steps) add(step);

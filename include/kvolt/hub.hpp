@@ -3,10 +3,10 @@
 
 #include <kvolt/app.hpp>
 #include <kvolt/broadcast_options.hpp>
-#include <kvolt/detail/hub_core.hpp>
-#include <kvolt/detail/hub_seat.hpp>
-#include <kvolt/detail/lifecycle.hpp>
-#include <kvolt/detail/waiter.hpp>
+#include <kvolt/detail/core/waiter.hpp>
+#include <kvolt/detail/hub/core.hpp>
+#include <kvolt/detail/hub/seat.hpp>
+#include <kvolt/detail/server/lifecycle.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/hub_options.hpp>
 #include <kvolt/hub_results.hpp>

@@ -3,7 +3,7 @@
 
 // WebSocket messages, and the close codes of RFC 6455.
 
-#include <kvolt/detail/utf8.hpp>
+#include <kvolt/detail/core/utf8.hpp>
 
 #include <concepts>
 #include <cstdint>

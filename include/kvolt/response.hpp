@@ -2,7 +2,7 @@
 #define KVOLT_RESPONSE_HPP
 
 #include <kvolt/body_encoder.hpp>
-#include <kvolt/detail/file.hpp>
+#include <kvolt/detail/files/file.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -1,7 +1,7 @@
 #ifndef KVOLT_RESPONSE_STREAM_HPP
 #define KVOLT_RESPONSE_STREAM_HPP
 
-#include <kvolt/detail/exchange.hpp>
+#include <kvolt/detail/server/exchange.hpp>
 #include <kvolt/handler.hpp>
 
 #include <string_view>

@@ -3,7 +3,7 @@
 
 // Which handler a request belongs to. A look-up allocates nothing.
 
-#include <kvolt/detail/path_match.hpp>
+#include <kvolt/detail/http/path_match.hpp>
 #include <kvolt/handler.hpp>
 
 #include <cstddef>

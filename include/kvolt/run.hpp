@@ -3,7 +3,7 @@
 
 // A loop without a server: for programs that are clients only.
 
-#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/net/loop.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/limits.hpp>
 

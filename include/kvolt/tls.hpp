@@ -4,8 +4,8 @@
 // HTTPS and wss://. Not part of kvolt.hpp: link kvolt::tls, which brings OpenSSL.
 
 #include <kvolt/app.hpp>
-#include <kvolt/detail/tls_context.hpp>
-#include <kvolt/detail/undo.hpp>
+#include <kvolt/detail/core/undo.hpp>
+#include <kvolt/detail/tls/context.hpp>
 #include <kvolt/server.hpp>
 
 #include <functional>

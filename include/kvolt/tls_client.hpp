@@ -4,7 +4,7 @@
 // wss:// for WebSocketClient. Not part of kvolt.hpp: link kvolt::tls, which brings OpenSSL.
 
 #include <kvolt/connect_options.hpp>
-#include <kvolt/detail/tls_client_settings.hpp>
+#include <kvolt/detail/tls/client_settings.hpp>
 
 #include <functional>
 #include <openssl/ssl.h>

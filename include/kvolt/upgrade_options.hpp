@@ -1,7 +1,7 @@
 #ifndef KVOLT_UPGRADE_OPTIONS_HPP
 #define KVOLT_UPGRADE_OPTIONS_HPP
 
-#include <kvolt/detail/origin_list.hpp>
+#include <kvolt/detail/http/origin_list.hpp>
 
 #include <functional>
 #include <memory>

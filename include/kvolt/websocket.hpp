@@ -1,7 +1,7 @@
 #ifndef KVOLT_WEBSOCKET_HPP
 #define KVOLT_WEBSOCKET_HPP
 
-#include <kvolt/detail/peer.hpp>
+#include <kvolt/detail/websocket/peer.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/message.hpp>
 

@@ -5,8 +5,8 @@
 
 #include <kvolt/connect_error.hpp>
 #include <kvolt/connect_options.hpp>
-#include <kvolt/detail/random.hpp>
-#include <kvolt/detail/websocket_url.hpp>
+#include <kvolt/detail/client/websocket_url.hpp>
+#include <kvolt/detail/core/random.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/websocket.hpp>
 

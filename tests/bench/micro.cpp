@@ -6,14 +6,14 @@
 
 #include "github_routes.hpp"
 #include <kvolt/app.hpp>
-#include <kvolt/detail/client_frame.hpp>
-#include <kvolt/detail/frame.hpp>
-#include <kvolt/detail/frame_reader.hpp>
-#include <kvolt/detail/loop.hpp>
-#include <kvolt/detail/outbox.hpp>
-#include <kvolt/detail/peer.hpp>
-#include <kvolt/detail/request_check.hpp>
-#include <kvolt/detail/request_reader.hpp>
+#include <kvolt/detail/core/frame.hpp>
+#include <kvolt/detail/http/request_check.hpp>
+#include <kvolt/detail/http/request_reader.hpp>
+#include <kvolt/detail/net/loop.hpp>
+#include <kvolt/detail/net/outbox.hpp>
+#include <kvolt/detail/websocket/client_frame.hpp>
+#include <kvolt/detail/websocket/frame_reader.hpp>
+#include <kvolt/detail/websocket/peer.hpp>
 #include <kvolt/hub.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/request.hpp>

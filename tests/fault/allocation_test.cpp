@@ -3,8 +3,8 @@
 #include "fail_each.hpp"
 #include "folder.hpp"
 #include "world.hpp"
-#include <kvolt/detail/client_frame.hpp>
-#include <kvolt/detail/frame.hpp>
+#include <kvolt/detail/core/frame.hpp>
+#include <kvolt/detail/websocket/client_frame.hpp>
 #include <kvolt/middleware/timeout.hpp>
 
 #include <boost/asio/post.hpp>

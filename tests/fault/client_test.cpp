@@ -7,8 +7,8 @@
 #include "server/tls_client.hpp"
 #include <kvolt/app.hpp>
 #include <kvolt/deflate.hpp>
-#include <kvolt/detail/memory_server.hpp>
-#include <kvolt/detail/tls_session.hpp>
+#include <kvolt/detail/testing/memory_server.hpp>
+#include <kvolt/detail/tls/session.hpp>
 #include <kvolt/run.hpp>
 #include <kvolt/tls_client.hpp>
 #include <kvolt/websocket_client.hpp>

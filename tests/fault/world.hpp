@@ -7,11 +7,11 @@
 #include "memory.hpp"
 #include <kvolt.hpp>
 #include <kvolt/deflate.hpp>
-#include <kvolt/detail/client_connections.hpp>
-#include <kvolt/detail/http_session.hpp>
-#include <kvolt/detail/memory_server.hpp>
-#include <kvolt/detail/memory_stream.hpp>
-#include <kvolt/detail/response_parser.hpp>
+#include <kvolt/detail/http/response_parser.hpp>
+#include <kvolt/detail/server/http_session.hpp>
+#include <kvolt/detail/testing/client_connections.hpp>
+#include <kvolt/detail/testing/memory_server.hpp>
+#include <kvolt/detail/testing/memory_stream.hpp>
 #include <kvolt/testing/connection.hpp>
 #include <kvolt/testing/websocket.hpp>
 

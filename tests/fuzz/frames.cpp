@@ -3,8 +3,8 @@
 
 #include "require.hpp"
 #include <kvolt/deflate.hpp>
-#include <kvolt/detail/deflate_agreement.hpp>
-#include <kvolt/detail/frame_reader.hpp>
+#include <kvolt/detail/websocket/deflate_agreement.hpp>
+#include <kvolt/detail/websocket/frame_reader.hpp>
 
 #include <algorithm>
 #include <cstddef>

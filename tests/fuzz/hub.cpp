@@ -6,15 +6,15 @@
 #include "outbox_model.hpp"
 #include "require.hpp"
 #include <kvolt/app.hpp>
-#include <kvolt/detail/frame.hpp>
-#include <kvolt/detail/hub_core.hpp>
-#include <kvolt/detail/hub_entry.hpp>
-#include <kvolt/detail/hub_item.hpp>
-#include <kvolt/detail/hub_seat.hpp>
-#include <kvolt/detail/hub_shard.hpp>
-#include <kvolt/detail/inbox.hpp>
-#include <kvolt/detail/loop.hpp>
-#include <kvolt/detail/peer.hpp>
+#include <kvolt/detail/core/frame.hpp>
+#include <kvolt/detail/core/inbox.hpp>
+#include <kvolt/detail/hub/core.hpp>
+#include <kvolt/detail/hub/entry.hpp>
+#include <kvolt/detail/hub/item.hpp>
+#include <kvolt/detail/hub/seat.hpp>
+#include <kvolt/detail/hub/shard.hpp>
+#include <kvolt/detail/net/loop.hpp>
+#include <kvolt/detail/websocket/peer.hpp>
 #include <kvolt/hub.hpp>
 
 #include <boost/asio/buffer.hpp>

@@ -4,8 +4,8 @@
 #include "input.hpp"
 #include "outbox_model.hpp"
 #include "require.hpp"
-#include <kvolt/detail/frame.hpp>
-#include <kvolt/detail/outbox.hpp>
+#include <kvolt/detail/core/frame.hpp>
+#include <kvolt/detail/net/outbox.hpp>
 #include <kvolt/limits.hpp>
 
 #include <boost/asio/buffer.hpp>

@@ -1,7 +1,7 @@
 #ifndef KVOLT_TESTS_FUZZ_OUTBOX_MODEL_HPP
 #define KVOLT_TESTS_FUZZ_OUTBOX_MODEL_HPP
 
-#include <kvolt/detail/outbox.hpp>
+#include <kvolt/detail/net/outbox.hpp>
 #include <kvolt/limits.hpp>
 
 #include <algorithm>

@@ -2,9 +2,9 @@
 // client has written may hide what a proxy adds behind it.
 
 #include "require.hpp"
-#include <kvolt/detail/forwarded.hpp>
-#include <kvolt/detail/ip.hpp>
-#include <kvolt/detail/proxy_protocol.hpp>
+#include <kvolt/detail/http/forwarded.hpp>
+#include <kvolt/detail/http/proxy_protocol.hpp>
+#include <kvolt/detail/net/ip.hpp>
 #include <kvolt/proxy_headers.hpp>
 #include <kvolt/request.hpp>
 #include <kvolt/url.hpp>

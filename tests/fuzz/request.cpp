@@ -2,8 +2,8 @@
 // are cut, and what it lets through must keep its promises.
 
 #include "require.hpp"
-#include <kvolt/detail/request_check.hpp>
-#include <kvolt/detail/request_reader.hpp>
+#include <kvolt/detail/http/request_check.hpp>
+#include <kvolt/detail/http/request_reader.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/request.hpp>
 #include <kvolt/url.hpp>

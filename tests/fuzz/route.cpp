@@ -2,9 +2,9 @@
 // The input is a request line without a version and then fields, one a line: `GET /a?b` `Host: h` ...
 
 #include "require.hpp"
-#include <kvolt/detail/handshake.hpp>
-#include <kvolt/detail/origin_list.hpp>
-#include <kvolt/detail/request_check.hpp>
+#include <kvolt/detail/http/origin_list.hpp>
+#include <kvolt/detail/http/request_check.hpp>
+#include <kvolt/detail/websocket/handshake.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/request.hpp>
 #include <kvolt/router.hpp>

@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-BEAST = "kvolt/detail/beast.hpp"
+BEAST = "kvolt/detail/http/beast.hpp"
 MACROS = re.compile(r"KVOLT_(VERSION|VERSION_MAJOR|VERSION_MINOR|VERSION_PATCH|INLINE)$")
 PRIVATE = {"detail", "impl", "aux_"}
 

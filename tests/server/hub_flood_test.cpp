@@ -2,7 +2,7 @@
 #include "catch.hpp"
 #include "eventually.hpp"
 #include "hub_server.hpp"
-#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/net/loop.hpp>
 #include <kvolt/hub.hpp>
 #include <kvolt/run.hpp>
 #include <kvolt/websocket.hpp>

@@ -3,8 +3,8 @@
 #include "eventually.hpp"
 #include "hub_server.hpp"
 #include <kvolt/app.hpp>
-#include <kvolt/detail/loop.hpp>
-#include <kvolt/detail/peer.hpp>
+#include <kvolt/detail/net/loop.hpp>
+#include <kvolt/detail/websocket/peer.hpp>
 #include <kvolt/hub.hpp>
 #include <kvolt/websocket.hpp>
 

@@ -3,7 +3,7 @@
 #include "eventually.hpp"
 #include "socket_path.hpp"
 #include <kvolt.hpp>
-#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/net/loop.hpp>
 #include <kvolt/run.hpp>
 
 #include <boost/asio/post.hpp>

@@ -9,7 +9,7 @@
 #include "websocket_server.hpp"
 #include <kvolt.hpp>
 #include <kvolt/deflate.hpp>
-#include <kvolt/detail/undo.hpp>
+#include <kvolt/detail/core/undo.hpp>
 #include <kvolt/middleware.hpp>
 
 #include <boost/asio/steady_timer.hpp>

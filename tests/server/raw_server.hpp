@@ -4,7 +4,7 @@
 // A server that does exactly what a test tells it to, for the connections of one client after the other.
 
 #include "client.hpp"
-#include <kvolt/detail/handshake.hpp>
+#include <kvolt/detail/websocket/handshake.hpp>
 
 #include <sys/socket.h>
 #include <unistd.h>

@@ -7,7 +7,7 @@
 #include "websocket_server.hpp"
 #include <kvolt/app.hpp>
 #include <kvolt/context.hpp>
-#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/net/loop.hpp>
 #include <kvolt/events.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/listen_options.hpp>

@@ -4,8 +4,8 @@
 #include "socket_path.hpp"
 #include "websocket_server.hpp"
 #include "with_socket.hpp"
-#include <kvolt/detail/connector.hpp>
-#include <kvolt/detail/timer.hpp>
+#include <kvolt/detail/client/connector.hpp>
+#include <kvolt/detail/net/timer.hpp>
 #include <kvolt/hub.hpp>
 #include <kvolt/run.hpp>
 #include <kvolt/websocket_client.hpp>

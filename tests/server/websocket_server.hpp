@@ -7,7 +7,7 @@
 #include "client.hpp"
 #include <kvolt/app.hpp>
 #include <kvolt/context.hpp>
-#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/net/loop.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/server.hpp>
 #include <kvolt/websocket.hpp>

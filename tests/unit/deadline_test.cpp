@@ -3,7 +3,7 @@
 #include "server/client.hpp"
 #include <kvolt/app.hpp>
 #include <kvolt/context.hpp>
-#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/net/loop.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/middleware/timeout.hpp>
 

@@ -1,7 +1,7 @@
 #include "catch.hpp"
 #include "deflate_peer.hpp"
 #include <kvolt/deflate.hpp>
-#include <kvolt/detail/frame_reader.hpp>
+#include <kvolt/detail/websocket/frame_reader.hpp>
 #include <kvolt/error.hpp>
 
 #include <algorithm>

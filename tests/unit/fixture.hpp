@@ -4,10 +4,10 @@
 // A Context without a server: what handlers and middleware do with it is seen in its parts.
 
 #include <kvolt/context.hpp>
-#include <kvolt/detail/conclude.hpp>
-#include <kvolt/detail/handshake.hpp>
-#include <kvolt/detail/loop.hpp>
-#include <kvolt/detail/peer.hpp>
+#include <kvolt/detail/net/loop.hpp>
+#include <kvolt/detail/server/conclude.hpp>
+#include <kvolt/detail/websocket/handshake.hpp>
+#include <kvolt/detail/websocket/peer.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 

@@ -1,6 +1,6 @@
 #include "catch.hpp"
 #include "certificate.hpp"
-#include <kvolt/detail/tls_context.hpp>
+#include <kvolt/detail/tls/context.hpp>
 #include <kvolt/tls.hpp>
 
 #include <unistd.h>

@@ -2,7 +2,7 @@
 #define KVOLT_MIDDLEWARE_ALLOWED_HOSTS_HPP
 
 #include <kvolt/context.hpp>
-#include <kvolt/detail/host_pattern.hpp>
+#include <kvolt/detail/http/host_pattern.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/url.hpp>
 

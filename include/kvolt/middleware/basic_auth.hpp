@@ -5,8 +5,8 @@
 
 #include <kvolt/constant_time.hpp>
 #include <kvolt/context.hpp>
-#include <kvolt/detail/credentials.hpp>
-#include <kvolt/detail/list.hpp>
+#include <kvolt/detail/core/list.hpp>
+#include <kvolt/detail/http/credentials.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/response.hpp>

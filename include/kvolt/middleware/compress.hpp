@@ -5,12 +5,12 @@
 
 #include <kvolt/body_encoder.hpp>
 #include <kvolt/context.hpp>
-#include <kvolt/detail/accept_encoding.hpp>
-#include <kvolt/detail/entity_tag.hpp>
-#include <kvolt/detail/fields.hpp>
-#include <kvolt/detail/file.hpp>
-#include <kvolt/detail/media_type.hpp>
-#include <kvolt/detail/vary.hpp>
+#include <kvolt/detail/files/entity_tag.hpp>
+#include <kvolt/detail/files/file.hpp>
+#include <kvolt/detail/http/accept_encoding.hpp>
+#include <kvolt/detail/http/fields.hpp>
+#include <kvolt/detail/http/media_type.hpp>
+#include <kvolt/detail/http/vary.hpp>
 #include <kvolt/middleware/codec.hpp>
 #include <kvolt/middleware/gzip.hpp>
 #include <kvolt/response.hpp>

@@ -4,8 +4,8 @@
 // Which pages of other origins may read answers (the CORS protocol of the Fetch standard).
 
 #include <kvolt/context.hpp>
-#include <kvolt/detail/origin_list.hpp>
-#include <kvolt/detail/vary.hpp>
+#include <kvolt/detail/http/origin_list.hpp>
+#include <kvolt/detail/http/vary.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/response.hpp>
 

@@ -2,7 +2,7 @@
 #define KVOLT_MIDDLEWARE_LOGGER_HPP
 
 #include <kvolt/context.hpp>
-#include <kvolt/detail/log_line.hpp>
+#include <kvolt/detail/core/log_line.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/log_writer.hpp>
 #include <kvolt/middleware/request_id.hpp>

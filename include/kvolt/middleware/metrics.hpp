@@ -3,9 +3,9 @@
 
 #include <kvolt/app.hpp>
 #include <kvolt/context.hpp>
-#include <kvolt/detail/loop.hpp>
-#include <kvolt/detail/metrics_text.hpp>
-#include <kvolt/detail/request_counters.hpp>
+#include <kvolt/detail/middleware/metrics_text.hpp>
+#include <kvolt/detail/middleware/request_counters.hpp>
+#include <kvolt/detail/net/loop.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/hub_options.hpp>
 

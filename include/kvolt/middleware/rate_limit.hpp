@@ -2,8 +2,8 @@
 #define KVOLT_MIDDLEWARE_RATE_LIMIT_HPP
 
 #include <kvolt/context.hpp>
-#include <kvolt/detail/ip.hpp>
-#include <kvolt/detail/token_buckets.hpp>
+#include <kvolt/detail/core/token_buckets.hpp>
+#include <kvolt/detail/net/ip.hpp>
 #include <kvolt/error.hpp>
 
 #include <algorithm>

@@ -4,7 +4,7 @@
 // A name for every request, by which it is found again in the logs of several services.
 
 #include <kvolt/context.hpp>
-#include <kvolt/detail/character_set.hpp>
+#include <kvolt/detail/core/character_set.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/response.hpp>
 

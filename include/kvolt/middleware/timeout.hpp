@@ -2,9 +2,9 @@
 #define KVOLT_MIDDLEWARE_TIMEOUT_HPP
 
 #include <kvolt/context.hpp>
-#include <kvolt/detail/cancel.hpp>
-#include <kvolt/detail/deadline_wheel.hpp>
-#include <kvolt/detail/loop.hpp>
+#include <kvolt/detail/core/cancel.hpp>
+#include <kvolt/detail/core/deadline_wheel.hpp>
+#include <kvolt/detail/net/loop.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/handler.hpp>
 

@@ -3,11 +3,11 @@
 
 #include <kvolt/app.hpp>
 #include <kvolt/config.hpp>
-#include <kvolt/detail/app_core.hpp>
-#include <kvolt/detail/ip.hpp>
-#include <kvolt/detail/lifecycle.hpp>
-#include <kvolt/detail/loop.hpp>
-#include <kvolt/detail/server_handle.hpp>
+#include <kvolt/detail/net/ip.hpp>
+#include <kvolt/detail/net/loop.hpp>
+#include <kvolt/detail/server/app_core.hpp>
+#include <kvolt/detail/server/handle.hpp>
+#include <kvolt/detail/server/lifecycle.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/proxy_headers.hpp>
 

@@ -2,10 +2,10 @@
 #define KVOLT_SRC_APP_CORE_HPP
 
 #include <kvolt/config.hpp>
-#include <kvolt/detail/app_core.hpp>
-#include <kvolt/detail/budget.hpp>
-#include <kvolt/detail/loop.hpp>
-#include <kvolt/detail/loops.hpp>
+#include <kvolt/detail/net/budget.hpp>
+#include <kvolt/detail/net/loop.hpp>
+#include <kvolt/detail/net/loops.hpp>
+#include <kvolt/detail/server/app_core.hpp>
 
 #include <iostream>
 #include <memory>

@@ -3,8 +3,8 @@
 
 #include <kvolt/config.hpp>
 #include <kvolt/context.hpp>
-#include <kvolt/detail/exchange.hpp>
-#include <kvolt/detail/path_match.hpp>
+#include <kvolt/detail/http/path_match.hpp>
+#include <kvolt/detail/server/exchange.hpp>
 #include <kvolt/events.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/request.hpp>

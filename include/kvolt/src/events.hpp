@@ -2,8 +2,8 @@
 #define KVOLT_SRC_EVENTS_HPP
 
 #include <kvolt/config.hpp>
-#include <kvolt/detail/exchange.hpp>
-#include <kvolt/detail/list.hpp>
+#include <kvolt/detail/core/list.hpp>
+#include <kvolt/detail/server/exchange.hpp>
 #include <kvolt/events.hpp>
 #include <kvolt/handler.hpp>
 

@@ -3,10 +3,10 @@
 
 #include <kvolt/config.hpp>
 #include <kvolt/context.hpp>
-#include <kvolt/detail/cancel.hpp>
-#include <kvolt/detail/conclude.hpp>
-#include <kvolt/detail/handling.hpp>
-#include <kvolt/detail/path_match.hpp>
+#include <kvolt/detail/core/cancel.hpp>
+#include <kvolt/detail/http/path_match.hpp>
+#include <kvolt/detail/server/conclude.hpp>
+#include <kvolt/detail/server/handling.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/handler.hpp>
 

@@ -4,11 +4,11 @@
 #include <kvolt/app.hpp>
 #include <kvolt/broadcast_options.hpp>
 #include <kvolt/config.hpp>
-#include <kvolt/detail/frame.hpp>
-#include <kvolt/detail/hub_core.hpp>
-#include <kvolt/detail/hub_entry.hpp>
-#include <kvolt/detail/hub_item.hpp>
-#include <kvolt/detail/hub_strand.hpp>
+#include <kvolt/detail/core/frame.hpp>
+#include <kvolt/detail/hub/core.hpp>
+#include <kvolt/detail/hub/entry.hpp>
+#include <kvolt/detail/hub/item.hpp>
+#include <kvolt/detail/hub/strand.hpp>
 #include <kvolt/hub.hpp>
 #include <kvolt/hub_options.hpp>
 #include <kvolt/hub_results.hpp>

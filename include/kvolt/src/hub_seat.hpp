@@ -3,13 +3,13 @@
 
 #include <kvolt/broadcast_options.hpp>
 #include <kvolt/config.hpp>
-#include <kvolt/detail/frame.hpp>
-#include <kvolt/detail/hub_core.hpp>
-#include <kvolt/detail/hub_hooks.hpp>
-#include <kvolt/detail/hub_member.hpp>
-#include <kvolt/detail/hub_seat.hpp>
-#include <kvolt/detail/mailbox.hpp>
-#include <kvolt/detail/peer.hpp>
+#include <kvolt/detail/core/frame.hpp>
+#include <kvolt/detail/hub/core.hpp>
+#include <kvolt/detail/hub/hooks.hpp>
+#include <kvolt/detail/hub/member.hpp>
+#include <kvolt/detail/hub/seat.hpp>
+#include <kvolt/detail/net/mailbox.hpp>
+#include <kvolt/detail/websocket/peer.hpp>
 #include <kvolt/hub_results.hpp>
 #include <kvolt/limits.hpp>
 #include <kvolt/message.hpp>

@@ -2,13 +2,13 @@
 #define KVOLT_SRC_LOOP_HPP
 
 #include <kvolt/config.hpp>
-#include <kvolt/detail/deadline_wheel.hpp>
-#include <kvolt/detail/loop.hpp>
-#include <kvolt/detail/mailbox.hpp>
-#include <kvolt/detail/reserve.hpp>
-#include <kvolt/detail/timer.hpp>
-#include <kvolt/detail/undo.hpp>
-#include <kvolt/detail/waiter.hpp>
+#include <kvolt/detail/core/deadline_wheel.hpp>
+#include <kvolt/detail/core/reserve.hpp>
+#include <kvolt/detail/core/undo.hpp>
+#include <kvolt/detail/core/waiter.hpp>
+#include <kvolt/detail/net/loop.hpp>
+#include <kvolt/detail/net/mailbox.hpp>
+#include <kvolt/detail/net/timer.hpp>
 
 #include <boost/asio/post.hpp>
 

@@ -2,11 +2,11 @@
 #define KVOLT_SRC_PEER_HPP
 
 #include <kvolt/config.hpp>
-#include <kvolt/detail/compression.hpp>
-#include <kvolt/detail/frame.hpp>
-#include <kvolt/detail/loop.hpp>
-#include <kvolt/detail/peer.hpp>
-#include <kvolt/detail/waiter.hpp>
+#include <kvolt/detail/core/frame.hpp>
+#include <kvolt/detail/core/waiter.hpp>
+#include <kvolt/detail/net/loop.hpp>
+#include <kvolt/detail/websocket/compression.hpp>
+#include <kvolt/detail/websocket/peer.hpp>
 
 #include <memory>
 #include <string>

@@ -2,8 +2,8 @@
 #define KVOLT_SRC_PLACES_HPP
 
 #include <kvolt/config.hpp>
-#include <kvolt/detail/loop.hpp>
-#include <kvolt/detail/places.hpp>
+#include <kvolt/detail/net/loop.hpp>
+#include <kvolt/detail/net/places.hpp>
 
 #include <utility>
 

@@ -2,8 +2,8 @@
 #define KVOLT_SRC_REQUEST_HPP
 
 #include <kvolt/config.hpp>
-#include <kvolt/detail/character_set.hpp>
-#include <kvolt/detail/list.hpp>
+#include <kvolt/detail/core/character_set.hpp>
+#include <kvolt/detail/core/list.hpp>
 #include <kvolt/request.hpp>
 #include <kvolt/url.hpp>
 

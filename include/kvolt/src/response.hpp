@@ -3,9 +3,9 @@
 
 #include <kvolt/body_encoder.hpp>
 #include <kvolt/config.hpp>
-#include <kvolt/detail/file.hpp>
-#include <kvolt/detail/list.hpp>
-#include <kvolt/detail/reason.hpp>
+#include <kvolt/detail/core/list.hpp>
+#include <kvolt/detail/files/file.hpp>
+#include <kvolt/detail/http/reason.hpp>
 #include <kvolt/response.hpp>
 #include <kvolt/url.hpp>
 

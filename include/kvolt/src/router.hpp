@@ -2,8 +2,8 @@
 #define KVOLT_SRC_ROUTER_HPP
 
 #include <kvolt/config.hpp>
-#include <kvolt/detail/path_match.hpp>
-#include <kvolt/detail/path_pattern.hpp>
+#include <kvolt/detail/http/path_match.hpp>
+#include <kvolt/detail/http/path_pattern.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/router.hpp>
 

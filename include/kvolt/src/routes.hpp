@@ -3,8 +3,8 @@
 
 #include <kvolt/config.hpp>
 #include <kvolt/context.hpp>
-#include <kvolt/detail/path_match.hpp>
-#include <kvolt/detail/routes.hpp>
+#include <kvolt/detail/http/path_match.hpp>
+#include <kvolt/detail/server/routes.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/request.hpp>

@@ -2,10 +2,10 @@
 #define KVOLT_SRC_TLS_HPP
 
 #include <kvolt/app.hpp>
-#include <kvolt/detail/listener.hpp>
-#include <kvolt/detail/stream.hpp>
-#include <kvolt/detail/tls_context.hpp>
-#include <kvolt/detail/tls_stream.hpp>
+#include <kvolt/detail/net/stream.hpp>
+#include <kvolt/detail/server/listener.hpp>
+#include <kvolt/detail/tls/context.hpp>
+#include <kvolt/detail/tls/stream.hpp>
 #include <kvolt/tls.hpp>
 
 #include <memory>

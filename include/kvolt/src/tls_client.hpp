@@ -1,10 +1,10 @@
 #ifndef KVOLT_SRC_TLS_CLIENT_HPP
 #define KVOLT_SRC_TLS_CLIENT_HPP
 
-#include <kvolt/detail/client_connection.hpp>
-#include <kvolt/detail/tls_client_settings.hpp>
-#include <kvolt/detail/tls_connector.hpp>
-#include <kvolt/detail/tls_stream.hpp>
+#include <kvolt/detail/client/connection.hpp>
+#include <kvolt/detail/tls/client_settings.hpp>
+#include <kvolt/detail/tls/connector.hpp>
+#include <kvolt/detail/tls/stream.hpp>
 
 #include <memory>
 

@@ -2,7 +2,7 @@
 #define KVOLT_SRC_URL_HPP
 
 #include <kvolt/config.hpp>
-#include <kvolt/detail/character_set.hpp>
+#include <kvolt/detail/core/character_set.hpp>
 #include <kvolt/url.hpp>
 
 #include <algorithm>

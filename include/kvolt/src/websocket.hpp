@@ -2,9 +2,9 @@
 #define KVOLT_SRC_WEBSOCKET_HPP
 
 #include <kvolt/config.hpp>
-#include <kvolt/detail/frame.hpp>
-#include <kvolt/detail/peer.hpp>
-#include <kvolt/detail/utf8.hpp>
+#include <kvolt/detail/core/frame.hpp>
+#include <kvolt/detail/core/utf8.hpp>
+#include <kvolt/detail/websocket/peer.hpp>
 #include <kvolt/websocket.hpp>
 
 #include <cstdint>

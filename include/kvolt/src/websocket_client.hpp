@@ -2,12 +2,12 @@
 #define KVOLT_SRC_WEBSOCKET_CLIENT_HPP
 
 #include <kvolt/connect_error.hpp>
-#include <kvolt/detail/client_connection.hpp>
-#include <kvolt/detail/connector.hpp>
-#include <kvolt/detail/loop.hpp>
-#include <kvolt/detail/perform.hpp>
-#include <kvolt/detail/stream.hpp>
-#include <kvolt/detail/timer.hpp>
+#include <kvolt/detail/client/connection.hpp>
+#include <kvolt/detail/client/connector.hpp>
+#include <kvolt/detail/net/loop.hpp>
+#include <kvolt/detail/net/perform.hpp>
+#include <kvolt/detail/net/stream.hpp>
+#include <kvolt/detail/net/timer.hpp>
 #include <kvolt/handler.hpp>
 #include <kvolt/websocket.hpp>
 #include <kvolt/websocket_client.hpp>

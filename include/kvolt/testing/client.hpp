@@ -2,13 +2,13 @@
 #define KVOLT_TESTING_CLIENT_HPP
 
 #include <kvolt/app.hpp>
-#include <kvolt/detail/client_connections.hpp>
-#include <kvolt/detail/forwarded.hpp>
-#include <kvolt/detail/http_session.hpp>
-#include <kvolt/detail/ip.hpp>
-#include <kvolt/detail/memory_server.hpp>
-#include <kvolt/detail/memory_stream.hpp>
-#include <kvolt/detail/places.hpp>
+#include <kvolt/detail/http/forwarded.hpp>
+#include <kvolt/detail/net/ip.hpp>
+#include <kvolt/detail/net/places.hpp>
+#include <kvolt/detail/server/http_session.hpp>
+#include <kvolt/detail/testing/client_connections.hpp>
+#include <kvolt/detail/testing/memory_server.hpp>
+#include <kvolt/detail/testing/memory_stream.hpp>
 #include <kvolt/testing/connection.hpp>
 #include <kvolt/testing/handshake.hpp>
 #include <kvolt/testing/request.hpp>

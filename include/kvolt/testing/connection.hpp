@@ -1,9 +1,9 @@
 #ifndef KVOLT_TESTING_CONNECTION_HPP
 #define KVOLT_TESTING_CONNECTION_HPP
 
-#include <kvolt/detail/memory_server.hpp>
-#include <kvolt/detail/memory_stream.hpp>
-#include <kvolt/detail/response_parser.hpp>
+#include <kvolt/detail/http/response_parser.hpp>
+#include <kvolt/detail/testing/memory_server.hpp>
+#include <kvolt/detail/testing/memory_stream.hpp>
 #include <kvolt/testing/response.hpp>
 
 #include <cstddef>

@@ -1,8 +1,8 @@
 #ifndef KVOLT_TESTING_HANDSHAKE_HPP
 #define KVOLT_TESTING_HANDSHAKE_HPP
 
-#include <kvolt/detail/client_connections.hpp>
-#include <kvolt/detail/response_parser.hpp>
+#include <kvolt/detail/http/response_parser.hpp>
+#include <kvolt/detail/testing/client_connections.hpp>
 #include <kvolt/testing/connection.hpp>
 #include <kvolt/testing/request.hpp>
 #include <kvolt/testing/response.hpp>

@@ -1,8 +1,8 @@
 #ifndef KVOLT_TESTING_REQUEST_HPP
 #define KVOLT_TESTING_REQUEST_HPP
 
-#include <kvolt/detail/client_connections.hpp>
-#include <kvolt/detail/response_parser.hpp>
+#include <kvolt/detail/http/response_parser.hpp>
+#include <kvolt/detail/testing/client_connections.hpp>
 #include <kvolt/testing/connection.hpp>
 #include <kvolt/testing/response.hpp>
 #include <kvolt/testing/response_stream.hpp>

@@ -1,7 +1,7 @@
 #ifndef KVOLT_TESTING_RESPONSE_HPP
 #define KVOLT_TESTING_RESPONSE_HPP
 
-#include <kvolt/detail/response_parser.hpp>
+#include <kvolt/detail/http/response_parser.hpp>
 #include <kvolt/url.hpp>
 
 #include <string>

@@ -1,7 +1,7 @@
 #ifndef KVOLT_TESTING_RESPONSE_STREAM_HPP
 #define KVOLT_TESTING_RESPONSE_STREAM_HPP
 
-#include <kvolt/detail/response_parser.hpp>
+#include <kvolt/detail/http/response_parser.hpp>
 #include <kvolt/testing/connection.hpp>
 #include <kvolt/testing/response.hpp>
 

@@ -1,11 +1,11 @@
 #ifndef KVOLT_TESTING_WEBSOCKET_HPP
 #define KVOLT_TESTING_WEBSOCKET_HPP
 
-#include <kvolt/detail/client_frame.hpp>
-#include <kvolt/detail/frame.hpp>
-#include <kvolt/detail/frame_reader.hpp>
-#include <kvolt/detail/memory_server.hpp>
-#include <kvolt/detail/memory_stream.hpp>
+#include <kvolt/detail/core/frame.hpp>
+#include <kvolt/detail/testing/memory_server.hpp>
+#include <kvolt/detail/testing/memory_stream.hpp>
+#include <kvolt/detail/websocket/client_frame.hpp>
+#include <kvolt/detail/websocket/frame_reader.hpp>
 #include <kvolt/message.hpp>
 #include <kvolt/testing/connection.hpp>
 #include <kvolt/testing/response.hpp>
