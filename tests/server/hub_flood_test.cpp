@@ -40,15 +40,14 @@ using test::FakeConnection;
 using test::HubServer;
 using test::read_text;
 
-using Hub = kvolt::Hub<std::string>;
-using Seat = Hub::Seat;
+using Names = kvolt::Hub<std::string>;  // members are their names
 
 /// A hub on two loops that tells who comes and goes, with a member on each: `ann` on the first, which gives the order,
 /// `eve` on the second. A count of the news tells whether they match.
 struct TwoLoops {
     explicit TwoLoops(const HubOptions& options = {}) : hub(bare.app, options) {
         auto news = [this](const char* sign, int step) {
-            return [this, sign, step](const Hub::Presence& who) {
+            return [this, sign, step](const Names::Presence& who) {
                 there += step;
                 auto told = hub.broadcast(sign + who.member, who.room, BroadcastOptions().history(false));
                 if (told != BroadcastResult::taken) ++unsaid;
@@ -93,9 +92,9 @@ struct TwoLoops {
     }
 
     BareApp bare{2};
-    Hub hub;
+    Names hub;
     std::vector<std::unique_ptr<FakeConnection>> connections;
-    std::vector<Seat> seats;
+    std::vector<Names::Seat> seats;
     std::atomic<int> there = 0, unsaid = 0;
 };
 
@@ -253,7 +252,7 @@ TEST_CASE("hub: a seat that talks faster than the loops can hear is refused, and
     {
         Blocked blocked(two.bare.loop(1 - talks));
         two.bare.on(talks, [&] {
-            Seat& seat = two.seats[talks];
+            Names::Seat& seat = two.seats[talks];
             while (seat.broadcast(text, "lobby") == BroadcastResult::taken) REQUIRE(++said < 1000);
             CHECK(seat.broadcast(text, "lobby") == BroadcastResult::limited);
             CHECK(seat.broadcast(text) == BroadcastResult::limited);
@@ -296,7 +295,7 @@ TEST_CASE("hub: a seat is in no more rooms than it may") {
     TwoLoops two(HubOptions().rooms(10));
     for (std::size_t i = 0; i < 2; ++i) {
         two.bare.on(i, [&] {
-            Seat& seat = two.seats[i];
+            Names::Seat& seat = two.seats[i];
             for (int room = 1; room < 10; ++room) CHECK(seat.enter(std::to_string(room)) == MoveResult::done);
             CHECK(seat.enter("10") == MoveResult::too_many_rooms);
             CHECK(seat.enter("9") == MoveResult::unchanged);
@@ -337,12 +336,12 @@ TEST_CASE("hub: seats that leave many rooms take turns with what else there is o
     constexpr std::size_t seats = 30, rooms = 999;
     const bool on_its_loop = GENERATE(true, false);
     BareApp bare(2);
-    Hub hub(bare.app, HubOptions().moves(static_cast<std::size_t>(-1)));
+    Names hub(bare.app, HubOptions().moves(static_cast<std::size_t>(-1)));
     std::atomic<std::size_t> told = 0;
     hub.on_leave([&](const auto&) { ++told; });
     bare.run();
     FakeConnection connection(bare.loop(1));
-    std::vector<Seat> all;
+    std::vector<Names::Seat> all;
     bare.on(1, [&] {
         for (std::size_t i = 0; i < seats; ++i) {
             all.push_back(hub.join(connection.socket(), "ann"));

@@ -1,6 +1,7 @@
 #include "catch.hpp"
 #include "eventually.hpp"
 #include "websocket_server.hpp"
+#include <kvolt/error.hpp>
 #include <kvolt/message.hpp>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>

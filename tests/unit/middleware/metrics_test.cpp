@@ -1,6 +1,8 @@
 #include "catch.hpp"
 #include "unit/fixture.hpp"
 #include <kvolt/app.hpp>
+#include <kvolt/detail/app_core.hpp>
+#include <kvolt/detail/places.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/middleware/metrics.hpp>
 
@@ -128,6 +130,7 @@ TEST_CASE("hubs and loops are shown") {
     FakeHub hub;
     metrics.hub("a \"b\"", hub);
     auto& loop = *app.loops()->front();
+    const kvolt::detail::Place one(app.core()->places, loop), other(app.core()->places, loop);
     test::FakeLink plain(loop), websocket(loop);
     loop.add_websocket();
     loop.outgoing().assign(100, 'x');
