@@ -53,8 +53,8 @@ private:
 template <class T>
 class Inbox {
 public:
-    /// How much is done in a turn, about: 100 to 200 microseconds' work where one unit is a member of a hub.
-    static constexpr std::size_t turn = 1024;
+    /// How much is done in a turn, about: a millisecond's work where one unit is a member of a hub.
+    static constexpr std::size_t turn = 8192;
 
     enum class Pushed {
         queued,  ///< The reader comes.
