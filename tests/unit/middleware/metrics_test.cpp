@@ -1,8 +1,8 @@
 #include "catch.hpp"
 #include "unit/fixture.hpp"
 #include <kvolt/app.hpp>
-#include <kvolt/detail/app_core.hpp>
-#include <kvolt/detail/places.hpp>
+#include <kvolt/detail/net/places.hpp>
+#include <kvolt/detail/server/app_core.hpp>
 #include <kvolt/error.hpp>
 #include <kvolt/middleware/metrics.hpp>
 
