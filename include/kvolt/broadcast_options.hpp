@@ -26,11 +26,12 @@ public:
         return *this;
     }
 
-    /// Where this message waits for a slow member, it takes the place of those to the same room before it that have the
-    /// same key, such as the name of what it is the latest state of. It comes behind all that waits; what the member
-    /// has begun to get is finished. A history, too, keeps only the latest.
+    /// For messages that tell the latest state of something, such as a price. Of those to the same room with the same
+    /// key, only the latest waits for a slow member, behind all else that waits; what the member has begun to get is
+    /// finished. A history, too, keeps only the latest.
     ///
-    /// @param key  At most 255 bytes. With the empty one, the message stands for itself.
+    /// @param key  What the state is of, such as `price of gold`; at most 255 bytes. With the empty one, the message
+    ///             stands for itself.
     /// @throws std::length_error  if it is too long.
     BroadcastOptions& coalesce(std::string_view key) {
         if (key.size() > 255) throw std::length_error("kvolt: a key has at most 255 bytes");

@@ -61,6 +61,9 @@ public:
 
     /// Send an event; completes like ResponseStream::write().
     ///
+    /// If the browser goes while the handler waits for something else, such as a timer, that wait is cancelled, which
+    /// mostly throws: clean up in destructors, not behind the loop that sends.
+    ///
     /// @returns  false if nobody wants more: the browser is gone, or the server stops. Then return.
     Task<bool> send(const Event& event) { return send_text(event.text()); }
     Task<bool> send(std::string_view data) { return send_text(Event(std::string(data)).text()); }

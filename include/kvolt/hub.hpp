@@ -81,7 +81,7 @@ public:
 
         // What follows throws std::logic_error for a seat that has been left or never joined.
 
-        /// Be in one more room; of what is sent to everyone it still gets one.
+        /// Be in one more room. A message to everyone still comes once.
         ///
         /// @returns  whether it is. A client that asks for rooms too fast, or for too many, is refused.
         /// @throws std::length_error  if `room` is too long.

@@ -12,12 +12,14 @@
 
 namespace kvolt::middleware {
 
-/// Refuse requests with a larger body by 413. It can only lower `Limits::body_size`, which holds for the whole app but
-/// for routes with `kvolt::stream_body`: there it is the limit, and read_some() throws when it is passed.
+/// Refuse requests with a larger body by 413.
+///
+/// `Limits::body_size` holds for the whole app, and this can only lower it. Routes with `kvolt::stream_body` are an
+/// exception: they have no other limit than this one, and read_some() throws when it is passed.
 ///
 ///     app.post("/name", kvolt::middleware::body_limit(1024), handler);
 ///
-/// @param bytes  The most that a body may have; 0 for none.
+/// @param bytes  The most that a body may have; with 0, only empty ones are taken.
 inline auto body_limit(std::size_t bytes) {
     return [bytes](Context& c) {
         std::string_view length = c.header("Content-Length");

@@ -84,12 +84,12 @@ public:
         if (stream_) stream_->end();
     }
 
-    /// Close.
+    /// Close. A handler that waits is told of it by the clock: `client.advance(200ms)`.
     void close() noexcept {
         if (stream_) std::exchange(stream_, nullptr)->close();
     }
 
-    /// Vanish, as by a reset.
+    /// Vanish, as by a reset. Who is told of it is told like by close().
     void reset() {
         if (stream_) std::exchange(stream_, nullptr)->reset();
     }

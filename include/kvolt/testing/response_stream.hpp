@@ -62,7 +62,8 @@ public:
         }
     }
 
-    /// Close before the end, as a browser does whose page is left.
+    /// Close before the end, as a browser does whose page is left. The handler is told of it by the clock:
+    /// `client.advance(200ms)`.
     void close() noexcept { connection_.close(); }
 
     /// Give the connection away, for what follows an upgrade.
