@@ -134,7 +134,7 @@ public:
         finish_limit_ = limit;
         queued_ = in_socket();
         outbox().finish();
-        arm_finish();
+        arm(limit);
         if (peer_ended_) return flush();  // while somebody keeps this wire alive: no read will
         shut_down_send();
         if (!reading_) discard(owner_.lock());
@@ -317,20 +317,13 @@ private:
         attempt([this] { on_due(); });
     }
 
-    void arm_finish() {
-        finish_due_ = loop().now() + Loop::ticks(finish_limit_);
-        arm_at(finish_due_);
-    }
-
     void on_due() {
         if (closed_) {
             if (!owner_.expired()) protocol_->on_lost();
         } else if (!finishing_) {
             if (!owner_.expired()) protocol_->on_late();
-        } else if (loop().now() < finish_due_) {
-            arm_at(finish_due_);  // it was woken for what came before
         } else if (peer_is_taking()) {
-            arm_finish();
+            arm(finish_limit_);
             if (outbox().backlog() > 0) protocol_->on_backlog();  // which may have its own limit
         } else {
             outbox().backlog() > 0 ? reset() : abort();
@@ -351,7 +344,6 @@ private:
     std::weak_ptr<void> owner_;
     int queued_ = 0;  // in the socket, when the peer was last looked at
     std::chrono::milliseconds finish_limit_{0};
-    Tick finish_due_ = 0;
 };
 
 }  // namespace kvolt::detail
