@@ -134,6 +134,7 @@ public:
         finish_limit_ = limit;
         queued_ = in_socket();
         outbox().finish();
+        disarm();  // whatever it was woken for before
         arm(limit);
         if (peer_ended_) return flush();  // while somebody keeps this wire alive: no read will
         shut_down_send();
