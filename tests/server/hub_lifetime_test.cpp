@@ -105,13 +105,15 @@ TEST_CASE(
     std::promise<std::vector<std::string>> listed;
     auto ask_and_join = [&]() -> Task<> {
         asker = std::make_unique<FakeConnection>(other);
-        asked.set_value();
         auto list = co_await hub.members();
         second.emplace(hub.join(asker->socket(), "second"));
         listed.set_value(std::move(list));
     };
-    boost::asio::co_spawn(other.executor(), ask_and_join, boost::asio::detached);
-    boost::asio::post(other.io(), [&] { go_on.get_future().wait(); });
+    boost::asio::post(other.io(), [&] {  // in one go: the answer must not come before the loop is blocked
+        boost::asio::co_spawn(other.executor(), ask_and_join, boost::asio::detached);
+        asked.set_value();
+        go_on.get_future().wait();
+    });
     asked.get_future().wait();
     bare.on(0, [] {});  // where the question is answered
     bare.on(0, [&] {
