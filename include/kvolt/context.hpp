@@ -287,8 +287,8 @@ public:
     /// it ran around the rest. This makes plain middleware see the answer as it is sent, whatever the handler threw.
     ///
     /// What a follower throws makes the answer a 500, which those who asked earlier see. If the client goes first, they
-    /// see the answer that it would have got; 499 if the handler was cancelled for that, also where the server has
-    /// stopped and cut the connection off.
+    /// see the answer that it would have got; 499 if the handler was cancelled for that. For a handler that does not
+    /// end although the server has stopped and cut it off, nobody is called.
     void follow(std::function<void(Context&, Phase)> follower);
 
     /// Be asked, before others who asked earlier, what to do with an exception that has left the handler and all
