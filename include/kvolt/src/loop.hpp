@@ -42,7 +42,10 @@ KVOLT_INLINE void Loop::run() {
 KVOLT_INLINE void Loop::clear() {
     OnThisThread scope(*this);
     io_.shutdown();
-    std::exchange(turns_, {}).clear();
+    while (!turns_.empty()) {
+        Waiter<> gone = std::move(turns_.front());
+        turns_.pop_front();
+    }
     fire();
     // What is left keeps itself alive: a handler that waits for its own connection.
     for (std::size_t i = links_.size(); i-- > 0;)
