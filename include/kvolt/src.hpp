@@ -27,6 +27,11 @@
 #include <kvolt/src/websocket.hpp>
 #include <kvolt/src/websocket_client.hpp>
 
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
 #ifdef KVOLT_COMPILED
 
 namespace kvolt {

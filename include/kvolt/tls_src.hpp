@@ -8,6 +8,9 @@
 #include <kvolt/src/tls_client.hpp>
 #include <kvolt/tls.hpp>
 
+#include <memory>
+#include <string_view>
+
 #ifdef KVOLT_COMPILED_TLS
 
 namespace kvolt {

@@ -10,6 +10,7 @@
 #include <kvolt/detail/net/mailbox.hpp>
 #include <kvolt/detail/net/timer.hpp>
 
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
 #include <cstddef>
@@ -42,7 +43,7 @@ KVOLT_INLINE void Loop::run() {
 KVOLT_INLINE void Loop::clear() {
     OnThisThread scope(*this);
     io_.shutdown();
-    while (!turns_.empty()) {
+    while (!turns_.empty()) {  // to move a deque out would take memory
         Waiter<> gone = std::move(turns_.front());
         turns_.pop_front();
     }
