@@ -18,7 +18,8 @@ class Honest:
         self.port, self.files = port, files
         self.times = []  # seconds, of each step
         self.slowest = 0, ""
-        self.retries = self.fresh_retries = 0
+        self.retries = 0
+        self.unanswered = 0  # new connections of this round
         self.stream = None
         self.echo = self.websocket("/echo")
         self.room = f"honest{os.getpid()}"
@@ -72,8 +73,8 @@ class Honest:
             self.stream.close()
             self.stream = None
             self.retries += 1
-            self.fresh_retries += fresh
-            assert self.fresh_retries < 20, "new connections get no answer"
+            self.unanswered += fresh
+            assert self.unanswered < 20, "new connections get no answer"
         assert head and head[0].startswith(f"HTTP/1.1 {status} "), (data[:100], head)
         size = next(int(line.split(": ")[1]) for line in head if line.lower().startswith("content-length:"))
         body = self.stream.read(size)
@@ -140,6 +141,7 @@ class Honest:
     def work(self, running, pause=0.004):
         """Until this is no longer so; at least once everything. Returns how long each step took, sorted."""
         self.times = []
+        self.unanswered = 0
         steps = list(self.STEPS)
         while running() or len(self.times) < len(steps):
             step = steps[len(self.times) % len(steps)]
