@@ -197,7 +197,7 @@ TEST_CASE("hub: what was taken reaches the members before a stop closes them, on
             REQUIRE(test::closing(client) == "1001");
             client.send_frame(test::close, test::close_payload(1001));
         }
-        clients.clear();  // the server would wait for the end of each
+        clients.clear();  // or the stop waits for each to close its connection
         stopped.get();
         CHECK(server.hub.stats().deliveries == static_cast<std::uint64_t>(taken) * threads);
     }
